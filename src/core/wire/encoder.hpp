@@ -15,6 +15,7 @@ namespace runnel::wire {
 // Encoded sizes in bytes, the type byte included.
 constexpr std::size_t kChannelSize = 4;
 constexpr std::size_t kExtensionHeaderSize = 1 + 2 + 2;
+constexpr std::size_t kEmptyMessageSize = 1;  // CHOKE, UNCHOKE, PEX_REQ
 constexpr std::size_t kPexResV4Size = 1 + 4 + 2;
 constexpr std::size_t kPexResV6Size = 1 + 16 + 2;
 constexpr std::size_t kPexResCertHeaderSize = 1 + 2;
@@ -63,6 +64,7 @@ class Encoder {
   std::optional<base::MutableByteView> begin(MessageType type, std::size_t size);
   // The same with the chunk specification written; returns the `size` bytes behind it.
   std::optional<base::MutableByteView> begin(MessageType type, tree::ChunkRange range, std::size_t size);
+  std::optional<base::MutableByteView> begin(MessageType type, tree::ChunkRange range, std::size_t size, const Format& format);
 
   base::MutableByteView buffer_;
   Format format_;

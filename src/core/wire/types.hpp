@@ -60,10 +60,10 @@ constexpr std::uint64_t kMaxChunkIndex = (std::uint64_t{1} << 62) - 1;
 // What both sides agreed or know of a swarm and what is needed to tell where a message ends.
 struct Format {
   AddressingMethod addressing = AddressingMethod::chunks32;
-  std::size_t hash_size = 32;                        // bytes; 0: the swarm has no hashes
-  std::size_t signature_size = 0;                    // bytes; 0: the swarm has no signatures
-  std::uint32_t chunk_size = kVariableChunkSize;     // bytes
-  std::uint64_t content_size = kUnknownSize;         // bytes; only byte ranges look at it
+  std::size_t hash_size = 32;                     // bytes; 0: the swarm has no hashes
+  std::size_t signature_size = 0;                 // bytes; 0: the swarm has no signatures
+  std::uint32_t chunk_size = kVariableChunkSize;  // bytes
+  std::uint64_t content_size = kUnknownSize;      // bytes; only byte ranges look at it
 };
 
 }  // namespace runnel::wire
