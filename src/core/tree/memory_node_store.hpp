@@ -13,8 +13,7 @@ class MemoryNodeStore final : public NodeStore {
     return it == nodes_.end() ? std::nullopt : std::optional{it->second};
   }
   void put(Bin bin, const crypto::Digest& hash) override { nodes_.insert_or_assign(bin, hash); }
-  // Forgets `bin` and all below it.
-  void drop(Bin bin) {
+  void drop(Bin bin) override {
     if (!bin.is_leaf()) {
       drop(bin.left());
       drop(bin.right());

@@ -14,6 +14,8 @@ class NodeStore {
   virtual ~NodeStore() = default;
   [[nodiscard]] virtual std::optional<crypto::Digest> get(Bin bin) = 0;
   virtual void put(Bin bin, const crypto::Digest& hash) = 0;
+  // Forgets `bin` and all below it. Stores that never run full (a file's) need not.
+  virtual void drop(Bin) {}
 };
 
 }  // namespace runnel::tree

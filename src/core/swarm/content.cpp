@@ -1,0 +1,231 @@
+#include "core/swarm/content.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "core/wire/chunk_spec.hpp"
+
+namespace runnel::swarm {
+
+using tree::Bin;
+using tree::ChunkIndex;
+using tree::ChunkRange;
+using tree::LeafCheck;
+
+void Content::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
+  for (const tree::NodeHash& node : offered) {
+    if (!node.bin.is_leaf()) inbox.offer(node.bin, node.hash);
+  }
+  try_leaf_lists(offered, inbox);
+  for (const tree::NodeHash& node : offered) {
+    if (node.bin.is_leaf() && !tree_.known(node.bin)) inbox.offer(node.bin, node.hash);
+  }
+}
+
+void Content::try_leaf_lists(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox) {
+  const auto leaf = std::ranges::find_if(offered, [](const tree::NodeHash& n) { return n.bin.is_leaf(); });
+  if (leaf == offered.end()) return;
+  const auto leaves = offered.subspan(static_cast<std::size_t>(leaf - offered.begin()));
+  const ChunkIndex first = leaves[0].bin.range().first;
+  const auto limit = top(first);
+  if (!limit || leaves.size() < 4) return;
+  const Bin block = Bin::at(std::min(kBlockLayer, limit->layer()), first.value() >> std::min(kBlockLayer, limit->layer()));
+  if (block.range().first != first || leaves.size() > block.range().count()) return;
+  leaves_.clear();
+  for (std::uint64_t i = 0; i < block.range().count(); ++i) {
+    if (i < leaves.size()) {
+      if (leaves[i].bin != Bin::leaf(ChunkIndex{first.value() + i})) return;
+      leaves_.push_back(leaves[i].hash);
+    } else {
+      const auto zero = tree_.known(Bin::leaf(ChunkIndex{first.value() + i}));
+      if (!zero) return;
+      leaves_.push_back(*zero);
+    }
+  }
+  // If it does not hold, nothing is trusted, and the chunks that need it will not verify.
+  static_cast<void>(tree_.verify_leaves(block, leaves_, inbox));
+}
+
+// ---- static ---------------------------------------------------------------------------------------------------------
+
+StaticContent::StaticContent(const Metadata& metadata, const SwarmParts& parts) : Content(metadata, parts), root_(base::ByteView{metadata.id}) {
+  if (!metadata.content_bytes) return;
+  bytes_ = metadata.content_bytes;
+  tree_.set_content((*bytes_ + metadata.chunk_size - 1) / metadata.chunk_size, root_);
+}
+
+std::optional<ChunkRange> StaticContent::plausible(ChunkRange range) const {
+  if (!chunks()) return range;
+  const ChunkIndex last{std::min(range.last.value(), *chunks() - 1)};
+  return range.first <= last ? std::optional{ChunkRange{range.first, last}} : std::nullopt;
+}
+
+std::optional<Bin> StaticContent::top(ChunkIndex) const {
+  if (!chunks()) return std::nullopt;
+  return tree::HashTree::root_bin(*chunks());
+}
+
+Bin StaticContent::block_of(ChunkIndex index) const {
+  const unsigned layer = std::min(kBlockLayer, tree::HashTree::root_bin(*chunks()).layer());
+  return Bin::at(layer, index.value() >> layer);
+}
+
+void StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
+  // Peaks come first, widest first, from chunk 0 on without a gap (RFC 7574 5.6.2).
+  std::size_t peaks = 0;
+  std::uint64_t next = 0;
+  while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next) next = offered[peaks++].bin.range().last.value() + 1;
+  if (peaks > 0) {
+    const auto found = tree_.chunks_from_peaks(offered.first(peaks), root_);
+    if (found && (!chunks() || *chunks() == *found)) {
+      tree_.set_content(*found, root_);
+      for (const tree::NodeHash& peak : offered.first(peaks)) tree_.trust(peak.bin, peak.hash);
+      peaks_known_ = true;
+      offered = offered.subspan(peaks);
+    }
+  }
+  Content::offer(offered, inbox);
+}
+
+bool StaticContent::right_length(ChunkIndex index, std::size_t size) const {
+  if (index.value() + 1 < *chunks()) return size == metadata_.chunk_size;
+  if (bytes_) return size == *bytes_ - index.value() * metadata_.chunk_size;
+  return size <= metadata_.chunk_size;
+}
+
+LeafCheck StaticContent::check(ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) {
+  const crypto::Digest leaf = tree_.hasher().hash(payload);
+  if (!chunks()) {
+    // A single chunk needs no INTEGRITY (RFC 7574 8.16). But the root's two children, joined, hash to the root as well: without
+    // a size from the link, that length is never believed.
+    if (index.value() != 0 || leaf != root_ || payload.size() == 2 * root_.size()) return LeafCheck::missing_hashes;
+    tree_.set_content(1, root_);
+  }
+  if (index.value() >= *chunks() || !right_length(index, payload.size())) return LeafCheck::mismatch;
+  const LeafCheck result = tree_.verify_leaf(index, leaf, inbox);
+  if (result == LeafCheck::verified && !bytes_ && index.value() + 1 == *chunks()) bytes_ = index.value() * metadata_.chunk_size + payload.size();
+  return result;
+}
+
+// ---- live -----------------------------------------------------------------------------------------------------------
+
+LiveContent::LiveContent(const Metadata& metadata, const SwarmParts& parts)
+    : Content(metadata, parts), nodes_(*parts.nodes), verifier_(parts.verifier), signer_(parts.signer) {
+  base::check(verifier_ != nullptr, "a live swarm needs a verifier");
+}
+
+std::optional<ChunkRange> LiveContent::plausible(ChunkRange range) const {
+  const ChunkIndex first = std::max(range.first, lowest_);
+  return first <= range.last ? std::optional{ChunkRange{first, range.last}} : std::nullopt;
+}
+
+base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const {
+  // RFC 7574 6.1.2.2: the chunk specification as on the wire, the time stamp, the munro's hash.
+  wire::Format format;
+  format.addressing = metadata_.addressing;
+  base::Bytes message(wire::chunk_spec_size(metadata_.addressing));
+  base::check(wire::write_chunk_spec(message, munro.range(), format), "munro range");
+  base::Writer writer{message};
+  writer.write(timestamp.value());
+  writer.write_view(hash.view());
+  return message;
+}
+
+bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox) {
+  const Bin munro = *Bin::of(message.range);
+  if (munro != tree::munro_of(message.range.first, metadata_.munro_width)) return false;
+  if (munros_.contains(munro.offset()) || message.range.first < lowest_) return true;
+  const crypto::Digest* hash = inbox.find(munro);
+  if (!hash) return true;   // its INTEGRITY was lost: not the peer's fault
+  if (!verifier_->verify(signed_bytes(munro, message.timestamp, *hash), message.signature)) return false;
+  if (munros_.size() >= kMaxMunros) return true;
+  tree_.trust(munro, *hash);
+  munros_.emplace(munro.offset(), SignedMunro{message.timestamp, base::to_bytes(message.signature), *hash, std::nullopt, false});
+  return true;
+}
+
+const SignedMunro* LiveContent::munro(ChunkIndex index) const {
+  const auto it = munros_.find(tree::munro_of(index, metadata_.munro_width).offset());
+  return it == munros_.end() ? nullptr : &it->second;
+}
+
+std::optional<ChunkRange> LiveContent::newest_munro_range() const {
+  if (munros_.empty()) return std::nullopt;
+  const auto layer = static_cast<unsigned>(std::countr_zero(metadata_.munro_width));
+  return Bin::at(layer, munros_.rbegin()->first).range();
+}
+
+LeafCheck LiveContent::check(ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) {
+  if (payload.size() > metadata_.chunk_size) return LeafCheck::mismatch;
+  if (!munro(index)) return LeafCheck::missing_hashes;
+  return tree_.verify_leaf(index, tree_.hasher().hash(payload), inbox);
+}
+
+// All leaves behind `index` are zero if, on the way up, every right sibling is known to be.
+void LiveContent::prove_used(ChunkIndex index, SignedMunro& munro) {
+  const Bin top = tree::munro_of(index, metadata_.munro_width);
+  for (Bin node = Bin::leaf(index); node != top; node = node.parent()) {
+    if (!node.is_left()) continue;
+    const auto right = tree_.known(node.sibling());
+    if (!right || !right->is_zero()) return;
+  }
+  munro.used = static_cast<std::uint32_t>(index.value() - top.range().first.value() + 1);
+}
+
+std::optional<ChunkRange> LiveContent::take_completed(ChunkIndex index) {
+  const auto it = munros_.find(tree::munro_of(index, metadata_.munro_width).offset());
+  if (it == munros_.end() || it->second.complete) return std::nullopt;
+  SignedMunro& munro = it->second;
+  const ChunkIndex first = tree::munro_of(index, metadata_.munro_width).range().first;
+  if (!munro.used) prove_used(index, munro);
+  if (!munro.used) return std::nullopt;
+  const ChunkRange used{first, ChunkIndex{first.value() + *munro.used - 1}};
+  if (!have_.contains(used)) return std::nullopt;
+  munro.complete = true;
+  return used;
+}
+
+ChunkRange LiveContent::publish(ChunkIndex first, std::span<const base::ByteView> chunks, base::WallTime now) {
+  base::check(signer_ != nullptr && !chunks.empty() && chunks.size() <= metadata_.munro_width, "publish");
+  leaves_.clear();
+  for (const base::ByteView chunk : chunks) leaves_.push_back(tree_.hasher().hash(chunk));
+  const Bin munro = tree::munro_of(first, metadata_.munro_width);
+  const crypto::Digest hash = tree::build_munro(nodes_, tree_.hasher(), munro, leaves_);
+  const wire::NtpTimestamp timestamp{base::to_ntp(now)};
+  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash)), hash,
+                                              static_cast<std::uint32_t>(chunks.size()), true});
+  const ChunkRange range{first, ChunkIndex{first.value() + chunks.size() - 1}};
+  have_.insert(range);
+  return range;
+}
+
+std::optional<ChunkIndex> LiveContent::trim(ChunkIndex newest) {
+  if (newest.value() < metadata_.live_window) return std::nullopt;
+  const auto layer = static_cast<unsigned>(std::countr_zero(metadata_.munro_width));
+  const std::uint64_t keep = (newest.value() - metadata_.live_window) >> layer;
+  if ((keep << layer) <= lowest_.value()) return std::nullopt;
+  lowest_ = ChunkIndex{keep << layer};
+  while (!munros_.empty() && munros_.begin()->first < keep) {
+    nodes_.drop(Bin::at(layer, munros_.begin()->first));
+    munros_.erase(munros_.begin());
+  }
+  have_.erase_below(lowest_);
+  return lowest_;
+}
+
+// ---- the source's indices -------------------------------------------------------------------------------------------
+
+ChunkIndex LiveIndexer::start_at(base::WallTime now) const {
+  const auto us = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  const std::uint64_t clock = us / 1'000'000 * kLiveIndicesPerSecond + us % 1'000'000 * kLiveIndicesPerSecond / 1'000'000;
+  const std::uint64_t free = (next_ + width_ - 1) / width_ * width_;
+  return ChunkIndex{std::max(free, clock / width_ * width_)};
+}
+
+void LiveIndexer::advance(ChunkIndex first, std::size_t bytes) {
+  next_ = first.value() + std::max<std::uint64_t>(1, (bytes + chunk_size_ - 1) / chunk_size_);
+}
+
+std::optional<ChunkIndex> LiveIndexer::last_used() const { return next_ == 0 ? std::nullopt : std::optional{ChunkIndex{next_ - 1}}; }
+
+}  // namespace runnel::swarm

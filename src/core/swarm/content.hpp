@@ -1,0 +1,146 @@
+// What a swarm consists of: which chunks there are, which we hold, and what it takes to believe one.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/time.hpp"
+#include "core/swarm/io.hpp"
+#include "core/swarm/metadata.hpp"
+#include "core/tree/hash_tree.hpp"
+#include "core/tree/interval_set.hpp"
+#include "core/wire/message.hpp"
+
+namespace runnel::swarm {
+
+// Static and live content share the tree and the set of chunks held. One owner: the swarm.
+class Content {
+ public:
+  Content(const Metadata& metadata, const SwarmParts& parts) : metadata_(metadata), tree_(*parts.nodes, *parts.hasher) {}
+  virtual ~Content() = default;
+
+  [[nodiscard]] const tree::IntervalSet& have() const { return have_; }
+  [[nodiscard]] tree::HashTree& tree() { return tree_; }
+  [[nodiscard]] bool has(tree::ChunkRange range) const { return have_.contains(range); }
+  void mark_held(tree::ChunkRange range) { have_.insert(range); }
+  void forget(tree::ChunkRange range) { have_.erase(range); }
+
+  // Whether chunks of this range can exist: what a HAVE or a REQUEST may name. A range may be cut.
+  [[nodiscard]] virtual std::optional<tree::ChunkRange> plausible(tree::ChunkRange range) const = 0;
+  // Where proofs of this chunk end: the root, or its munro. nullopt while the root's place is unknown.
+  [[nodiscard]] virtual std::optional<tree::Bin> top(tree::ChunkIndex index) const = 0;
+  // The INTEGRITY messages that stood together before a DATA or the end of the datagram.
+  virtual void offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox);
+  // Hashes the chunk and judges it. Nothing is stored here; `verified` means its hashes are trusted now.
+  [[nodiscard]] virtual tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) = 0;
+
+ protected:
+  // A run of leaf hashes that makes up a whole block is checked at once (see BlockProof in proof.hpp).
+  void try_leaf_lists(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox);
+
+  const Metadata& metadata_;
+  tree::HashTree tree_;
+  tree::IntervalSet have_;
+  std::vector<crypto::Digest> leaves_;   // scratch
+};
+
+// Chunks whose leaf hashes travel together; aligned.
+constexpr unsigned kBlockLayer = 5;
+constexpr std::uint64_t kBlockChunks = std::uint64_t{1} << kBlockLayer;
+
+class StaticContent final : public Content {
+ public:
+  StaticContent(const Metadata& metadata, const SwarmParts& parts);
+
+  std::optional<tree::ChunkRange> plausible(tree::ChunkRange range) const override;
+  std::optional<tree::Bin> top(tree::ChunkIndex index) const override;
+  void offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) override;
+  tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) override;
+
+  [[nodiscard]] std::optional<std::uint64_t> chunks() const { return tree_.chunk_count(); }
+  [[nodiscard]] std::optional<std::uint64_t> bytes() const { return bytes_; }
+  [[nodiscard]] bool complete() const { return chunks() && have_.count() == *chunks(); }
+  [[nodiscard]] const crypto::Digest& root() const { return root_; }
+  // The block (or the whole tree, if smaller) that holds a chunk. Only once the size is known.
+  [[nodiscard]] tree::Bin block_of(tree::ChunkIndex index) const;
+
+ private:
+  [[nodiscard]] bool right_length(tree::ChunkIndex index, std::size_t size) const;
+
+  crypto::Digest root_;
+  std::optional<std::uint64_t> bytes_;
+  bool peaks_known_ = false;
+};
+
+// A munro that the source signed.
+struct SignedMunro {
+  wire::NtpTimestamp timestamp;
+  base::Bytes signature;
+  crypto::Digest hash;
+  std::optional<std::uint32_t> used;   // leaves that carry chunks, from the first; once proved
+  bool complete = false;
+};
+
+class LiveContent final : public Content {
+ public:
+  // Munros kept: a window of 60 s at 8192 indices per second has room for 15,360 of 32.
+  static constexpr std::size_t kMaxMunros = 32'768;
+  // Indices further ahead of the local clock than this are not believed alone (design: viewers' clocks are often wrong).
+  static constexpr std::uint64_t kMaxAheadSeconds = 60;
+
+  LiveContent(const Metadata& metadata, const SwarmParts& parts);
+
+  std::optional<tree::ChunkRange> plausible(tree::ChunkRange range) const override;
+  std::optional<tree::Bin> top(tree::ChunkIndex index) const override { return tree::munro_of(index, metadata_.munro_width); }
+  tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) override;
+
+  // SIGNED_INTEGRITY: the munro's hash was offered before it. False: the signature does not hold.
+  [[nodiscard]] bool offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox);
+  [[nodiscard]] const SignedMunro* munro(tree::ChunkIndex index) const;
+  [[nodiscard]] const SignedMunro* newest_munro() const { return munros_.empty() ? nullptr : &munros_.rbegin()->second; }
+  [[nodiscard]] std::optional<tree::ChunkRange> newest_munro_range() const;
+  // The chunks of a munro, if all that it has are verified by now and this was not said before.
+  [[nodiscard]] std::optional<tree::ChunkRange> take_completed(tree::ChunkIndex index);
+
+  // The source: chunks of one munro from `first` on are hashed, signed and held. Returns their range.
+  tree::ChunkRange publish(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::WallTime now);
+
+  // Forgets what lies behind the window. Returns the new lower end if it moved.
+  [[nodiscard]] std::optional<tree::ChunkIndex> trim(tree::ChunkIndex newest);
+  [[nodiscard]] tree::ChunkIndex lowest() const { return lowest_; }
+
+ private:
+  [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const;
+  void prove_used(tree::ChunkIndex index, SignedMunro& munro);
+
+  tree::NodeStore& nodes_;
+  crypto::Verifier* verifier_;
+  crypto::Signer* signer_;
+  std::map<std::uint64_t, SignedMunro> munros_;   // by bin offset
+  tree::ChunkIndex lowest_{0};
+};
+
+// Gives the source's records their places: a record starts at the larger of the next free munro and the time's index.
+class LiveIndexer {
+ public:
+  LiveIndexer(std::uint32_t munro_width, std::uint32_t chunk_size, std::optional<tree::ChunkIndex> last_used)
+      : width_(munro_width), chunk_size_(chunk_size), next_(last_used ? last_used->value() + 1 : 0) {}
+
+  // Where a record begun now starts. Does not reserve it.
+  [[nodiscard]] tree::ChunkIndex start_at(base::WallTime now) const;
+  // A record of so many bytes was put at `first`.
+  void advance(tree::ChunkIndex first, std::size_t bytes);
+  [[nodiscard]] std::optional<tree::ChunkIndex> last_used() const;
+
+ private:
+  std::uint64_t width_;
+  std::uint64_t chunk_size_;
+  std::uint64_t next_;
+};
+
+// Unix time of a live index, in seconds.
+constexpr std::uint64_t live_index_seconds(tree::ChunkIndex index) { return index.value() / kLiveIndicesPerSecond; }
+
+}  // namespace runnel::swarm

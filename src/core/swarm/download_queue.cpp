@@ -1,0 +1,103 @@
+#include "core/swarm/download_queue.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr std::uint64_t low_bits(std::uint64_t count) { return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1; }
+
+}  // namespace
+
+void DownloadQueue::add(tree::ChunkRange range, base::Time now) {
+  base::check(range.valid() && range.count() <= kMaxRequestChunks, "request length");
+  if (outstanding_ == 0) last_answer_ = now;
+  entries_.push_back({range.first.value(), low_bits(range.count()), next_position_, now});
+  next_position_ += range.count();
+  outstanding_ += range.count();
+}
+
+bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time now) {
+  bool found = false;
+  for (Entry& entry : entries_) {
+    const std::uint64_t offset = index.value() - entry.first;
+    if (index.value() < entry.first || offset >= 64 || (entry.missing >> offset & 1) == 0) continue;
+    entry.missing &= ~(std::uint64_t{1} << offset);
+    --outstanding_;
+    found = true;
+    if (from_this_peer) furthest_ = std::max(furthest_, entry.position + offset + 1);
+    break;
+  }
+  if (from_this_peer) last_answer_ = now;
+  if (found) trim();
+  return found;
+}
+
+std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now, base::Duration rtt) {
+  std::vector<tree::ChunkRange> lost;
+  for (Entry& entry : entries_) {
+    if (entry.position + kReorder >= furthest_) break;
+    // What was asked less than a round trip ago may have been overtaken by answers to an older request only.
+    if (now - entry.sent < rtt / 2) break;
+    const std::uint64_t overtaken = entry.missing & low_bits(furthest_ - kReorder - entry.position);
+    append(lost, entry, overtaken);
+    entry.missing &= ~overtaken;
+    outstanding_ -= static_cast<std::uint64_t>(std::popcount(overtaken));
+  }
+  trim();
+  return lost;
+}
+
+std::vector<tree::ChunkRange> DownloadQueue::take_all() {
+  std::vector<tree::ChunkRange> all;
+  for (const Entry& entry : entries_) append(all, entry, entry.missing);
+  entries_.clear();
+  outstanding_ = 0;
+  return all;
+}
+
+std::vector<tree::ChunkRange> DownloadQueue::take_range(tree::ChunkRange range) {
+  std::vector<tree::ChunkRange> taken;
+  for (Entry& entry : entries_) {
+    if (range.last.value() < entry.first || range.first.value() > entry.first + 63) continue;
+    const std::uint64_t from = std::max(range.first.value(), entry.first) - entry.first;
+    const std::uint64_t until = std::min(range.last.value() - entry.first, std::uint64_t{63});
+    const std::uint64_t bits = entry.missing & low_bits(until + 1) & ~low_bits(from);
+    append(taken, entry, bits);
+    entry.missing &= ~bits;
+    outstanding_ -= static_cast<std::uint64_t>(std::popcount(bits));
+  }
+  trim();
+  return taken;
+}
+
+std::optional<base::Time> DownloadQueue::waiting_since() const {
+  return outstanding_ == 0 ? std::nullopt : std::optional{last_answer_};
+}
+
+std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const {
+  for (const Entry& entry : entries_) {
+    const std::uint64_t offset = index.value() - entry.first;
+    if (index.value() >= entry.first && offset < 64 && (entry.missing >> offset & 1) != 0) return entry.sent;
+  }
+  return std::nullopt;
+}
+
+// The runs of set bits as ranges.
+void DownloadQueue::append(std::vector<tree::ChunkRange>& out, const Entry& entry, std::uint64_t bits) const {
+  while (bits != 0) {
+    const auto first = static_cast<std::uint64_t>(std::countr_zero(bits));
+    const auto length = static_cast<std::uint64_t>(std::countr_one(bits >> first));
+    out.push_back({tree::ChunkIndex{entry.first + first}, tree::ChunkIndex{entry.first + first + length - 1}});
+    bits &= ~(low_bits(length) << first);
+  }
+}
+
+void DownloadQueue::trim() {
+  while (!entries_.empty() && entries_.front().missing == 0) entries_.pop_front();
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,52 @@
+// What we asked of one peer and have not got yet.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "base/time.hpp"
+#include "core/tree/types.hpp"
+
+namespace runnel::swarm {
+
+// Requests in the order they were sent. A peer serves in that order (RFC 7574 3.7), so what later answers overtook is lost.
+class DownloadQueue {
+ public:
+  static constexpr std::uint64_t kMaxRequestChunks = 64;    // per REQUEST: a word's bits, and old peers like short ones (P6)
+  static constexpr std::uint64_t kReorder = 24;             // answers that may overtake one before it counts as lost
+
+  void add(tree::ChunkRange range, base::Time now);         // at most kMaxRequestChunks
+  // The chunk came (from anyone). True if it was asked of this peer.
+  bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
+  // Chunks that answers overtook; they are no longer outstanding.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now, base::Duration rtt);
+  // Everything, when the peer chokes us, goes silent or leaves.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_all();
+  // What lies in `range`, when it became urgent and is asked of another peer; CANCEL follows.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_range(tree::ChunkRange range);
+
+  [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
+  // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
+  [[nodiscard]] std::optional<base::Time> waiting_since() const;
+  // When a chunk was asked; nullopt if it is not outstanding here.
+  [[nodiscard]] std::optional<base::Time> asked_at(tree::ChunkIndex index) const;
+
+ private:
+  struct Entry {
+    std::uint64_t first = 0;
+    std::uint64_t missing = 0;      // bit i: chunk first + i has not come
+    std::uint64_t position = 0;     // of its first chunk, in all chunks ever asked
+    base::Time sent{};
+  };
+  void append(std::vector<tree::ChunkRange>& out, const Entry& entry, std::uint64_t bits) const;
+  void trim();
+
+  std::deque<Entry> entries_;
+  std::uint64_t outstanding_ = 0;
+  std::uint64_t next_position_ = 0;
+  std::uint64_t furthest_ = 0;      // position after the furthest answer
+  base::Time last_answer_{};
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,86 @@
+#include "core/swarm/handshake.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+wire::MessageSet our_messages() { return wire::MessageSet::rfc().insert(wire::MessageType::extension); }
+
+crypto::SignatureAlgorithm algorithm_of(const Metadata& metadata) {
+  return static_cast<crypto::SignatureAlgorithm>(metadata.id.at(0));
+}
+
+std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.live ? wire::kVariableChunkSize : metadata.chunk_size; }
+
+void add_content_options(wire::Options& options, const Metadata& metadata) {
+  options.integrity = metadata.integrity();
+  options.hash = metadata.hash;
+  if (metadata.live) options.signature = algorithm_of(metadata);
+  options.addressing = metadata.addressing;
+  if (metadata.live) options.discard_window = metadata.live_window;
+}
+
+// What a peer names must be what the swarm is; what it leaves out is taken as agreed (rfc7574.md, field notes).
+bool same_swarm(const Metadata& metadata, const wire::Options& theirs) {
+  if (theirs.swarm_id && !base::equal(*theirs.swarm_id, metadata.id)) return false;
+  if (theirs.integrity && *theirs.integrity != metadata.integrity()) return false;
+  if (theirs.hash && *theirs.hash != metadata.hash) return false;
+  if (theirs.signature && (!metadata.live || *theirs.signature != algorithm_of(metadata))) return false;
+  if (theirs.addressing && *theirs.addressing != metadata.addressing) return false;
+  return !theirs.chunk_size || *theirs.chunk_size == wire_chunk_size(metadata);
+}
+
+Agreed agree(const wire::Options& theirs) {
+  Agreed agreed;
+  agreed.version = std::min(theirs.version.value_or(wire::kVersionRfc), wire::kVersionRunnel);
+  if (theirs.supported_messages) agreed.peer_messages = *theirs.supported_messages;
+  if (theirs.discard_window && *theirs.discard_window != wire::kKeepsEverything) agreed.peer_window = *theirs.discard_window;
+  return agreed;
+}
+
+}  // namespace
+
+wire::Options initiating_options(const Metadata& metadata, Style style) {
+  wire::Options options;
+  options.version = wire::kVersionRunnel;
+  options.minimum_version = wire::kVersionRfc;   // RFC 7574 7.3
+  options.swarm_id = metadata.id;
+  add_content_options(options, metadata);
+  if (style == Style::full) {
+    options.supported_messages = our_messages();
+    options.chunk_size = wire_chunk_size(metadata);
+  }
+  return options;
+}
+
+wire::Options replying_options(const Metadata& metadata, const wire::Options& initiator) {
+  wire::Options options;
+  options.version = std::min(initiator.version.value_or(wire::kVersionRfc), wire::kVersionRunnel);
+  add_content_options(options, metadata);
+  if (initiator.supported_messages) options.supported_messages = our_messages();
+  if (initiator.chunk_size) options.chunk_size = wire_chunk_size(metadata);
+  return options;
+}
+
+std::optional<Agreed> accept_initiating(const Metadata& metadata, const wire::Options& theirs) {
+  if (!theirs.swarm_id || !theirs.version) return std::nullopt;
+  if (theirs.minimum_version.value_or(wire::kVersionRfc) > wire::kVersionRunnel) return std::nullopt;
+  if (!same_swarm(metadata, theirs)) return std::nullopt;
+  return agree(theirs);
+}
+
+std::optional<Agreed> accept_reply(const Metadata& metadata, const wire::Options& theirs) {
+  if (!same_swarm(metadata, theirs)) return std::nullopt;
+  return agree(theirs);
+}
+
+wire::Format format_of(const Metadata& metadata, std::size_t signature_size) {
+  wire::Format format;
+  format.addressing = metadata.addressing;
+  format.hash_size = crypto::digest_size(metadata.hash);
+  format.signature_size = signature_size;
+  format.chunk_size = wire_chunk_size(metadata);
+  format.content_size = metadata.content_bytes.value_or(wire::kUnknownSize);
+  return format;
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,193 @@
+// What goes into the engine and what comes out of it: the whole surface between the protocol and the world.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/endpoint.hpp"
+#include "base/strong.hpp"
+#include "base/time.hpp"
+#include "core/swarm/metadata.hpp"
+#include "core/tree/node_store.hpp"
+#include "core/tree/types.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/sign.hpp"
+
+namespace runnel::swarm {
+
+// A swarm of this engine, named by whoever adds it.
+using SwarmHandle = base::Strong<struct SwarmHandleTag, std::uint32_t>;
+using LoadId = base::Strong<struct LoadIdTag, std::uint64_t>;
+
+// ---- in -------------------------------------------------------------------------------------------------------------
+
+// Datagrams from one place, laid end to end: each `segment_size` bytes long, the last maybe shorter (0: just one).
+struct DatagramsIn {
+  base::Endpoint from;
+  base::ByteView bytes;
+  std::uint16_t segment_size = 0;
+};
+
+// Answers to LoadChunks: every chunk of the range, in order.
+struct ChunksLoaded {
+  LoadId id;
+  std::span<const base::ByteView> chunks;
+};
+struct LoadFailed {
+  LoadId id;
+};
+
+// The parts that a swarm works with. They outlive it and belong to the engine's thread.
+struct SwarmParts {
+  tree::NodeStore* nodes = nullptr;
+  crypto::Hasher* hasher = nullptr;
+  crypto::Verifier* verifier = nullptr;   // live
+  crypto::Signer* signer = nullptr;       // live, at the source
+};
+
+struct AddSwarm {
+  SwarmHandle swarm;
+  Metadata metadata;
+  SwarmParts parts;
+  std::vector<tree::ChunkRange> verified;   // static: what the store holds already
+  bool fetch_all = true;                    // static: fetch what no player asked for as well
+};
+struct RemoveSwarm {
+  SwarmHandle swarm;
+};
+struct AddPeers {
+  SwarmHandle swarm;
+  std::vector<base::Endpoint> peers;
+  bool trusted = false;   // from the link or the user: tried first, and again and again
+};
+// A reader needs `range`; the picker fetches it before anything else, the earliest deadline first. Answered by RangeReady.
+struct Want {
+  SwarmHandle swarm;
+  std::uint64_t token = 0;
+  tree::ChunkRange range;
+  base::Time deadline;
+};
+struct Unwant {
+  SwarmHandle swarm;
+  std::uint64_t token = 0;
+};
+// The source appends one record of a live swarm: its chunks begin at `first`, the start of a munro (see LiveIndexer).
+struct Publish {
+  SwarmHandle swarm;
+  tree::ChunkIndex first;
+  base::ByteView record;
+  base::WallTime now;
+};
+// A live viewer wants everything from `first` on (by default: from the live edge it met).
+struct FollowFrom {
+  SwarmHandle swarm;
+  tree::ChunkIndex first;
+};
+// Bytes per second; 0: no limit.
+struct SetLimits {
+  std::uint64_t max_upload = 0;
+  std::uint64_t max_download = 0;
+  bool no_upload = false;
+};
+// What was verified is gone or false on disk: it is fetched again.
+struct ForgetChunks {
+  SwarmHandle swarm;
+  tree::ChunkRange range;
+};
+// The world's clock, told now and then: live edges are judged by it.
+struct WallClock {
+  base::WallTime now;
+};
+
+using Input = std::variant<DatagramsIn, ChunksLoaded, LoadFailed, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits,
+                           ForgetChunks, WallClock>;
+
+// ---- out ------------------------------------------------------------------------------------------------------------
+// Views live until the next handle().
+
+struct SendDatagrams {
+  base::Endpoint to;
+  base::ByteView bytes;
+  std::uint16_t segment_size = 0;
+};
+// All of `range` is verified. Answer with ChunksLoaded or LoadFailed, when all outputs have been polled.
+struct LoadChunks {
+  LoadId id;
+  SwarmHandle swarm;
+  tree::ChunkRange range;
+};
+// Verified chunks, neighbours from `first` on.
+struct StoreChunks {
+  SwarmHandle swarm;
+  tree::ChunkIndex first;
+  std::span<const base::ByteView> chunks;
+};
+
+// Events, for whoever runs the engine.
+struct SizeKnown {   // before the first StoreChunks of a swarm whose link named no size
+  SwarmHandle swarm;
+  std::uint64_t bytes = 0;
+};
+struct RangeReady {
+  SwarmHandle swarm;
+  std::uint64_t token = 0;
+};
+struct Completed {
+  SwarmHandle swarm;
+};
+// Live: every used chunk of a munro is verified and stored.
+struct MunroComplete {
+  SwarmHandle swarm;
+  tree::ChunkRange range;
+};
+// Live: the window moved; nothing below `first` is kept.
+struct WindowMoved {
+  SwarmHandle swarm;
+  tree::ChunkIndex first;
+};
+struct PeerBanned {
+  SwarmHandle swarm;
+  base::Endpoint peer;
+};
+using Event = std::variant<SizeKnown, RangeReady, Completed, MunroComplete, WindowMoved, PeerBanned>;
+
+using Output = std::variant<SendDatagrams, LoadChunks, StoreChunks, Event>;
+
+// ---- state, for display ---------------------------------------------------------------------------------------------
+
+struct PeerState {
+  base::Endpoint endpoint;
+  bool initiator = false;           // we called
+  std::uint64_t down_bytes = 0;     // chunk payload, duplicates included
+  std::uint64_t up_bytes = 0;
+  std::uint64_t down_rate = 0;      // bytes per second
+  std::uint64_t up_rate = 0;
+  std::uint64_t rejected = 0;       // chunks
+  base::Duration rtt{};
+  base::Duration queue_delay{};     // LEDBAT's estimate of our queue towards it
+  double have_fraction = 0;
+  bool choking_us = false;
+  bool choked_by_us = false;
+  bool is_source = false;           // the first to show new live chunks, or a seed that was there from the start
+};
+struct SwarmState {
+  std::uint64_t down_bytes = 0;
+  std::uint64_t up_bytes = 0;
+  std::uint64_t verified = 0;       // chunks, since the start
+  std::uint64_t rejected = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t have_chunks = 0;
+  std::optional<std::uint64_t> total_chunks;
+  std::optional<std::uint64_t> content_bytes;
+  std::uint64_t wanted_chunks = 0;  // requested and not yet here
+  std::uint64_t known_peers = 0;
+  std::optional<tree::ChunkIndex> newest;     // live: newest index any neighbour shows
+  std::vector<PeerState> peers;
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,58 @@
+// LEDBAT congestion control (RFC 6817), one per channel: the window grows while our own queue stays short.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+namespace runnel::swarm {
+
+// Counts bytes. One owner.
+class Ledbat {
+ public:
+  // RFC 6817 2.4.2: at most 100 ms. 60 ms leaves room for calls and games beside us.
+  static constexpr base::Duration kTarget{60'000};
+  static constexpr std::uint32_t kMinWindowPackets = 2;       // RFC 6817 2.4.2
+  static constexpr std::uint64_t kMaxWindow = 16ULL << 20;    // bytes: 1.3 Gb/s at 100 ms
+
+  explicit Ledbat(std::uint32_t packet_size) : packet_(packet_size), window_(kInitialPackets * packet_size) {}
+
+  // `delay_us` is the peer's sample, receiver clock minus sender clock (RFC 7574 8.7): only differences mean anything.
+  // `limited` tells whether the window was in use: an unused window does not grow (RFC 6817 2.4.1).
+  void on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration rtt, bool limited, base::Time now);
+  // At most one halving per round trip (RFC 6817 2.4.1).
+  void on_loss(base::Time now);
+  // Nothing was acknowledged for a whole retransmission time-out.
+  void on_timeout();
+
+  [[nodiscard]] std::uint64_t window() const { return window_; }
+  [[nodiscard]] base::Duration rtt() const { return srtt_; }
+  [[nodiscard]] base::Duration queue_delay() const { return queue_delay_; }
+  // RFC 6298, with a floor for peers that batch their ACKs.
+  [[nodiscard]] base::Duration timeout() const;
+
+ private:
+  static constexpr std::uint32_t kInitialPackets = 32;   // RFC 6928 allows 10 of 1460 bytes; ours are paced by requests
+  static constexpr std::size_t kBaseMinutes = 10;        // RFC 6817 2.5: base history
+  static constexpr std::size_t kCurrentSamples = 4;      // current filter: the least of the last few
+
+  void update_base(std::int64_t delay, base::Time now);
+
+  std::uint32_t packet_;
+  std::uint64_t window_;
+  bool slow_start_ = true;
+  std::array<std::int64_t, kBaseMinutes> base_{};
+  std::size_t bases_ = 0;
+  base::Time base_started_{};
+  std::uint64_t first_delay_ = 0;    // samples wrap: all are taken relative to the first
+  bool has_sample_ = false;
+  std::array<std::int64_t, kCurrentSamples> current_{};
+  std::size_t samples_ = 0;
+  base::Duration queue_delay_{};
+  base::Duration srtt_{};
+  base::Duration rttvar_{};
+  base::Time last_loss_{};
+  bool had_loss_ = false;
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,33 @@
+// What one must know of a swarm before joining it (RFC 7574 3.1, 11.1.1).
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.hpp"
+#include "core/tree/munro.hpp"
+#include "core/wire/types.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/sign.hpp"
+
+namespace runnel::swarm {
+
+constexpr std::uint32_t kDefaultChunkSize = 1080;                // design decision 2
+constexpr std::uint64_t kLiveIndicesPerSecond = 8192;            // a live index tells its time
+constexpr std::uint64_t kDefaultLiveWindow = 60 * kLiveIndicesPerSecond;
+
+struct Metadata {
+  base::Bytes id;   // wire form: the Merkle root, or algorithm byte and public key
+  bool live = false;
+  std::uint32_t chunk_size = kDefaultChunkSize;   // live: the largest chunk; the wire says "variable"
+  crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
+  wire::AddressingMethod addressing = wire::AddressingMethod::chunks32;
+  std::optional<std::uint64_t> content_bytes;     // static, where the link says it
+  std::uint32_t munro_width = tree::kDefaultMunroWidth;
+  std::uint64_t live_window = kDefaultLiveWindow; // chunks kept behind the newest
+
+  [[nodiscard]] wire::IntegrityMethod integrity() const {
+    return live ? wire::IntegrityMethod::unified_merkle_tree : wire::IntegrityMethod::merkle_tree;
+  }
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,114 @@
+#include "core/swarm/upload_queue.hpp"
+
+#include <algorithm>
+
+namespace runnel::swarm {
+
+void UploadQueue::request(tree::ChunkRange range) {
+  if (requests_.size() >= kMaxRequests || requested_ >= kMaxRequestedChunks) return;
+  range.last = std::min(range.last, tree::ChunkIndex{range.first.value() + (kMaxRequestedChunks - requested_) - 1});
+  // A repeated request (a retry, or a duplicate datagram) is served once.
+  for (const tree::ChunkRange& waiting : requests_) {
+    if (waiting.contains(range)) return;
+  }
+  requests_.push_back(range);
+  requested_ += range.count();
+}
+
+void UploadQueue::cancel(tree::ChunkRange range) {
+  std::deque<tree::ChunkRange> kept;
+  requested_ = 0;
+  const auto keep = [&](std::uint64_t first, std::uint64_t last) {
+    kept.push_back({tree::ChunkIndex{first}, tree::ChunkIndex{last}});
+    requested_ += last - first + 1;
+  };
+  for (const tree::ChunkRange& waiting : requests_) {
+    if (!waiting.overlaps(range)) {
+      keep(waiting.first.value(), waiting.last.value());
+      continue;
+    }
+    if (waiting.first < range.first) keep(waiting.first.value(), range.first.value() - 1);
+    if (waiting.last > range.last && kept.size() < kMaxRequests) keep(range.last.value() + 1, waiting.last.value());
+  }
+  requests_ = std::move(kept);
+}
+
+void UploadQueue::clear_requests() {
+  requests_.clear();
+  requested_ = 0;
+}
+
+std::optional<tree::ChunkRange> UploadQueue::next_burst() {
+  if (requests_.empty()) return std::nullopt;
+  const std::uint64_t busy = in_flight_bytes_ + loading_ * packet_size_;
+  if (busy + packet_size_ > ledbat_.window()) return std::nullopt;
+  const std::uint64_t room = (ledbat_.window() - busy) / packet_size_;
+  tree::ChunkRange& front = requests_.front();
+  const std::uint64_t count = std::min({room, kBurstChunks, front.count()});
+  const tree::ChunkRange burst{front.first, tree::ChunkIndex{front.first.value() + count - 1}};
+  requested_ -= count;
+  loading_ += count;
+  if (count == front.count()) requests_.pop_front();
+  else front.first = tree::ChunkIndex{front.first.value() + count};
+  return burst;
+}
+
+void UploadQueue::burst_done(tree::ChunkRange range) { loading_ -= std::min(loading_, range.count()); }
+
+void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now) {
+  if (sent_.empty()) last_progress_ = now;
+  sent_.push_back({index.value(), bytes, false, now});
+  in_flight_bytes_ += bytes;
+  in_flight_.insert({index, index});
+}
+
+void UploadQueue::on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now) {
+  std::uint64_t acked_bytes = 0;
+  std::size_t newest = 0;
+  base::Duration rtt{};
+  for (std::size_t i = 0; i < sent_.size(); ++i) {
+    Sent& sent = sent_[i];
+    if (sent.acked || !range.contains(tree::ChunkIndex{sent.index})) continue;
+    sent.acked = true;
+    acked_bytes += sent.bytes;
+    newest = i;
+    rtt = now - sent.at;
+  }
+  if (acked_bytes == 0) return;
+  last_progress_ = now;
+  const bool limited = in_flight_bytes_ + loading_ * packet_size_ + 2ULL * packet_size_ * kBurstChunks >= ledbat_.window();
+  in_flight_bytes_ -= acked_bytes;
+  in_flight_.erase(range);
+  ledbat_.on_ack(acked_bytes, delay_us, rtt, limited, now);
+  bool lost = false;
+  for (std::size_t i = 0; i <= newest && !sent_.empty(); ++i) {
+    if (!sent_.front().acked) {
+      if (newest - i < kReorder) break;
+      lost = true;
+    }
+    drop_front(!sent_.front().acked);
+  }
+  if (lost) ledbat_.on_loss(now);
+}
+
+void UploadQueue::drop_front(bool lost) {
+  if (lost) {
+    in_flight_bytes_ -= sent_.front().bytes;
+    in_flight_.erase({tree::ChunkIndex{sent_.front().index}, tree::ChunkIndex{sent_.front().index}});
+  }
+  sent_.pop_front();
+}
+
+void UploadQueue::on_tick(base::Time now) {
+  if (sent_.empty() || now < *deadline()) return;
+  while (!sent_.empty()) drop_front(!sent_.front().acked);
+  ledbat_.on_timeout();
+  last_progress_ = now;
+}
+
+std::optional<base::Time> UploadQueue::deadline() const {
+  if (sent_.empty()) return std::nullopt;
+  return last_progress_ + ledbat_.timeout();
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,64 @@
+// What one peer asked of us, and what we sent it that it has not acknowledged.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/time.hpp"
+#include "core/swarm/ledbat.hpp"
+#include "core/tree/interval_set.hpp"
+#include "core/tree/types.hpp"
+
+namespace runnel::swarm {
+
+// Serves requests in the order received (RFC 7574 3.7) as fast as LEDBAT lets us.
+class UploadQueue {
+ public:
+  static constexpr std::size_t kMaxRequests = 512;          // ranges waiting; more are not kept
+  static constexpr std::uint64_t kMaxRequestedChunks = 16'384;
+  static constexpr std::uint64_t kBurstChunks = 32;         // loaded and sent at a time
+
+  explicit UploadQueue(std::uint32_t packet_size) : packet_size_(packet_size), ledbat_(packet_size) {}
+
+  void request(tree::ChunkRange range);
+  void cancel(tree::ChunkRange range);
+  void clear_requests();
+  [[nodiscard]] bool wants_more() const { return !requests_.empty(); }
+  [[nodiscard]] std::uint64_t requested_chunks() const { return requested_; }
+
+  // The next chunks to load and send, as far as the window lets; they count as in flight from now on.
+  [[nodiscard]] std::optional<tree::ChunkRange> next_burst();
+  // A burst that was handed out was (or could not be) loaded.
+  void burst_done(tree::ChunkRange range);
+  void on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now);
+  void on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now);
+  // Gives up what timed out.
+  void on_tick(base::Time now);
+  [[nodiscard]] std::optional<base::Time> deadline() const;
+
+  // Chunks on their way, of which the peer will know the hashes if they arrive (RFC 7574 5.3).
+  [[nodiscard]] const tree::IntervalSet& in_flight() const { return in_flight_; }
+  [[nodiscard]] const Ledbat& ledbat() const { return ledbat_; }
+
+ private:
+  struct Sent {
+    std::uint64_t index;
+    std::uint32_t bytes;
+    bool acked;
+    base::Time at;
+  };
+  static constexpr std::size_t kReorder = 24;   // later chunks acknowledged before one counts as lost
+  void drop_front(bool lost);
+
+  std::uint32_t packet_size_;
+  std::deque<tree::ChunkRange> requests_;
+  std::uint64_t requested_ = 0;
+  std::uint64_t loading_ = 0;                   // chunks handed out and not yet sent
+  std::deque<Sent> sent_;                       // in order of sending
+  std::uint64_t in_flight_bytes_ = 0;
+  tree::IntervalSet in_flight_;
+  Ledbat ledbat_;
+  base::Time last_progress_{};
+};
+
+}  // namespace runnel::swarm
