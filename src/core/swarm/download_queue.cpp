@@ -28,7 +28,11 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
     entry.missing &= ~(std::uint64_t{1} << offset);
     --outstanding_;
     found = true;
-    if (from_this_peer) furthest_ = std::max(furthest_, entry.position + offset + 1);
+    if (from_this_peer) {
+      furthest_ = std::max(furthest_, entry.position + offset + 1);
+      // The minimum ages by 1/64 per answer, so that a path that became longer shows.
+      latency_ = std::min(now - entry.sent, latency_ + latency_ / 64 + base::Duration{1});
+    }
     break;
   }
   if (from_this_peer) last_answer_ = now;
@@ -36,12 +40,12 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
   return found;
 }
 
-std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now, base::Duration rtt) {
+std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
   std::vector<tree::ChunkRange> lost;
   for (Entry& entry : entries_) {
     if (entry.position + kReorder >= furthest_) break;
     // What was asked less than a round trip ago may have been overtaken by answers to an older request only.
-    if (now - entry.sent < rtt / 2) break;
+    if (now - entry.sent < latency_ / 2) break;
     const std::uint64_t overtaken = entry.missing & low_bits(furthest_ - kReorder - entry.position);
     append(lost, entry, overtaken);
     entry.missing &= ~overtaken;

@@ -20,12 +20,14 @@ class DownloadQueue {
   // The chunk came (from anyone). True if it was asked of this peer.
   bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
   // Chunks that answers overtook; they are no longer outstanding.
-  [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now, base::Duration rtt);
+  [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now);
   // Everything, when the peer chokes us, goes silent or leaves.
   [[nodiscard]] std::vector<tree::ChunkRange> take_all();
   // What lies in `range`, when it became urgent and is asked of another peer; CANCEL follows.
   [[nodiscard]] std::vector<tree::ChunkRange> take_range(tree::ChunkRange range);
 
+  // The shortest time lately from a request to its answer: about a round trip.
+  [[nodiscard]] base::Duration latency() const { return latency_; }
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;
@@ -47,6 +49,7 @@ class DownloadQueue {
   std::uint64_t next_position_ = 0;
   std::uint64_t furthest_ = 0;      // position after the furthest answer
   base::Time last_answer_{};
+  base::Duration latency_ = std::chrono::milliseconds{500};   // until known
 };
 
 }  // namespace runnel::swarm

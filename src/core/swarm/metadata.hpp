@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "core/swarm/link.hpp"
 #include "core/tree/munro.hpp"
 #include "core/wire/types.hpp"
 #include "crypto/hash.hpp"
@@ -11,7 +12,6 @@
 
 namespace runnel::swarm {
 
-constexpr std::uint32_t kDefaultChunkSize = 1080;                // design decision 2
 constexpr std::uint64_t kLiveIndicesPerSecond = 8192;            // a live index tells its time
 constexpr std::uint64_t kDefaultLiveWindow = 60 * kLiveIndicesPerSecond;
 

@@ -1,0 +1,24 @@
+#include "core/swarm/channel.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace runnel::swarm {
+
+void Channel::flush(Outbox& outbox) {
+  if (gathered_ == 0) return;
+  base::store_big_endian(small_.data(), remote.value());
+  const base::MutableByteView to = outbox.begin_datagram();
+  std::memcpy(to.data(), small_.data(), gathered_);
+  outbox.end_datagram(endpoint, gathered_);
+  gathered_ = 0;
+  ++unanswered;
+}
+
+std::uint32_t Channel::packet_size(const wire::Format& format) {
+  constexpr std::uint32_t kTypical = 1080;
+  const std::uint32_t chunk = format.chunk_size == wire::kVariableChunkSize ? kTypical : format.chunk_size;
+  return chunk + static_cast<std::uint32_t>(wire::kChannelSize + wire::data_header_size(format));
+}
+
+}  // namespace runnel::swarm

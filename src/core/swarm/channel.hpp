@@ -1,0 +1,122 @@
+// One peer of one swarm: who it is, what it holds, what we ask of it and what it asks of us.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/check.hpp"
+#include "base/endpoint.hpp"
+#include "base/time.hpp"
+#include "core/swarm/availability.hpp"
+#include "core/swarm/download_queue.hpp"
+#include "core/swarm/handshake.hpp"
+#include "core/swarm/outbox.hpp"
+#include "core/swarm/picker.hpp"
+#include "core/swarm/rate_meter.hpp"
+#include "core/swarm/upload_queue.hpp"
+#include "core/tree/hash_tree.hpp"
+#include "core/wire/encoder.hpp"
+
+namespace runnel::swarm {
+
+// Dead when silent so long, and so many of our datagrams went unanswered (RFC 7574 3.12, 8.14).
+constexpr base::Duration kDeadAfter = std::chrono::minutes{3};
+constexpr std::uint32_t kDeadAfterDatagrams = 3;
+constexpr base::Duration kKeepAlive = std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
+constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
+constexpr int kHandshakeTries = 6;                                   // about 19 s in all
+constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
+constexpr base::Duration kHalfOpenLife = std::chrono::seconds{10};   // an answered handshake that was not completed
+
+class Channel {
+ public:
+  enum class State : std::uint8_t {
+    calling,       // our handshake is out
+    answering,     // theirs came, ours went back; the address is not proved yet
+    established,
+  };
+
+  Channel(wire::ChannelId local_id, const base::Endpoint& at, bool we_called, const wire::Format& wire_format, base::Time now)
+      : local(local_id), endpoint(at), initiator(we_called), format(wire_format), uploads(packet_size(wire_format)), created(now), last_heard(now), last_sent(now) {}
+
+  // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit.
+  template <class Write>
+  void post(Outbox& outbox, Write write) {
+    if (gathered_ == 0) gathered_ = wire::kChannelSize;
+    if (small_.empty()) small_.resize(Outbox::kMaxDatagram);
+    if (!append(write)) {
+      flush(outbox);
+      gathered_ = wire::kChannelSize;
+      base::check(append(write), "a message that does not fit an empty datagram");
+    }
+  }
+  // Sends what was gathered.
+  void flush(Outbox& outbox);
+  [[nodiscard]] bool has_gathered() const { return gathered_ != 0; }
+
+  // ---- who ----
+  wire::ChannelId local;
+  wire::ChannelId remote;
+  base::Endpoint endpoint;
+  bool initiator;
+  State state = State::calling;
+  Agreed agreed;
+  wire::Format format;
+  std::optional<std::uint64_t> node_id;     // from HELLO
+  bool hello_sent = false;
+
+  // ---- what it holds, what we believe of it ----
+  Availability peer_has;
+  tree::HashInbox inbox;
+  std::uint64_t rejected = 0;
+  std::uint64_t news = 0;                   // live: munros that it was the first to show
+  bool is_seed = false;
+  bool seed_from_start = false;             // it had everything when we met
+  bool signed_edge_due = false;             // live: it has not shown the newest munro yet (RFC 7574 6.1.2.4)
+
+  // ---- down ----
+  DownloadQueue downloads;
+  bool choking_us = false;
+  PickCursor cursor;
+  RateMeter down;
+  std::uint32_t stalls = 0;                 // time-outs in a row
+  std::vector<tree::ChunkIndex> to_ack;     // since the last flush
+  std::uint64_t ack_delay = 0;              // newest sample, receiver clock minus sender clock
+
+  // ---- up ----
+  UploadQueue uploads;
+  bool choked_by_us = false;
+  base::Time last_request{};
+  RateMeter up;
+  bool peaks_sent = false;
+  struct HashList {                         // a block whose leaf hashes were sent ahead of its chunks
+    std::uint64_t block = 0;
+    std::uint64_t sent = 0;                 // bit per chunk
+  };
+  static constexpr std::size_t kMaxHashLists = 64;
+  std::vector<HashList> hash_lists;
+
+  // ---- time ----
+  base::Time created;
+  base::Time last_heard;
+  base::Time last_sent;
+  base::Time next_handshake{};
+  int handshakes_sent = 0;
+  std::uint32_t unanswered = 0;             // datagrams sent since we last heard
+  base::Time last_pex{};
+
+ private:
+  static std::uint32_t packet_size(const wire::Format& format);
+  template <class Write>
+  bool append(Write& write) {
+    wire::Encoder encoder{base::MutableByteView{small_}.subspan(gathered_), format};
+    if (!write(encoder)) return false;
+    gathered_ += encoder.size();
+    return true;
+  }
+
+  base::Bytes small_;
+  std::size_t gathered_ = 0;   // bytes of small_ in use; 0: nothing gathered
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,72 @@
+// Which channel id is whose: the engine's routing table, shared by its swarms.
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+
+#include "core/swarm/io.hpp"
+#include "core/wire/types.hpp"
+#include "crypto/secret_rng.hpp"
+
+namespace runnel::swarm {
+
+class Swarm;
+class Channel;
+
+struct Route {
+  Swarm* swarm = nullptr;
+  Channel* channel = nullptr;
+};
+
+// One owner: the engine.
+class ChannelTable {
+ public:
+  explicit ChannelTable(crypto::SecretRng secrets) : secrets_(secrets) {}
+
+  // Random, unused, not to be guessed (RFC 7574 8.3, 12.1), and at least 0xC0000000: the first byte tells our datagrams from
+  // DTLS, STUN and the DHT on the same socket (design decision 17).
+  [[nodiscard]] wire::ChannelId new_id() {
+    while (true) {
+      const wire::ChannelId id{secrets_.next_u32() | 0xc000'0000U};
+      if (!routes_.contains(id)) return id;
+    }
+  }
+  void add(wire::ChannelId id, Route route) { routes_.emplace(id, route); }
+  void remove(wire::ChannelId id) { routes_.erase(id); }
+  [[nodiscard]] Route find(wire::ChannelId id) const {
+    const auto it = routes_.find(id);
+    return it == routes_.end() ? Route{} : it->second;
+  }
+  [[nodiscard]] std::uint64_t secret() { return secrets_.next(); }
+
+ private:
+  crypto::SecretRng secrets_;
+  std::unordered_map<wire::ChannelId, Route> routes_;
+};
+
+// Loads that are under way.
+class LoadTable {
+ public:
+  struct Load {
+    SwarmHandle swarm;
+    wire::ChannelId channel;
+    tree::ChunkRange range;
+  };
+  [[nodiscard]] LoadId add(const Load& load) {
+    const LoadId id{next_++};
+    loads_.emplace(id, load);
+    return id;
+  }
+  [[nodiscard]] std::optional<Load> take(LoadId id) {
+    const auto it = loads_.find(id);
+    if (it == loads_.end()) return std::nullopt;
+    const Load load = it->second;
+    loads_.erase(it);
+    return load;
+  }
+
+ private:
+  std::uint64_t next_ = 1;
+  std::unordered_map<LoadId, Load> loads_;
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,132 @@
+#include "core/swarm/engine.hpp"
+
+#include <algorithm>
+
+namespace runnel::swarm {
+namespace {
+
+std::string key_of(base::ByteView id) { return std::string{base::as_text(id)}; }
+
+}  // namespace
+
+Engine::Engine(base::Rng rng, crypto::SecretRng secrets, base::Time now)
+    : rng_(rng), channels_(secrets), context_{outbox_, channels_, loads_, upload_, download_, false, now, std::nullopt} {}
+
+Swarm* Engine::find(SwarmHandle swarm) const {
+  const auto it = swarms_.find(swarm);
+  return it == swarms_.end() ? nullptr : it->second.get();
+}
+
+void Engine::handle(const Input& input, base::Time now) {
+  outbox_.reset();
+  context_.now = now;
+  std::visit([this](const auto& in) { on_input(in); }, input);
+}
+
+std::optional<Output> Engine::poll(base::Time now) {
+  if (outbox_.empty()) {
+    context_.now = now;
+    for (const auto& [handle, swarm] : swarms_) {
+      if (swarm->next_tick() <= now) swarm->on_tick(context_);
+    }
+  }
+  return outbox_.pop();
+}
+
+std::optional<base::Time> Engine::next_deadline() const {
+  std::optional<base::Time> next;
+  for (const auto& [handle, swarm] : swarms_) next = std::min(next.value_or(swarm->next_tick()), swarm->next_tick());
+  return next;
+}
+
+void Engine::on_input(const DatagramsIn& in) {
+  const std::size_t size = in.segment_size == 0 ? in.bytes.size() : in.segment_size;
+  for (base::ByteView rest = in.bytes; !rest.empty();) {
+    const base::ByteView datagram = rest.first(std::min(size, rest.size()));
+    rest = rest.subspan(datagram.size());
+    on_datagram(in.from, datagram);
+  }
+  for (Swarm* swarm : touched_) swarm->finish_input(context_);
+  touched_.clear();
+}
+
+void Engine::on_datagram(const base::Endpoint& from, base::ByteView bytes) {
+  const auto datagram = wire::split_datagram(bytes);
+  if (!datagram) return;
+  Swarm* swarm = nullptr;
+  if (datagram->channel == wire::kNoChannel) {
+    wire::Decoder decoder{datagram->messages, {}};
+    const auto message = decoder.next();
+    const auto* call = message && *message ? std::get_if<wire::Handshake>(&**message) : nullptr;
+    if (call == nullptr || !call->options.swarm_id) return;
+    const auto it = by_id_.find(key_of(*call->options.swarm_id));
+    if (it == by_id_.end()) return;   // silence (RFC 7574 3.1.1)
+    swarm = it->second;
+    swarm->on_call(context_, from, *call, bytes.size());
+  } else {
+    const Route route = channels_.find(datagram->channel);
+    // A channel id alone proves nothing: the address must fit as well (RFC 7574 12.1).
+    if (route.channel == nullptr || route.channel->endpoint != from) return;
+    swarm = route.swarm;
+    swarm->on_datagram(context_, *route.channel, datagram->messages);
+  }
+  if (std::ranges::find(touched_, swarm) == touched_.end()) touched_.push_back(swarm);
+}
+
+void Engine::on_input(const ChunksLoaded& in) {
+  const auto load = loads_.take(in.id);
+  if (!load) return;
+  if (Swarm* swarm = find(load->swarm)) swarm->on_loaded(context_, *load, in.chunks);
+}
+
+void Engine::on_input(const LoadFailed& in) {
+  const auto load = loads_.take(in.id);
+  if (!load) return;
+  if (Swarm* swarm = find(load->swarm)) swarm->on_load_failed(context_, *load);
+}
+
+void Engine::on_input(const AddSwarm& in) {
+  auto swarm = std::make_unique<Swarm>(in, rng_.fork(), context_);
+  by_id_.insert_or_assign(key_of(in.metadata.id), swarm.get());
+  swarms_.insert_or_assign(in.swarm, std::move(swarm));
+}
+
+void Engine::on_input(const RemoveSwarm& in) {
+  const auto it = swarms_.find(in.swarm);
+  if (it == swarms_.end()) return;
+  it->second->close(context_);
+  by_id_.erase(key_of(it->second->metadata().id));
+  swarms_.erase(it);
+}
+
+void Engine::on_input(const AddPeers& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->add_peers(context_, in);
+}
+void Engine::on_input(const Want& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->want(context_, in);
+}
+void Engine::on_input(const Unwant& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->unwant(in.token);
+}
+void Engine::on_input(const Publish& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->publish(context_, in);
+}
+void Engine::on_input(const FollowFrom& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->follow_from(context_, in.first);
+}
+void Engine::on_input(const SetLimits& in) {
+  upload_.set_rate(in.max_upload);
+  download_.set_rate(in.max_download);
+  context_.no_upload = in.no_upload;
+}
+void Engine::on_input(const ForgetChunks& in) {
+  if (Swarm* swarm = find(in.swarm)) swarm->forget(in.range);
+}
+void Engine::on_input(const WallClock& in) { context_.wall = in.now; }
+
+std::optional<SwarmState> Engine::state(SwarmHandle swarm, base::Time now) const {
+  const Swarm* found = find(swarm);
+  return found ? std::optional{found->state(now)} : std::nullopt;
+}
+
+}  // namespace runnel::swarm

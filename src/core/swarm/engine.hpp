@@ -1,0 +1,60 @@
+// The protocol as a pure machine: datagrams, commands and the time go in; datagrams, store operations and events come out.
+#pragma once
+#include <optional>
+#include <unordered_map>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/channel_table.hpp"
+#include "core/swarm/io.hpp"
+#include "core/swarm/outbox.hpp"
+#include "core/swarm/swarm.hpp"
+#include "crypto/secret_rng.hpp"
+
+namespace runnel::swarm {
+
+// All swarms of one node on one UDP socket. One owner, not thread-safe. Call handle(), then poll() until it gives nothing,
+// before the next handle(); when next_deadline() has passed, poll() even without input.
+class Engine {
+ public:
+  // `rng` decides policy, `secrets` what outsiders must not guess.
+  Engine(base::Rng rng, crypto::SecretRng secrets, base::Time now);
+
+  void handle(const Input& input, base::Time now);
+  // Views in an output live until the next handle().
+  std::optional<Output> poll(base::Time now);
+  [[nodiscard]] std::optional<base::Time> next_deadline() const;
+
+  // For display. nullopt: no such swarm.
+  [[nodiscard]] std::optional<SwarmState> state(SwarmHandle swarm, base::Time now) const;
+
+ private:
+  void on_input(const DatagramsIn& in);
+  void on_input(const ChunksLoaded& in);
+  void on_input(const LoadFailed& in);
+  void on_input(const AddSwarm& in);
+  void on_input(const RemoveSwarm& in);
+  void on_input(const AddPeers& in);
+  void on_input(const Want& in);
+  void on_input(const Unwant& in);
+  void on_input(const Publish& in);
+  void on_input(const FollowFrom& in);
+  void on_input(const SetLimits& in);
+  void on_input(const ForgetChunks& in);
+  void on_input(const WallClock& in);
+  void on_datagram(const base::Endpoint& from, base::ByteView datagram);
+  [[nodiscard]] Swarm* find(SwarmHandle swarm) const;
+
+  base::Rng rng_;
+  Outbox outbox_;
+  ChannelTable channels_;
+  LoadTable loads_;
+  TokenBucket upload_;
+  TokenBucket download_;
+  Context context_;
+  std::unordered_map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;
+  std::unordered_map<std::string, Swarm*> by_id_;   // wire form of the swarm id
+  std::vector<Swarm*> touched_;                     // by the input at hand
+};
+
+}  // namespace runnel::swarm

@@ -1,0 +1,21 @@
+// The values of our version 2 extension message (docs/EXTENSIONS.md is the registry).
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.hpp"
+
+namespace runnel::swarm {
+
+constexpr std::uint16_t kHelloType = 1;
+
+// The first message on a channel of version 2. The node id is random and scoped to the swarm: it shows when one peer is met by
+// two of its addresses, and nothing else.
+struct Hello {
+  std::uint64_t node_id = 0;
+};
+base::Bytes encode_hello(const Hello& hello);
+// Longer values are accepted: later versions may append.
+std::optional<Hello> decode_hello(base::ByteView value);
+
+}  // namespace runnel::swarm

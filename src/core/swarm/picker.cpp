@@ -1,0 +1,143 @@
+#include "core/swarm/picker.hpp"
+
+#include <algorithm>
+
+namespace runnel::swarm {
+
+using tree::ChunkIndex;
+using tree::ChunkRange;
+
+namespace {
+
+// No index comes near it (wire::kMaxChunkIndex).
+constexpr std::uint64_t kLastIndex = (std::uint64_t{1} << 62) - 1;
+
+}  // namespace
+
+std::optional<ChunkRange> first_missing(ChunkRange within, const tree::IntervalSet& peer, const PickState& state) {
+  // Each step passes one range of one of the sets; a peer that holds crumbs must not cost us long walks.
+  constexpr int kMaxSteps = 256;
+  ChunkIndex at = within.first;
+  for (int step = 0; step < kMaxSteps && at <= within.last; ++step) {
+    const auto held = peer.next_at(at);
+    if (!held || held->first > within.last) return std::nullopt;
+    const ChunkIndex until = std::min(held->last, within.last);
+    const auto gap = state.have.next_gap(held->first, until);
+    if (!gap) {
+      at = ChunkIndex{until.value() + 1};
+      continue;
+    }
+    const auto free = state.requested.next_gap(gap->first, gap->last);
+    if (!free) {
+      at = ChunkIndex{gap->last.value() + 1};
+      continue;
+    }
+    const std::uint64_t boundary = free->first.value() / kRequestChunks * kRequestChunks + kRequestChunks - 1;
+    return ChunkRange{free->first, std::min(free->last, ChunkIndex{boundary})};
+  }
+  return std::nullopt;
+}
+
+bool Wants::add(const Entry& entry) {
+  remove(entry.token);
+  if (entries_.size() >= kMaxWants) return false;
+  entries_.insert(std::ranges::upper_bound(entries_, entry.deadline, {}, &Entry::deadline), entry);
+  return true;
+}
+
+void Wants::remove(std::uint64_t token) {
+  std::erase_if(entries_, [&](const Entry& e) { return e.token == token; });
+}
+
+std::vector<std::uint64_t> Wants::take_ready(const tree::IntervalSet& have) {
+  std::vector<std::uint64_t> ready;
+  std::erase_if(entries_, [&](const Entry& e) {
+    if (!have.contains(e.range)) return false;
+    ready.push_back(e.token);
+    return true;
+  });
+  return ready;
+}
+
+// ---- static ---------------------------------------------------------------------------------------------------------
+
+ChunkRange StaticPicker::piece_of(ChunkIndex index) const {
+  const std::uint64_t first = index.value() / kPieceChunks * kPieceChunks;
+  return {ChunkIndex{first}, ChunkIndex{std::min(first + kPieceChunks, chunks_) - 1}};
+}
+
+void StaticPicker::count(ChunkRange range, bool more) {
+  for (std::uint64_t at = range.first.value(); at <= range.last.value();) {
+    const ChunkRange piece = piece_of(ChunkIndex{at});
+    const std::uint64_t until = std::min(piece.last.value(), range.last.value());
+    std::uint32_t& held = held_[at / kPieceChunks];
+    const auto chunks = static_cast<std::uint32_t>(until - at + 1);
+    held = more ? held + chunks : held - std::min(held, chunks);
+    at = until + 1;
+  }
+}
+
+void StaticPicker::peer_gone(const tree::IntervalSet& had) {
+  had.for_each([&](ChunkRange range) { count(range, false); });
+}
+
+std::optional<ChunkRange> StaticPicker::pick_wanted(const Wants& wants, const tree::IntervalSet& peer, const PickState& state) const {
+  for (const Wants::Entry& want : wants.by_deadline()) {
+    if (const auto found = first_missing(want.range, peer, state)) return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<ChunkRange> StaticPicker::pick(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor, bool in_order) {
+  if (cursor.piece) {
+    if (const auto found = first_missing(*cursor.piece, peer, state)) return found;
+    cursor.piece.reset();
+  }
+  const ChunkRange all{ChunkIndex{0}, ChunkIndex{chunks_ - 1}};
+  if (in_order) return first_missing(all, peer, state);
+
+  std::optional<ChunkRange> best;
+  std::uint32_t best_held = 0;
+  for (int sample = 0; sample < kSamples; ++sample) {
+    const ChunkIndex start{rng_.below(held_.size()) * kPieceChunks};
+    auto found = first_missing({start, all.last}, peer, state);
+    if (!found) found = first_missing(all, peer, state);
+    if (!found) return best;
+    const std::uint32_t held = held_[found->first.value() / kPieceChunks];
+    if (!best || held < best_held) {
+      best = found;
+      best_held = held;
+    }
+  }
+  cursor.piece = piece_of(best->first);
+  return best;
+}
+
+// ---- live -----------------------------------------------------------------------------------------------------------
+
+void LivePicker::seen(ChunkRange range, base::Time now) {
+  for (std::uint64_t munro = range.first.value() / width_; munro <= range.last.value() / width_ && seen_.size() < kMaxSeen; ++munro) seen_.try_emplace(munro, now);
+}
+
+void LivePicker::drop_below(ChunkIndex first) {
+  std::erase_if(seen_, [&](const auto& entry) { return entry.first < first.value() / width_; });
+}
+
+std::optional<ChunkRange> LivePicker::pick(ChunkIndex from, const tree::IntervalSet& peer, const PickState& state, std::size_t neighbours,
+                                           base::Time now) const {
+  constexpr int kMaxWaiting = 64;   // munros that are not due yet, looked past
+  for (int skipped = 0; skipped < kMaxWaiting; ++skipped) {
+    if (from.value() > kLastIndex) return std::nullopt;
+    const auto found = first_missing({from, ChunkIndex{kLastIndex}}, peer, state);
+    if (!found || neighbours < 2) return found;
+    const std::uint64_t munro = found->first.value() / width_;
+    const auto since = seen_.find(munro);
+    const auto spread = static_cast<std::uint64_t>(kSpread.count());
+    const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % spread)};
+    if (since == seen_.end() || now - since->second >= wait) return found;
+    from = ChunkIndex{(munro + 1) * width_};
+  }
+  return std::nullopt;
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,99 @@
+// Which chunks to ask of which peer: what a reader needs next comes first, rarest first beyond it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/availability.hpp"
+#include "core/tree/interval_set.hpp"
+
+namespace runnel::swarm {
+
+// Chunks asked for at a time, and never across such a boundary: their leaf hashes travel together.
+constexpr std::uint64_t kRequestChunks = 32;
+
+// What a pick must not touch.
+struct PickState {
+  const tree::IntervalSet& have;
+  const tree::IntervalSet& requested;
+};
+
+// The first chunks in `within` that the peer holds and that are neither here nor asked for, up to the next boundary.
+std::optional<tree::ChunkRange> first_missing(tree::ChunkRange within, const tree::IntervalSet& peer, const PickState& state);
+
+// Readers' needs, by deadline.
+class Wants {
+ public:
+  static constexpr std::size_t kMaxWants = 256;
+  struct Entry {
+    std::uint64_t token = 0;
+    tree::ChunkRange range;
+    base::Time deadline;
+  };
+  // False when there are too many.
+  bool add(const Entry& entry);
+  void remove(std::uint64_t token);
+  // Tokens whose range is whole now; they are removed.
+  [[nodiscard]] std::vector<std::uint64_t> take_ready(const tree::IntervalSet& have);
+  [[nodiscard]] const std::vector<Entry>& by_deadline() const { return entries_; }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+
+ private:
+  std::vector<Entry> entries_;   // earliest deadline first
+};
+
+// Where a channel goes on within the piece that was chosen for it.
+struct PickCursor {
+  std::optional<tree::ChunkRange> piece;
+};
+
+// Static content. Beyond the readers' needs: whole pieces, in order while only seeds are here, else the rarest of a few
+// drawn at random, so that watchers who start together fetch different parts and can give to each other.
+class StaticPicker {
+ public:
+  static constexpr std::uint64_t kPieceChunks = 256;
+  static constexpr int kSamples = 8;
+
+  StaticPicker(base::Rng rng, std::uint64_t chunks) : rng_(rng), chunks_(chunks), held_((chunks + kPieceChunks - 1) / kPieceChunks) {}
+
+  void peer_has(tree::ChunkRange range) { count(range, true); }
+  void peer_gone(const tree::IntervalSet& had);
+  // `in_order`: nobody else is after the same chunks.
+  [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor, bool in_order);
+  [[nodiscard]] std::optional<tree::ChunkRange> pick_wanted(const Wants& wants, const tree::IntervalSet& peer, const PickState& state) const;
+
+ private:
+  void count(tree::ChunkRange range, bool more);
+  [[nodiscard]] tree::ChunkRange piece_of(tree::ChunkIndex index) const;
+
+  base::Rng rng_;
+  std::uint64_t chunks_;
+  std::vector<std::uint32_t> held_;   // chunks of each piece held by all peers together
+};
+
+// Live content: oldest first. Each node waits a moment of its own before it asks for a munro, so that not everyone asks the
+// source: those who asked early serve the others.
+class LivePicker {
+ public:
+  static constexpr base::Duration kSpread{150'000};        // the longest such wait
+  static constexpr std::size_t kMaxSeen = 16'384;          // munros
+
+  LivePicker(std::uint64_t salt, std::uint32_t munro_width) : salt_(salt), width_(munro_width) {}
+
+  // A neighbour shows these chunks for the first time.
+  void seen(tree::ChunkRange range, base::Time now);
+  void drop_below(tree::ChunkIndex first);
+  // `neighbours`: how many peers show live chunks; alone with the source there is nobody to wait for.
+  [[nodiscard]] std::optional<tree::ChunkRange> pick(tree::ChunkIndex from, const tree::IntervalSet& peer, const PickState& state,
+                                                     std::size_t neighbours, base::Time now) const;
+
+ private:
+  std::uint64_t salt_;
+  std::uint64_t width_;
+  std::unordered_map<std::uint64_t, base::Time> seen_;   // by munro number
+};
+
+}  // namespace runnel::swarm

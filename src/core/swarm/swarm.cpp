@@ -1,0 +1,169 @@
+#include "core/swarm/swarm.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr base::Duration kBusyTick{20'000};      // while a reader or a live stream waits
+constexpr base::Duration kTransferTick{50'000};
+constexpr base::Duration kIdleTick{500'000};
+
+std::unique_ptr<Content> make_content(const Metadata& metadata, const SwarmParts& parts) {
+  if (metadata.live) return std::make_unique<LiveContent>(metadata, parts);
+  return std::make_unique<StaticContent>(metadata, parts);
+}
+
+}  // namespace
+
+Swarm::Swarm(AddSwarm add, base::Rng rng, Context& context)
+    : handle_(add.swarm),
+      metadata_(std::move(add.metadata)),
+      fetch_all_(add.fetch_all),
+      source_(add.parts.signer != nullptr),
+      content_(make_content(metadata_, add.parts)),
+      format_(format_of(metadata_, add.parts.verifier ? add.parts.verifier->signature_size() : 0)),
+      rng_(rng),
+      book_(rng_.fork()),
+      node_id_(context.channels.secret()),
+      live_picker_(node_id_, metadata_.munro_width),
+      choker_(rng_.fork()),
+      next_tick_(context.now) {
+  for (const tree::ChunkRange& range : add.verified) content_->mark_held(range);
+  if (static_content() && static_content()->chunks()) size_known(context);
+  check_progress(context);
+}
+
+Swarm::~Swarm() = default;
+
+void Swarm::touch(Channel& channel) {
+  if (std::ranges::find(touched_, &channel) == touched_.end()) touched_.push_back(&channel);
+}
+
+void Swarm::finish_input(Context& context) {
+  flush_stores(context);
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    Channel& channel = *touched_[i];
+    flush_acks(context, channel);
+    if (channel.state != Channel::State::established) continue;
+    const auto lost = channel.downloads.take_lost(context.now);
+    give_back(lost);
+    fill(context, channel);
+    pump(context, channel);
+    channel.flush(context.outbox);
+  }
+  touched_.clear();
+  check_progress(context);
+  drop_marked(context);
+}
+
+void Swarm::want(Context& context, const Want& want) {
+  if (!wants_.add({want.token, want.range, want.deadline})) return;
+  check_progress(context);
+  fill_all(context);
+  next_tick_ = std::min(next_tick_, context.now + kBusyTick);
+}
+
+void Swarm::forget(tree::ChunkRange range) {
+  content_->forget(range);
+  complete_told_ = false;
+}
+
+void Swarm::close(Context& context) {
+  while (!channels_.empty()) drop(context, *channels_.back(), true);
+}
+
+// Publishing, announcing and new peers wake everything that waits.
+void Swarm::publish(Context& context, const Publish& publish) {
+  LiveContent* live = live_content();
+  base::check(live != nullptr && source_, "publish without a key");
+  base::ByteView rest = publish.record;
+  tree::ChunkIndex first = publish.first;
+  std::vector<base::ByteView> chunks;
+  while (!rest.empty()) {
+    chunks.clear();
+    while (!rest.empty() && chunks.size() < metadata_.munro_width) {
+      const std::size_t size = std::min<std::size_t>(rest.size(), metadata_.chunk_size);
+      chunks.push_back(rest.first(size));
+      rest = rest.subspan(size);
+    }
+    const tree::ChunkRange range = live->publish(first, chunks, publish.now);
+    context.outbox.store(handle_, first, chunks);
+    fresh_.insert(range);
+    verified_ += range.count();
+    edge_ = range.last;
+    first = tree::ChunkIndex{first.value() + metadata_.munro_width};
+  }
+  if (const auto lowest = live->trim(*edge_)) context.outbox.event(Event{WindowMoved{handle_, *lowest}});
+  announce(context);
+}
+
+void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
+  follow_ = first;
+  fill_all(context);
+}
+
+void Swarm::on_tick(Context& context) {
+  announce(context);
+  tick_peers(context);
+  tick_downloads(context);
+  tick_uploads(context);
+  if (context.now >= next_choke_round_) judge_chokes(context);
+  for_established([&](Channel& channel) { channel.flush(context.outbox); });
+  drop_marked(context);
+
+  bool busy = false;
+  bool transfer = false;
+  for (const auto& channel : channels_) {
+    transfer |= channel->downloads.outstanding() > 0 || channel->uploads.wants_more() || channel->uploads.deadline() || channel->state != Channel::State::established;
+    busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
+  }
+  busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
+  next_tick_ = context.now + (busy ? kBusyTick : transfer || !fresh_.empty() ? kTransferTick : kIdleTick);
+}
+
+SwarmState Swarm::state(base::Time now) const {
+  SwarmState state;
+  state.down_bytes = down_bytes_;
+  state.up_bytes = up_bytes_;
+  state.verified = verified_;
+  state.rejected = rejected_;
+  state.duplicates = duplicates_;
+  state.have_chunks = content_->have().count();
+  if (const StaticContent* content = static_content()) {
+    state.total_chunks = content->chunks();
+    state.content_bytes = content->bytes();
+  }
+  state.wanted_chunks = requested_.count();
+  state.known_peers = book_.size();
+  state.newest = edge_;
+  std::uint64_t most_news = 0;
+  for (const auto& channel : channels_) most_news = std::max(most_news, channel->news);
+  for (const auto& channel : channels_) {
+    if (channel->state != Channel::State::established) continue;
+    PeerState peer;
+    peer.endpoint = channel->endpoint;
+    peer.initiator = channel->initiator;
+    peer.down_bytes = channel->down.total();
+    peer.up_bytes = channel->up.total();
+    peer.down_rate = channel->down.per_second(now);
+    peer.up_rate = channel->up.per_second(now);
+    peer.rejected = channel->rejected;
+    peer.rtt = channel->up.total() > 0 ? channel->uploads.ledbat().rtt() : channel->downloads.latency();
+    peer.queue_delay = channel->uploads.ledbat().queue_delay();
+    if (state.total_chunks) {
+      peer.have_fraction = static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(*state.total_chunks);
+    } else if (!content_->have().empty()) {
+      peer.have_fraction = std::min(1.0, static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(content_->have().count()));
+    }
+    peer.choking_us = channel->choking_us;
+    peer.choked_by_us = channel->choked_by_us;
+    peer.is_source = metadata_.live ? most_news > 0 && channel->news == most_news : channel->is_seed && channel->seed_from_start;
+    state.peers.push_back(peer);
+  }
+  return state;
+}
+
+}  // namespace runnel::swarm

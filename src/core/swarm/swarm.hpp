@@ -1,0 +1,173 @@
+// One swarm: its content, its peers, and what they say to each other. The engine routes, this decides.
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "core/discovery/address_book.hpp"
+#include "core/swarm/channel.hpp"
+#include "core/swarm/channel_table.hpp"
+#include "core/swarm/choker.hpp"
+#include "core/swarm/content.hpp"
+#include "core/swarm/io.hpp"
+#include "core/swarm/outbox.hpp"
+#include "core/swarm/picker.hpp"
+#include "core/swarm/token_bucket.hpp"
+#include "core/wire/decoder.hpp"
+
+namespace runnel::swarm {
+
+// What an engine's swarms share, and the time at hand.
+struct Context {
+  Outbox& outbox;
+  ChannelTable& channels;
+  LoadTable& loads;
+  TokenBucket& upload;
+  TokenBucket& download;
+  bool no_upload = false;
+  base::Time now;
+  std::optional<base::WallTime> wall;   // nullopt until someone told it
+};
+
+constexpr std::size_t kMaxChannels = 256;          // of one swarm
+constexpr std::size_t kMaxIncoming = 192;          // so that some are left for our own calls (RFC 7574 12.6.1)
+constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
+constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many
+
+class Swarm {
+ public:
+  Swarm(AddSwarm add, base::Rng rng, Context& context);
+  ~Swarm();
+  Swarm(const Swarm&) = delete;
+  Swarm& operator=(const Swarm&) = delete;
+
+  [[nodiscard]] SwarmHandle handle() const { return handle_; }
+  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
+
+  // A handshake for this swarm that came to channel 0; `datagram_size` bounds our answer (no amplification).
+  void on_call(Context& context, const base::Endpoint& from, const wire::Handshake& handshake, std::size_t datagram_size);
+  void on_datagram(Context& context, Channel& channel, base::ByteView messages);
+  // After all datagrams of one input: acknowledgements, requests and stores go out.
+  void finish_input(Context& context);
+  void on_loaded(Context& context, const LoadTable::Load& load, std::span<const base::ByteView> chunks);
+  void on_load_failed(Context& context, const LoadTable::Load& load);
+
+  void add_peers(Context& context, const AddPeers& add);
+  void want(Context& context, const Want& want);
+  void unwant(std::uint64_t token) { wants_.remove(token); }
+  void publish(Context& context, const Publish& publish);
+  void follow_from(Context& context, tree::ChunkIndex first);
+  void forget(tree::ChunkRange range);
+  // Closes every channel with a word to its peer.
+  void close(Context& context);
+
+  void on_tick(Context& context);
+  [[nodiscard]] base::Time next_tick() const { return next_tick_; }
+  [[nodiscard]] SwarmState state(base::Time now) const;
+
+ private:
+  // ---- swarm_peers.cpp: who is here ----
+  void call(Context& context, const base::Endpoint& endpoint);
+  void send_call(Context& context, Channel& channel);
+  void send_answer(Context& context, Channel& channel, const wire::Options& theirs, std::size_t datagram_size);
+  void on_handshake(Context& context, Channel& channel, const wire::Handshake& handshake);
+  void established(Context& context, Channel& channel);
+  void on_extension(Context& context, Channel& channel, const wire::Extension& extension);
+  void send_haves(Context& context, Channel& channel);
+  void send_edge(Context& context, Channel& channel);
+  void drop(Context& context, Channel& channel, bool say_so);
+  void drop_marked(Context& context);
+  void tick_peers(Context& context);
+  void ask_for_peers(Context& context);
+  void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
+  [[nodiscard]] Channel* find_at(const base::Endpoint& endpoint, Channel::State state) const;
+
+  // ---- swarm_receive.cpp: what they say ----
+  void on_message(Context& context, Channel& channel, const wire::Message& message);
+  void on_have(Context& context, Channel& channel, tree::ChunkRange range);
+  void on_data(Context& context, Channel& channel, const wire::Data& data);
+  void on_verified(Context& context, Channel& channel, const wire::Data& data);
+  void on_ack(Context& context, Channel& channel, const wire::Ack& ack);
+  void on_request(Context& context, Channel& channel, tree::ChunkRange range);
+  void on_choke(Context& context, Channel& channel);
+  void on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message);
+  void bad_peer(Context& context, Channel& channel);
+  void absorb_hashes(Channel& channel);
+  void flush_stores(Context& context);
+  void flush_acks(Context& context, Channel& channel);
+  void announce(Context& context);
+
+  // ---- swarm_fetch.cpp: what we ask ----
+  void fill(Context& context, Channel& channel);
+  void fill_all(Context& context);
+  [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
+  void request(Context& context, Channel& channel, tree::ChunkRange range);
+  void give_back(std::span<const tree::ChunkRange> ranges);
+  void tick_downloads(Context& context);
+  void hurry(Context& context);
+  [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
+  void size_known(Context& context);
+  void check_progress(Context& context);
+  void see_live_edge(Context& context, Channel& channel, tree::ChunkRange range);
+
+  // ---- swarm_serve.cpp: what we give ----
+  void pump(Context& context, Channel& channel);
+  void send_hash_list(Context& context, Channel& channel, tree::Bin block);
+  void send_hashes(Context& context, Channel& channel, std::span<const tree::NodeHash> hashes);
+  void send_chunk(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
+  [[nodiscard]] std::optional<std::vector<tree::NodeHash>> proof(Channel& channel, tree::ChunkIndex index, bool again);
+  void tick_uploads(Context& context);
+  void judge_chokes(Context& context);
+
+  [[nodiscard]] StaticContent* static_content() const { return metadata_.live ? nullptr : static_cast<StaticContent*>(content_.get()); }
+  [[nodiscard]] LiveContent* live_content() const { return metadata_.live ? static_cast<LiveContent*>(content_.get()) : nullptr; }
+  template <class Fn>
+  void for_established(Fn fn) {
+    for (std::size_t i = 0; i < channels_.size(); ++i) {
+      if (channels_[i]->state == Channel::State::established) fn(*channels_[i]);
+    }
+  }
+  void touch(Channel& channel);
+
+  SwarmHandle handle_;
+  Metadata metadata_;
+  bool fetch_all_;
+  bool source_ = false;                        // live, and we sign
+  std::unique_ptr<Content> content_;
+  wire::Format format_;
+  base::Rng rng_;
+  discovery::AddressBook book_;
+  std::uint64_t node_id_;                      // scoped to the swarm: tells a peer that we meet twice
+  std::vector<std::unique_ptr<Channel>> channels_;
+  std::vector<wire::ChannelId> marked_;        // to be dropped when no loop runs over them
+  std::vector<Channel*> touched_;              // by the input at hand
+
+  // fetching
+  tree::IntervalSet requested_;
+  Wants wants_;
+  std::optional<StaticPicker> picker_;
+  LivePicker live_picker_;
+  std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
+  std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
+  bool size_told_ = false;
+  bool complete_told_ = false;
+
+  // receiving
+  std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
+  tree::ChunkIndex store_first_{0};
+  std::vector<base::ByteView> stores_;         // verified neighbours, from store_first_
+  tree::IntervalSet fresh_;                    // not announced yet
+  base::Time last_announce_{};
+
+  Choker choker_;
+  base::Time next_choke_round_{};
+  base::Time next_tick_{};
+  base::Time next_peers_tick_{};
+  base::Time last_pex_{};
+
+  std::uint64_t down_bytes_ = 0, up_bytes_ = 0, verified_ = 0, rejected_ = 0, duplicates_ = 0;
+};
+
+}  // namespace runnel::swarm

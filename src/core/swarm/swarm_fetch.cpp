@@ -1,0 +1,186 @@
+// What we ask, of whom, and when we stop waiting.
+#include <algorithm>
+
+#include "core/swarm/swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr std::uint64_t kMinWindow = 32;                  // chunks outstanding at one peer
+constexpr std::uint64_t kFirstWindow = 1024;              // before a rate is known
+constexpr std::uint64_t kMaxWindow = 4096;
+constexpr base::Duration kRateKnown = std::chrono::seconds{2};
+constexpr base::Duration kStallFloor = std::chrono::seconds{1};
+constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
+constexpr base::Duration kUrgent = std::chrono::seconds{1};
+constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
+constexpr std::uint64_t kEdgeSeconds = 10;                // munros so far behind the newest still count at tune-in (design)
+constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a rate into chunks
+
+}  // namespace
+
+std::uint64_t Swarm::request_window(const Channel& channel, base::Time now) const {
+  if (channel.stalls > 0) return kMinWindow;
+  if (now - channel.created < kRateKnown) return kFirstWindow;
+  // Half a second's worth: enough for long paths, short enough that what is urgent does not wait behind it.
+  return std::clamp(channel.down.per_second(now) / kAverageChunk / 2, 2 * kMinWindow, kMaxWindow);
+}
+
+std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) {
+  const PickState state{content_->have(), requested_};
+  const tree::IntervalSet& peer = channel.peer_has.set();
+  if (metadata_.live) {
+    if (!follow_) return std::nullopt;
+    const auto neighbours = std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::established && !c->peer_has.set().empty(); });
+    return live_picker_.pick(*follow_, peer, state, static_cast<std::size_t>(neighbours), context.now);
+  }
+  if (!picker_) {
+    // The size is not known: the last chunk that the peer shows, with its peaks, tells it (RFC 7574 5.6.2).
+    const auto last = peer.newest();
+    return last && requested_.empty() ? std::optional{tree::ChunkRange{*last, *last}} : std::nullopt;
+  }
+  if (auto wanted = picker_->pick_wanted(wants_, peer, state)) return wanted;
+  if (!fetch_all_ || static_content()->complete()) return std::nullopt;
+  const bool alone = std::ranges::all_of(channels_, [](const auto& c) { return c->state != Channel::State::established || c->is_seed; });
+  return picker_->pick(peer, state, channel.cursor, alone);
+}
+
+void Swarm::fill(Context& context, Channel& channel) {
+  if (channel.state != Channel::State::established || channel.choking_us || source_) return;
+  if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return;
+  const std::uint64_t window = request_window(channel, context.now);
+  // Live: a munro at a time, so that whoever else shows the next one gets a turn (fill_all goes round).
+  int rounds = metadata_.live ? 1 : 1 << 16;
+  while (rounds-- > 0 && channel.downloads.outstanding() < window && context.download.allows(context.now)) {
+    const auto range = pick(context, channel);
+    if (!range) return;
+    request(context, channel, *range);
+  }
+}
+
+void Swarm::fill_all(Context& context) {
+  std::vector<Channel*> order;
+  for_established([&](Channel& channel) { order.push_back(&channel); });
+  std::ranges::shuffle(order, rng_);
+  // The quickest first when somebody waits.
+  if (!wants_.empty()) std::ranges::stable_sort(order, {}, [](const Channel* c) { return std::pair{c->stalls, c->downloads.latency()}; });
+  for (bool asked = true; asked;) {
+    asked = false;
+    for (Channel* channel : order) {
+      const std::uint64_t before = channel->downloads.outstanding();
+      fill(context, *channel);
+      asked |= metadata_.live && channel->downloads.outstanding() > before;
+    }
+  }
+  for (Channel* channel : order) channel->flush(context.outbox);
+}
+
+void Swarm::request(Context& context, Channel& channel, tree::ChunkRange range) {
+  channel.downloads.add(range, context.now);
+  requested_.insert(range);
+  context.download.take(range.count() * metadata_.chunk_size);
+  channel.post(context.outbox, [&](wire::Encoder& e) { return e.request(range); });
+}
+
+void Swarm::give_back(std::span<const tree::ChunkRange> ranges) {
+  for (const tree::ChunkRange& range : ranges) requested_.erase(range);
+}
+
+// ---- what is known and done -----------------------------------------------------------------------------------------
+
+void Swarm::size_known(Context& context) {
+  StaticContent* content = static_content();
+  if (!content->chunks()) return;
+  if (!picker_) {
+    picker_.emplace(rng_.fork(), *content->chunks());
+    for (const auto& channel : channels_) channel->peer_has.set().for_each([&](tree::ChunkRange range) {
+      if (const auto plausible = content->plausible(range)) picker_->peer_has(*plausible);
+    });
+  }
+  if (content->bytes()) {
+    size_told_ = true;
+    context.outbox.event(Event{SizeKnown{handle_, *content->bytes()}});
+  }
+}
+
+void Swarm::check_progress(Context& context) {
+  if (!wants_.empty()) {
+    for (const std::uint64_t token : wants_.take_ready(content_->have())) context.outbox.event(Event{RangeReady{handle_, token}});
+  }
+  if (const StaticContent* content = static_content(); content && !complete_told_ && content->complete()) {
+    complete_told_ = true;
+    context.outbox.event(Event{Completed{handle_}});
+  }
+}
+
+// ---- live edge ------------------------------------------------------------------------------------------------------
+
+void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange range) {
+  if (context.wall) {   // an index from the future moves nobody's edge
+    const auto now_s = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
+    if (live_index_seconds(range.last) > now_s + LiveContent::kMaxAheadSeconds) return;
+  }
+  if (edge_ && range.last <= *edge_) {
+    live_picker_.seen(range, context.now);
+    return;
+  }
+  const tree::ChunkIndex fresh{edge_ ? std::max(edge_->value() + 1, range.first.value()) : range.last.value()};
+  live_picker_.seen({fresh, range.last}, context.now);
+  ++channel.news;
+  edge_ = range.last;
+  if (source_) return;
+  if (!follow_) {
+    // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
+    follow_ = tree::munro_of(range.last, metadata_.munro_width).range().first;
+  }
+  static_cast<void>(kEdgeSeconds);
+  if (const auto lowest = live_content()->trim(range.last)) {
+    requested_.erase_below(*lowest);
+    live_picker_.drop_below(*lowest);
+    fresh_.erase_below(*lowest);
+    if (*follow_ < *lowest) follow_ = lowest;
+    for (const auto& other : channels_) other->peer_has.drop_below(*lowest);
+    context.outbox.event(Event{WindowMoved{handle_, *lowest}});
+  }
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+void Swarm::tick_downloads(Context& context) {
+  for_established([&](Channel& channel) {
+    give_back(channel.downloads.take_lost(context.now));
+    const auto since = channel.downloads.waiting_since();
+    const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
+    if (since && context.now - *since > patience) {
+      ++channel.stalls;
+      channel.cursor.piece.reset();
+      give_back(channel.downloads.take_all());
+    }
+  });
+  hurry(context);
+  fill_all(context);
+}
+
+// What a reader needs within a second, and waits for at a slow peer, is asked of another (RFC 7574 3.8).
+void Swarm::hurry(Context& context) {
+  for (const Wants::Entry& want : wants_.by_deadline()) {
+    if (want.deadline - context.now > kUrgent) break;
+    const auto gap = content_->have().next_gap(want.range.first, want.range.last);
+    if (!gap || !requested_.contains(gap->first)) continue;
+    for (const auto& slow : channels_) {
+      const auto asked = slow->downloads.asked_at(gap->first);
+      if (!asked || context.now - *asked < kUrgentPatience) continue;
+      const bool elsewhere = std::ranges::any_of(channels_, [&](const auto& c) {
+        return c.get() != slow.get() && c->state == Channel::State::established && !c->choking_us && c->stalls == 0 && c->peer_has.has({gap->first, gap->first}) &&
+               c->downloads.latency() < slow->downloads.latency();
+      });
+      if (!elsewhere) continue;
+      const auto taken = slow->downloads.take_range(*gap);
+      give_back(taken);
+      for (const tree::ChunkRange& range : taken) slow->post(context.outbox, [&](wire::Encoder& e) { return e.cancel(range); });
+      break;
+    }
+  }
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,278 @@
+// Who is here: calling, answering, introductions, and parting.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "core/discovery/pex.hpp"
+#include "core/swarm/extensions.hpp"
+#include "core/swarm/swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr std::size_t kMaxFirstHaves = 512;            // ranges told to a new peer, the newest of a live window
+constexpr base::Duration kPexInterval = std::chrono::seconds{30};
+constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers later than that were not asked for
+constexpr std::size_t kMaxCallsPerTick = 8;
+constexpr base::Duration kPeersTick{250'000};
+
+}  // namespace
+
+Channel* Swarm::find_at(const base::Endpoint& endpoint, Channel::State state) const {
+  const auto it = std::ranges::find_if(channels_, [&](const auto& c) { return c->endpoint == endpoint && c->state == state; });
+  return it == channels_.end() ? nullptr : it->get();
+}
+
+void Swarm::add_peers(Context& context, const AddPeers& add) {
+  for (const base::Endpoint& peer : add.peers) {
+    book_.add(peer, add.trusted ? discovery::AddressSource::user : discovery::AddressSource::tracker, context.now);
+  }
+  next_peers_tick_ = context.now;
+  next_tick_ = context.now;
+}
+
+// ---- calling --------------------------------------------------------------------------------------------------------
+
+void Swarm::call(Context& context, const base::Endpoint& endpoint) {
+  auto channel = std::make_unique<Channel>(context.channels.new_id(), endpoint, true, format_, context.now);
+  context.channels.add(channel->local, {this, channel.get()});
+  book_.tried(endpoint, context.now);
+  channels_.push_back(std::move(channel));
+  send_call(context, *channels_.back());
+}
+
+void Swarm::send_call(Context& context, Channel& channel) {
+  const Style style = channel.handshakes_sent < kFullHandshakeTries ? Style::full : Style::plain;
+  const base::MutableByteView to = context.outbox.begin_datagram();
+  wire::Encoder encoder{to, format_};
+  const bool written = encoder.channel(wire::kNoChannel) && encoder.handshake({channel.local, initiating_options(metadata_, style)});
+  base::check(written, "handshake");
+  context.outbox.end_datagram(channel.endpoint, encoder.size());
+  channel.next_handshake = context.now + kHandshakeRetry * (1 << channel.handshakes_sent);
+  ++channel.handshakes_sent;
+}
+
+// ---- answering ------------------------------------------------------------------------------------------------------
+
+void Swarm::on_call(Context& context, const base::Endpoint& from, const wire::Handshake& handshake, std::size_t datagram_size) {
+  if (handshake.is_close() || book_.banned(from, context.now)) return;
+  if (const Route route = context.channels.find(handshake.source); route.swarm == this && route.channel->state == Channel::State::calling) {
+    // Our own call came back to us: that address is ours.
+    book_.set_own({route.channel->endpoint, from});
+    drop(context, *route.channel, false);
+    return;
+  }
+  const auto agreed = accept_initiating(metadata_, handshake.options);
+  if (!agreed) return;   // silence (RFC 7574 3.1.1)
+
+  for (const auto& known : channels_) {
+    if (known->endpoint == from && known->remote == handshake.source) {
+      send_answer(context, *known, handshake.options, datagram_size);   // a repeated call finds its state (RFC 7574 8.2)
+      return;
+    }
+  }
+  if (Channel* ours = find_at(from, Channel::State::calling)) {
+    // Both called at once: the call of the smaller channel id stands.
+    if (ours->local < handshake.source) return;
+    drop(context, *ours, false);
+  }
+  const auto half_open = std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::answering; });
+  const auto incoming = std::ranges::count_if(channels_, [](const auto& c) { return !c->initiator; });
+  if (static_cast<std::size_t>(half_open) >= kMaxHalfOpen || static_cast<std::size_t>(incoming) >= kMaxIncoming) return;
+
+  auto channel = std::make_unique<Channel>(context.channels.new_id(), from, false, format_, context.now);
+  channel->state = Channel::State::answering;
+  channel->remote = handshake.source;
+  channel->agreed = *agreed;
+  channel->peer_has.set_window(agreed->peer_window);
+  context.channels.add(channel->local, {this, channel.get()});
+  channels_.push_back(std::move(channel));
+  send_answer(context, *channels_.back(), handshake.options, datagram_size);
+}
+
+void Swarm::send_answer(Context& context, Channel& channel, const wire::Options& theirs, std::size_t datagram_size) {
+  const base::MutableByteView to = context.outbox.begin_datagram();
+  // No more bytes go out than came in: the address may be forged (RFC 7574 12.1).
+  wire::Encoder encoder{to.first(std::min(to.size(), datagram_size)), format_};
+  if (!encoder.channel(channel.remote) || !encoder.handshake({channel.local, replying_options(metadata_, theirs)})) return;
+  if (theirs.supported_messages) {   // others may swallow what follows (P2)
+    if (const auto newest = content_->have().newest()) static_cast<void>(encoder.have(*content_->have().interval_of(*newest)));
+  }
+  context.outbox.end_datagram(channel.endpoint, encoder.size());
+}
+
+// ---- the handshake is complete --------------------------------------------------------------------------------------
+
+void Swarm::on_handshake(Context& context, Channel& channel, const wire::Handshake& handshake) {
+  if (handshake.is_close()) {
+    if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
+    else book_.failed(channel.endpoint, context.now);
+    marked_.push_back(channel.local);
+    return;
+  }
+  if (channel.state != Channel::State::calling) return;   // a repeated answer
+  const auto agreed = accept_reply(metadata_, handshake.options);
+  if (!agreed) {
+    book_.failed(channel.endpoint, context.now);
+    marked_.push_back(channel.local);
+    return;
+  }
+  channel.remote = handshake.source;
+  channel.agreed = *agreed;
+  channel.peer_has.set_window(agreed->peer_window);
+  established(context, channel);
+}
+
+void Swarm::established(Context& context, Channel& channel) {
+  channel.state = Channel::State::established;
+  channel.signed_edge_due = metadata_.live;
+  book_.connected(channel.endpoint, context.now);
+  // A peer that came back from the same place has forgotten its old channel.
+  for (const auto& other : channels_) {
+    if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established) marked_.push_back(other->local);
+  }
+  if (channel.agreed.extensions()) {
+    const auto hello = encode_hello({node_id_});
+    channel.post(context.outbox, [&](wire::Encoder& e) { return e.extension(kHelloType, hello); });
+    channel.hello_sent = true;
+  }
+  if (context.no_upload) {
+    channel.choked_by_us = true;
+    channel.post(context.outbox, [](wire::Encoder& e) { return e.choke(); });
+  } else {
+    send_haves(context, channel);
+  }
+  // Something must go back at once: it completes the three-way handshake (RFC 7574 12.1.2).
+  if (!channel.has_gathered()) channel.post(context.outbox, [](wire::Encoder&) { return true; });
+  touch(channel);
+}
+
+void Swarm::send_haves(Context& context, Channel& channel) {
+  std::vector<tree::ChunkRange> ranges;
+  content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
+  if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - kMaxFirstHaves);
+  for (const tree::ChunkRange& range : ranges) channel.post(context.outbox, [&](wire::Encoder& e) { return e.have(range); });
+}
+
+// RFC 7574 6.1.2.4: the newest signed munro, until the peer shows it or a newer one.
+void Swarm::send_edge(Context& context, Channel& channel) {
+  const LiveContent* live = live_content();
+  const auto range = live ? live->newest_munro_range() : std::nullopt;
+  if (!channel.signed_edge_due || !range || context.no_upload) return;
+  if (const auto theirs = channel.peer_has.set().newest(); theirs && *theirs >= range->first) {
+    channel.signed_edge_due = false;
+    return;
+  }
+  const SignedMunro& munro = *live->newest_munro();
+  channel.post(context.outbox, [&](wire::Encoder& e) {
+    return e.remaining() >= wire::integrity_size(format_) + wire::signed_integrity_size(format_) && e.integrity(*range, munro.hash) &&
+           e.signed_integrity(*range, munro.timestamp, munro.signature);
+  });
+}
+
+void Swarm::on_extension(Context& context, Channel& channel, const wire::Extension& extension) {
+  if (extension.type != kHelloType) return;
+  const auto hello = decode_hello(extension.value);
+  if (!hello) return;
+  if (hello->node_id == node_id_) {   // ourselves by another of our addresses
+    marked_.push_back(channel.local);
+    book_.set_own({channel.endpoint});
+    return;
+  }
+  channel.node_id = hello->node_id;
+  for (const auto& other : channels_) {
+    if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
+    // The same peer twice, by two addresses: both sides keep the channel whose smaller id is smaller.
+    const auto key = [](const Channel& c) { return std::min(c.local, c.remote); };
+    marked_.push_back(key(*other) < key(channel) ? channel.local : other->local);
+  }
+  static_cast<void>(context);
+}
+
+// ---- peer exchange --------------------------------------------------------------------------------------------------
+
+void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& peer) {
+  if (channel.last_pex == base::Time{} || context.now - channel.last_pex > kPexPatience) return;
+  if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
+  if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
+  book_.add(peer, discovery::AddressSource::pex, context.now);
+}
+
+void Swarm::ask_for_peers(Context& context) {
+  if (context.now - last_pex_ < kPexInterval || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
+  std::vector<Channel*> askable;
+  for_established([&](Channel& channel) {
+    if (discovery::plain_pex_allowed(channel.endpoint.address, false)) askable.push_back(&channel);
+  });
+  if (askable.empty()) return;
+  last_pex_ = context.now;
+  Channel& channel = *askable[rng_.below(askable.size())];
+  channel.last_pex = context.now;
+  channel.post(context.outbox, [](wire::Encoder& e) { return e.pex_req(); });
+}
+
+// ---- time and parting -----------------------------------------------------------------------------------------------
+
+void Swarm::tick_peers(Context& context) {
+  for (const auto& owned : channels_) {
+    Channel& channel = *owned;
+    switch (channel.state) {
+      case Channel::State::calling:
+        if (context.now < channel.next_handshake) break;
+        if (channel.handshakes_sent < kHandshakeTries) {
+          send_call(context, channel);
+        } else {
+          book_.failed(channel.endpoint, context.now);
+          marked_.push_back(channel.local);
+        }
+        break;
+      case Channel::State::answering:
+        if (context.now - channel.created > kHalfOpenLife) marked_.push_back(channel.local);
+        break;
+      case Channel::State::established:
+        if (context.now - channel.last_heard > kDeadAfter && channel.unanswered >= kDeadAfterDatagrams) {
+          book_.failed(channel.endpoint, context.now);
+          marked_.push_back(channel.local);
+        } else if (context.now - channel.last_sent > kKeepAlive) {
+          channel.post(context.outbox, [](wire::Encoder&) { return true; });   // a channel id and nothing else (RFC 7574 8.14)
+          channel.last_sent = context.now;
+        }
+        break;
+    }
+  }
+  if (context.now < next_peers_tick_) return;
+  next_peers_tick_ = context.now + kPeersTick;
+  if (metadata_.live) for_established([&](Channel& channel) { send_edge(context, channel); });
+  ask_for_peers(context);
+  const auto ours = static_cast<std::size_t>(std::ranges::count_if(channels_, [](const auto& c) { return c->state != Channel::State::answering; }));
+  if (ours >= kTargetPeers || channels_.size() >= kMaxChannels) return;
+  if (static_content() && static_content()->complete() && ours > 0) return;   // seeds wait to be called
+  for (const base::Endpoint& endpoint : book_.candidates(std::min(kMaxCallsPerTick, kTargetPeers - ours), context.now)) {
+    if (!find_at(endpoint, Channel::State::calling) && !find_at(endpoint, Channel::State::answering)) call(context, endpoint);
+  }
+}
+
+void Swarm::drop(Context& context, Channel& channel, bool say_so) {
+  if (say_so && channel.state == Channel::State::established) {
+    channel.flush(context.outbox);
+    wire::Handshake bye;   // source channel 0 (RFC 7574 8.4)
+    channel.post(context.outbox, [&](wire::Encoder& e) { return e.handshake(bye); });
+    channel.flush(context.outbox);
+  }
+  if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
+  give_back(channel.downloads.take_all());
+  if (picker_) picker_->peer_gone(channel.peer_has.set());
+  std::erase(touched_, &channel);
+  std::erase(marked_, channel.local);
+  context.channels.remove(channel.local);
+  std::erase_if(channels_, [&](const auto& c) { return c.get() == &channel; });
+}
+
+void Swarm::drop_marked(Context& context) {
+  while (!marked_.empty()) {
+    const wire::ChannelId id = marked_.back();
+    marked_.pop_back();
+    if (const Route route = context.channels.find(id); route.swarm == this) drop(context, *route.channel, true);
+  }
+}
+
+}  // namespace runnel::swarm

@@ -1,0 +1,246 @@
+// What peers say: each message in the order it came (RFC 7574 3), and what follows from it.
+#include <algorithm>
+
+#include "core/discovery/pex.hpp"
+#include "core/swarm/swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long
+constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
+
+template <class... Fns>
+struct Overloaded : Fns... {
+  using Fns::operator()...;
+};
+
+}  // namespace
+
+void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
+  channel.last_heard = context.now;
+  channel.unanswered = 0;
+  book_.heard(channel.endpoint, context.now);
+  if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
+  touch(channel);
+  offered_.clear();
+  wire::Decoder decoder{messages, format_};
+  while (true) {
+    const auto message = decoder.next();
+    if (!message) {   // an invalid message and all behind it are dropped (RFC 7574 3); the sender is no good
+      bad_peer(context, channel);
+      break;
+    }
+    if (!*message) break;
+    if (channel.state == Channel::State::calling && !std::holds_alternative<wire::Handshake>(**message)) break;
+    on_message(context, channel, **message);
+    if (std::ranges::find(marked_, channel.local) != marked_.end()) return;
+  }
+  absorb_hashes(channel);
+}
+
+void Swarm::on_message(Context& context, Channel& channel, const wire::Message& message) {
+  std::visit(Overloaded{
+                 [&](const wire::Handshake& m) { on_handshake(context, channel, m); },
+                 [&](const wire::Data& m) { on_data(context, channel, m); },
+                 [&](const wire::Ack& m) { on_ack(context, channel, m); },
+                 [&](const wire::Have& m) { on_have(context, channel, m.range); },
+                 [&](const wire::Integrity& m) {
+                   if (offered_.size() < kMaxOffered) offered_.push_back({*tree::Bin::of(m.range), m.hash});
+                 },
+                 [&](const wire::SignedIntegrity& m) { on_signed(context, channel, m); },
+                 [&](const wire::Request& m) { on_request(context, channel, m.range); },
+                 [&](const wire::Cancel& m) { channel.uploads.cancel(m.range); },
+                 [&](const wire::Choke&) { on_choke(context, channel); },
+                 [&](const wire::Unchoke&) { channel.choking_us = false; },
+                 [&](const wire::PexReq&) {
+                   if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
+                   for (const base::Endpoint& peer : book_.tell(channel.endpoint, context.now)) {
+                     channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
+                   }
+                 },
+                 [&](const wire::PexResV4& m) { on_pex(context, channel, m.peer); },
+                 [&](const wire::PexResV6& m) { on_pex(context, channel, m.peer); },
+                 [&](const wire::PexResCert&) {},   // needs the tracker's key from the link; plain answers are all we ask for
+                 [&](const wire::Extension& m) { on_extension(context, channel, m); },
+             },
+             message);
+}
+
+// ---- hashes ---------------------------------------------------------------------------------------------------------
+
+void Swarm::absorb_hashes(Channel& channel) {
+  if (offered_.empty()) return;
+  content_->offer(offered_, channel.inbox);
+  offered_.clear();
+}
+
+void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message) {
+  LiveContent* live = live_content();
+  if (live == nullptr) return;
+  absorb_hashes(channel);
+  if (!live->offer_signed(message, channel.inbox)) {
+    bad_peer(context, channel);
+    return;
+  }
+  if (live->munro(message.range.first)) see_live_edge(context, channel, {message.range.first, message.range.first});
+}
+
+// ---- HAVE, ACK, REQUEST ---------------------------------------------------------------------------------------------
+
+void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) {
+  const auto plausible = content_->plausible(range);
+  if (!plausible) return;
+  range = *plausible;
+  const tree::IntervalSet& known = channel.peer_has.set();
+  if (picker_) {
+    std::vector<tree::ChunkRange> news;
+    for (auto gap = known.next_gap(range.first, range.last); gap; gap = known.next_gap(tree::ChunkIndex{gap->last.value() + 1}, range.last)) {
+      news.push_back(*gap);
+      if (gap->last == range.last) break;
+    }
+    if (channel.peer_has.add(range) > 0) {
+      for (const tree::ChunkRange& gap : news) picker_->peer_has(gap);
+    }
+  } else {
+    channel.peer_has.add(range);
+  }
+  if (channel.uploads.wants_more()) channel.uploads.cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
+  if (const StaticContent* content = static_content(); content && content->chunks()) {
+    channel.is_seed = known.count() == *content->chunks();
+    if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
+  }
+  if (metadata_.live) see_live_edge(context, channel, range);
+}
+
+void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
+  const auto range = content_->plausible(ack.range);
+  if (!range) return;
+  channel.uploads.on_ack(*range, ack.delay.value(), context.now);
+  on_have(context, channel, *range);
+}
+
+void Swarm::on_request(Context& context, Channel& channel, tree::ChunkRange range) {
+  channel.last_request = context.now;
+  if (channel.choked_by_us || context.no_upload) {   // RFC 7574 12.6.8
+    channel.post(context.outbox, [](wire::Encoder& e) { return e.choke(); });
+    return;
+  }
+  // What we do not hold is not kept: the peer will ask again when we announce it.
+  for (auto held = content_->have().next_at(range.first); held && held->first <= range.last;
+       held = content_->have().next_at(tree::ChunkIndex{held->last.value() + 1})) {
+    channel.uploads.request({held->first, std::min(held->last, range.last)});
+    if (held->last >= range.last) break;
+  }
+}
+
+void Swarm::on_choke(Context& context, Channel& channel) {
+  static_cast<void>(context);
+  channel.choking_us = true;   // what was asked is void (RFC 7574 3.9)
+  give_back(channel.downloads.take_all());
+}
+
+// ---- DATA -----------------------------------------------------------------------------------------------------------
+
+void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) {
+  absorb_hashes(channel);
+  down_bytes_ += data.payload.size();
+  channel.down.add(data.payload.size(), context.now);
+  const bool asked = channel.downloads.take(data.chunk, true, context.now);
+  if (asked) requested_.erase({data.chunk, data.chunk});
+  channel.ack_delay = static_cast<std::uint64_t>(context.now.time_since_epoch().count()) - data.timestamp.value();
+  if (content_->has({data.chunk, data.chunk})) {
+    ++duplicates_;
+    channel.to_ack.push_back(data.chunk);
+    return;
+  }
+  if (!content_->plausible({data.chunk, data.chunk})) return;
+  switch (content_->check(data.chunk, data.payload, channel.inbox)) {
+    case tree::LeafCheck::verified:
+      on_verified(context, channel, data);
+      break;
+    case tree::LeafCheck::missing_hashes:   // dropped without an ACK (RFC 7574 5.3); it is free to be asked for again
+      break;
+    case tree::LeafCheck::mismatch:
+      ++rejected_;
+      ++channel.rejected;
+      channel.inbox.clear();
+      bad_peer(context, channel);
+      break;
+  }
+}
+
+void Swarm::on_verified(Context& context, Channel& channel, const wire::Data& data) {
+  ++verified_;
+  channel.stalls = 0;
+  if (!size_told_ && static_content()) size_known(context);
+  const tree::ChunkRange one{data.chunk, data.chunk};
+  content_->mark_held(one);
+  if (!requested_.empty() && requested_.contains(data.chunk)) {   // it was asked of somebody else
+    requested_.erase(one);
+    for (const auto& other : channels_) {
+      if (other.get() == &channel || !other->downloads.take(data.chunk, false, context.now)) continue;
+      other->post(context.outbox, [&](wire::Encoder& e) { return e.cancel(one); });
+      touch(*other);
+    }
+  }
+  fresh_.insert(one);
+  channel.to_ack.push_back(data.chunk);
+  if (stores_.empty() || data.chunk.value() != store_first_.value() + stores_.size()) {
+    flush_stores(context);
+    store_first_ = data.chunk;
+  }
+  stores_.push_back(data.payload);
+  if (LiveContent* live = live_content()) {
+    if (const auto munro = live->take_completed(data.chunk)) {
+      flush_stores(context);
+      context.outbox.event(Event{MunroComplete{handle_, *munro}});
+      announce(context);
+    }
+  }
+}
+
+void Swarm::flush_stores(Context& context) {
+  if (stores_.empty()) return;
+  context.outbox.store(handle_, store_first_, std::move(stores_));
+  stores_.clear();
+}
+
+void Swarm::flush_acks(Context& context, Channel& channel) {
+  std::optional<tree::ChunkRange> last;
+  for (const tree::ChunkIndex index : channel.to_ack) {
+    if (last && last->contains(index)) continue;
+    last = content_->have().interval_of(index);   // the biggest interval that holds the chunk (RFC 7574 4.3.2)
+    if (!last) continue;
+    channel.post(context.outbox, [&](wire::Encoder& e) { return e.ack(*last, wire::DelaySample{channel.ack_delay}); });
+  }
+  channel.to_ack.clear();
+}
+
+// HAVE for what is new, to everyone who may want it (RFC 7574 3.2, 4.3.1).
+void Swarm::announce(Context& context) {
+  if (fresh_.empty() || context.no_upload) return;
+  if (!metadata_.live && context.now - last_announce_ < kAnnounceInterval) return;
+  last_announce_ = context.now;
+  std::vector<tree::ChunkRange> intervals;
+  fresh_.for_each([&](tree::ChunkRange range) {
+    if (!intervals.empty() && intervals.back().contains(range.first)) return;
+    if (const auto interval = content_->have().interval_of(range.first)) intervals.push_back(*interval);
+  });
+  fresh_.clear();
+  for_established([&](Channel& channel) {
+    if (channel.is_seed) return;   // RFC 7574 3.2
+    for (const tree::ChunkRange& interval : intervals) {
+      if (!channel.peer_has.has(interval)) channel.post(context.outbox, [&](wire::Encoder& e) { return e.have(interval); });
+    }
+    if (metadata_.live) channel.flush(context.outbox);
+  });
+}
+
+void Swarm::bad_peer(Context& context, Channel& channel) {
+  if (!book_.report_bad_hash(channel.endpoint, context.now)) return;
+  context.outbox.event(Event{PeerBanned{handle_, channel.endpoint}});
+  marked_.push_back(channel.local);
+}
+
+}  // namespace runnel::swarm
