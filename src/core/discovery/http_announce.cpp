@@ -55,7 +55,7 @@ std::expected<BencodeValue, AnswerError> decode_answer(base::ByteView body) {
   if (const auto* reason = root->find_string("failure reason")) {
     return std::unexpected(AnswerError{AnswerError::Kind::refused, printable(*reason)});
   }
-  return root;
+  return std::move(*root);
 }
 
 }  // namespace

@@ -69,14 +69,11 @@ struct ByteRange {
 // nullopt if there is no such range of bytes: no fixed size, too far out, or behind the end of the content.
 std::optional<ByteRange> byte_range(ChunkRange range, const Format& format) {
   if (format.chunk_size == kVariableChunkSize || format.chunk_size == 0) return std::nullopt;
-  if (range.last.value() >= std::numeric_limits<std::uint64_t>::max() / format.chunk_size) return std::nullopt;
-  const std::uint64_t first = range.first.value() * format.chunk_size;
-  std::uint64_t end = (range.last.value() + 1) * format.chunk_size;
-  if (format.content_size != kUnknownSize) {
-    if (end - format.chunk_size >= format.content_size) return std::nullopt;
-    end = std::min(end, format.content_size);
-  }
-  return ByteRange{first, end - 1};
+  const std::uint64_t tail = format.chunk_size - 1;  // from a chunk's first byte to its last
+  if (range.last.value() > (std::numeric_limits<std::uint64_t>::max() - tail) / format.chunk_size) return std::nullopt;
+  const std::uint64_t last_start = range.last.value() * format.chunk_size;
+  if (last_start >= format.content_size) return std::nullopt;
+  return ByteRange{range.first.value() * format.chunk_size, std::min(last_start + tail, format.content_size - 1)};
 }
 
 // The number of the bin whose leaves are `range`; nullopt if there is none.
