@@ -94,7 +94,7 @@ class Swarm {
   void on_choke(Context& context, Channel& channel);
   void on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message);
   void bad_peer(Context& context, Channel& channel);
-  void absorb_hashes(Channel& channel);
+  void absorb_hashes(Context& context, Channel& channel);
   void flush_stores(Context& context);
   void flush_acks(Context& context, Channel& channel);
   void announce(Context& context);
@@ -165,7 +165,8 @@ class Swarm {
   base::Time next_choke_round_{};
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
-  base::Time last_pex_{};
+  base::Time next_pex_{};
+  base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 
   std::uint64_t down_bytes_ = 0, up_bytes_ = 0, verified_ = 0, rejected_ = 0, duplicates_ = 0;
 };
