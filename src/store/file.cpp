@@ -10,12 +10,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace runnel::store {
 namespace {
 
 constexpr std::size_t kPiecesPerCall = 256;   // below IOV_MAX (1024 on Linux)
+constexpr int kLockAttempts = 5;
+constexpr std::chrono::milliseconds kLockRetry{10};
 
 FileIdentity identity_of(const struct stat& status) {
   return {.size = static_cast<std::uint64_t>(status.st_size),
@@ -191,18 +195,18 @@ std::expected<void, Error> make_folders(const std::filesystem::path& folder) {
 
 std::expected<File, Error> lock_folder(const std::filesystem::path& folder, bool shared, const std::filesystem::path& on_behalf_of) {
   // The folder may be evicted between making it and locking it; an evictor holds the lock while it removes.
-  for (int attempt = 0; attempt < 8; ++attempt) {
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
     if (auto made = make_folders(folder); !made) return std::unexpected(made.error());
     auto file = File::open(folder / "lock", OpenMode::create);
     if (!file) {
       if (file.error().fault == Fault::no_folder) continue;
       return std::unexpected(file.error());
     }
-    if (auto locked = file->lock(shared); !locked) {
-      if (locked.error().fault == Fault::in_use) return std::unexpected(Error{Fault::in_use, 0, on_behalf_of});
-      return std::unexpected(locked.error());
-    }
-    if (file->still_linked()) return file;
+    const auto locked = file->lock(shared);
+    if (locked && file->still_linked()) return file;
+    if (!locked && locked.error().fault != Fault::in_use) return std::unexpected(locked.error());
+    // A look by Cache::list() holds it for microseconds.
+    if (!locked) std::this_thread::sleep_for(kLockRetry);
   }
   return std::unexpected(Error{Fault::in_use, 0, on_behalf_of});
 }

@@ -25,7 +25,7 @@ enum class PutResult {
 };
 
 // Verified chunks by index, of variable length, with gaps. Payload is appended to slabs of 64 KiB that are reused, so a
-// chunk costs its bytes and 8 more. put(), get() and drop_before() take constant time but for the chunks they drop.
+// chunk costs its bytes and some 10 to 30 more. put(), get() and drop_before() take constant time but for the chunks they drop.
 // One owner, not thread-safe. Only verified chunks may be put: a wrong index far ahead would empty the window.
 class LiveWindow {
  public:

@@ -259,7 +259,14 @@ std::optional<Time> StaticStore::Impl::next_commit() const {
 }
 
 std::expected<void, Error> StaticStore::Impl::close() {
-  if (std::exchange(closed_, true) || s_.read_only) return {};
+  if (std::exchange(closed_, true)) return {};
+  s_.lock.touch();   // the cache evicts what was not used for long
+  if (s_.read_only) {
+    // Without its record the index is not believed: the next one who opens it makes the lost nodes again.
+    std::error_code ignored;
+    if (s_.tree->damaged_pages() > 0) std::filesystem::remove(IndexPaths{s_.index_folder}.identity, ignored);
+    return {};
+  }
   if (auto result = background_.wait(); result && step_ == Step::syncing) {
     if (auto marked = synced(*result); !marked) return marked;
   }
