@@ -1,6 +1,8 @@
 // The one UDP socket of a node, as the event loop sees it. Each operating system implements it in a file of its own
 // (udp_socket.cpp: Linux).
 #pragma once
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -66,14 +68,15 @@ class DatagramSocket {
   [[nodiscard]] virtual base::Endpoint local() const = 0;
   [[nodiscard]] virtual NativeHandle native_handle() const = 0;
   [[nodiscard]] virtual bool has_v6() const = 0;
-  // Sends in order. `datagrams` counts those taken; when it is less than all, the socket is full: wait until it is
-  // writable and send the rest. Datagrams that can never be sent count as taken (SocketStats::send_failures).
   struct Sent {
     std::size_t trains = 0;          // taken whole
     std::size_t bytes_of_next = 0;   // taken of the train after them; a multiple of its segment size
   };
+  // Sends in order. When fewer than all trains are taken the socket is full: wait until it is writable and send the rest.
+  // Datagrams that can never be sent count as taken (SocketStats::send_failures).
   virtual Sent send(std::span<const Datagrams> trains) = 0;
-  // Fills `out` with what has arrived, views into `buffers` (same length as `out`), and returns how many trains. 0: nothing waits.
+  // Fills `out` with what has arrived, views into `buffers`, and returns how many trains: at most the shorter of both and kMaxBatch.
+  // 0: nothing waits.
   virtual std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<Datagrams> out) = 0;
   [[nodiscard]] virtual const SocketStats& stats() const = 0;
 };

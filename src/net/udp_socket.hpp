@@ -36,13 +36,18 @@ class UdpSocket final : public DatagramSocket {
  private:
   struct Workspace;
   UdpSocket(int fd, bool v6);
+  static std::expected<std::unique_ptr<UdpSocket>, SocketError> bind(const base::Endpoint& at, bool v6);
+  void configure(const UdpSocketOptions& options);
+  std::size_t fill_batch(std::span<const Datagrams> trains, Sent from);
+  bool survive(int os_error, std::size_t attempt);
+  void drain_icmp();
 
   int fd_;
   bool v6_;
   bool segmentation_ = false;
   bool coalescing_ = false;
   base::Endpoint local_;
-  std::uint32_t last_drop_count_ = 0;
+  std::uint32_t last_drop_count_ = 0;   // the kernel's, wraps
   SocketStats stats_;
   std::unique_ptr<Workspace> work_;     // message headers for one batch
 };
