@@ -53,7 +53,9 @@ void RtmpConnection::read() {
 void RtmpConnection::on_read(std::size_t size) {
   last_input_at_ = steady_clock::now();
   if (!ended_at_) {
+    const RtmpSession::State before = session_.state();
     const auto received = session_.receive(base::ByteView{input_}.first(size));
+    if (session_.state() != before) wait_for_deadline();
     if (queue_) forward_flv();
     if (!received) {
       end(received.error(), message(received.error()));
