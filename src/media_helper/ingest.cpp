@@ -11,6 +11,7 @@
 #include "media_helper/encoder.hpp"
 #include "media_helper/live_pipeline.hpp"
 #include "media_helper/modes.hpp"
+#include "media_helper/publish_server.hpp"
 #include "media_helper/test_source.hpp"
 
 namespace runnel::media_helper {
@@ -43,6 +44,7 @@ class Ingest {
     const std::string_view source = start_.source;
     const Status done = source.starts_with("test:")          ? run_test()
                         : source == "-"                      ? run_input()
+                        : is_publish_source(source)          ? run_publish()
                         : source.find("://") != source.npos ? run_pull()
                                                              : run_file();
     if (done) {
@@ -59,6 +61,8 @@ class Ingest {
   Status run_input();
   Status run_file();
   Status run_pull();
+  Status run_publish();
+  void run_publication(Publication& publication);
 
   HelperLink& link_;
   messages::StartIngest start_;
@@ -116,6 +120,26 @@ Status Ingest::run_pull() {
     pause = std::min(pause * 2, kLongestRetry);
   }
   return std::unexpected{std::string{"the source is gone and did not come back"}};
+}
+
+// One publisher after the other, each from a new epoch on; only the node ends it.
+Status Ingest::run_publish() {
+  auto server = start_publish_server(start_.source, [this](std::string line) { notice(std::move(line)); });
+  if (!server) return std::unexpected{server.error()};
+  link_.send(messages::Listening{(*server)->url()});
+  while (const auto publication = (*server)->wait_for_publisher()) run_publication(*publication);
+  return {};
+}
+
+// What a publisher sends is never a reason to end the stream: the next one may do better.
+void Ingest::run_publication(Publication& publication) {
+  const auto unusable = [&](const std::string& why) { notice("the publisher from " + publication.remote.to_string() + " cannot be streamed: " + why); };
+  auto input = LiveInput::open_bytes([&](base::MutableByteView to) { return publication.bytes->read(to); }, publication.format);
+  if (!input) return unusable(input.error());
+  Pacer pacer{kPullLead};
+  const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer);
+  if (!outcome.error.empty()) return unusable(outcome.error);
+  if (!outcome.any_media) unusable("it ended before anything could be played");
 }
 
 // Pictures and sound made at their time; never faster, and with pictures left out when the machine is too slow.
