@@ -111,15 +111,17 @@ std::optional<messages::Message> HelperLink::try_receive() {
   return take(lock);
 }
 
-HelperLink::Busy::Busy(HelperLink& link) : link_(link) {
-  const std::lock_guard lock{link.mutex_};
-  id_ = link.next_busy_++;
-  link.busy_.push_back({id_, std::chrono::steady_clock::now()});
+HelperLink::Busy::Busy(HelperLink* link) : link_(link) {
+  if (link_ == nullptr) return;
+  const std::lock_guard lock{link_->mutex_};
+  id_ = link_->next_busy_++;
+  link_->busy_.push_back({id_, std::chrono::steady_clock::now()});
 }
 
 HelperLink::Busy::~Busy() {
-  const std::lock_guard lock{link_.mutex_};
-  std::erase_if(link_.busy_, [&](const BusyEntry& b) { return b.id == id_; });
+  if (link_ == nullptr) return;
+  const std::lock_guard lock{link_->mutex_};
+  std::erase_if(link_->busy_, [&](const BusyEntry& b) { return b.id == id_; });
 }
 
 }  // namespace runnel::media_helper

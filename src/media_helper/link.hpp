@@ -38,14 +38,15 @@ class HelperLink {
   // node kills this process. Never held while waiting for the network or in send().
   class Busy {
    public:
-    explicit Busy(HelperLink& link);
+    explicit Busy(HelperLink& link) : Busy(&link) {}
+    explicit Busy(HelperLink* link);   // nullptr: nobody watches (unit tests)
     ~Busy();
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
 
    private:
-    HelperLink& link_;
-    std::uint64_t id_;
+    HelperLink* link_;
+    std::uint64_t id_ = 0;
   };
 
   static constexpr std::size_t kMaxIncomingBytes = 16U << 20;

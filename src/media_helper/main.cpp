@@ -21,7 +21,10 @@ struct Mode {
   std::string_view name;
   int (*run)(HelperLink&);
 };
-constexpr std::array<Mode, 0> kModes{};
+constexpr std::array kModes{
+    Mode{"ingest", run_ingest},
+    Mode{"ts", run_ts},
+};
 
 int usage() {
   std::fputs("runnel-media is started by runnel, which hands it a socket; it does nothing by itself.\n", stderr);
