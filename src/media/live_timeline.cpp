@@ -150,15 +150,10 @@ void LiveTimeline::State::evict() {
   drop_unused_inits();
 }
 
+// Epochs only grow along the segments.
 void LiveTimeline::State::drop_unused_inits() {
-  // Epochs only grow along the segments, so whatever is older than the first segment's is unused.
-  if (inits.size() < 2) return;
   const std::uint32_t newest = inits.rbegin()->first;
-  std::erase_if(inits, [&](const auto& entry) {
-    if (entry.first == newest) return false;
-    const auto user = std::ranges::lower_bound(segments, entry.first, {}, &Segment::epoch);
-    return user == segments.end() || user->epoch != entry.first;
-  });
+  while (inits.begin()->first != newest && (segments.empty() || inits.begin()->first < segments.front().epoch)) inits.erase(inits.begin());
 }
 
 LiveTimeline::LiveTimeline(Config config) : state_(std::make_shared<State>()) {
@@ -190,8 +185,10 @@ void LiveTimeline::add(const InitSegment& init) {
   if (!s.inits.empty() && init.epoch <= s.inits.rbegin()->first) return;
   s.break_off();
   s.ended = false;
+  // The last epoch may have ended before a chunk of it came.
+  const bool unused = !s.inits.empty() && (s.segments.empty() || s.segments.back().epoch != s.inits.rbegin()->first);
+  if (unused) s.inits.erase(std::prev(s.inits.end()));
   s.inits.emplace(init.epoch, init);
-  s.drop_unused_inits();
   const auto state = state_;
   tell(state, [&](const Listener& l) {
     if (l.on_init) l.on_init(init);
