@@ -179,9 +179,19 @@ struct TrackerClient::Impl : std::enable_shared_from_this<Impl> {
       const auto sent = [this, bytes, id = e->id, number = send.request](error_code error, std::size_t) {
         if (error) input(id, Announcer::SendFailed{number, "cannot send: " + error.message()});
       };
+      learn_local(to);
       const udp::endpoint remote = dual_stack ? to_asio_mapped(to) : to_asio<udp::endpoint>(to);
       socket.async_send_to(asio::buffer(*bytes), remote, guarded(sent));
     });
+  }
+
+  // The address that the system would send from: connecting a UDP socket asks it without sending anything.
+  void learn_local(const Endpoint& to) {
+    error_code error;
+    udp::socket probe(io);
+    probe.connect(to_asio<udp::endpoint>(to), error);
+    const auto local = probe.local_endpoint(error);
+    if (!error) learn_own(from_asio(local.address()));
   }
 
   // What connections and trackers show of us; trackers could show anything.
