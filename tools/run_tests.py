@@ -28,6 +28,7 @@ GROUPS = ("layers", "unit", "sim", "interop", "e2e")
 SERIAL = {"interop", "e2e"}        # these measure, or fill both processors by themselves
 PROGRAM_LIMIT_S = 300
 SCRIPT_LIMIT_S = 900
+RUNNING = set()                    # processes under way, each with a process group of its own; ended when this script is
 
 
 @dataclasses.dataclass
@@ -127,11 +128,13 @@ def run_job(job, log_dir, environment):
     with open(log, "wb") as output:
         process = subprocess.Popen(command, cwd=job.directory, env=environment, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True)
+        RUNNING.add(process)
         try:
             status = process.wait(job.limit_s)
         except subprocess.TimeoutExpired:
             status = f"longer than {job.limit_s:.0f} s"
         end_group(process)
+        RUNNING.discard(process)
     cases = []
     if report.exists():
         try:
@@ -262,8 +265,16 @@ def parse():
     return options
 
 
+def interrupted(number, _frame):
+    for process in list(RUNNING):
+        os.killpg(process.pid, signal.SIGKILL)
+    os._exit(128 + number)
+
+
 def main():
     options = parse()
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
     started = time.monotonic()
     totals = repeat(options) if options.repeat else run_once(options, LOG / "last")[0]
     if not totals:
