@@ -29,7 +29,8 @@ def cached(name, arguments):
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f"{os.getpid()}-{threading.get_ident()}-{name}")
-        subprocess.run([*FFMPEG, *arguments, str(made)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([*FFMPEG, *arguments, str(made)], check=True, stdin=subprocess.DEVNULL,
+                       env=dict(os.environ, SVT_LOG="1"))
         made.rename(path)
     return path
 
