@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from support.scenario import ROOT
 
@@ -152,9 +153,11 @@ class TsClock:
 class LiveReader:
     """Reads a live.ts as it comes, as a player that shows everything 2 s after the earliest moment it could.
 
-    `worst_behind_s` is how late the newest frame ever was against that first moment: past 2 s the player had run dry.
+    `worst_behind_s` is how late the newest frame ever was against that first moment: past 2 s the player had run dry. `stalls` counts
+    how often that happened.
     """
     SETTLE_S = 1.5                 # what is sent at once when one connects counts as one moment
+    BUFFER_S = 2.0
     JUMP_S = 10                    # times that jump further belong to another epoch
 
     def __init__(self, url):
@@ -165,7 +168,7 @@ class LiveReader:
         self.first_at = None
         self.offset_s = None       # newest frame's time minus our clock, at its best while settling
         self.worst_behind_s = 0.0
-        self.worst_at = None
+        self.dry, self.stalls = False, 0
         self.bytes = 0
         self.problem = None
         self.closing = False
@@ -205,10 +208,13 @@ class LiveReader:
 
     def _look(self, now):
         if self.offset_s is None or now - self.first_at < self.SETTLE_S:
-            return
+            return 0.0
         behind_s = now + self.offset_s - self.clock.newest_s
-        if behind_s > self.worst_behind_s:
-            self.worst_behind_s, self.worst_at = behind_s, now
+        self.worst_behind_s = max(self.worst_behind_s, behind_s)
+        if behind_s > self.BUFFER_S and not self.dry:
+            self.stalls += 1
+        self.dry = behind_s > self.BUFFER_S
+        return behind_s
 
     def look(self):
         """How late it is at this moment counts too. The greatest lateness so far in seconds."""
@@ -230,3 +236,55 @@ class LiveReader:
                 pass
         self.thread.join(6)
         self.connection.close()
+
+
+class FilmReader:
+    """Reads a film's bytes as a player does that keeps a few seconds ahead of what it shows, taking each second to be as long in bytes."""
+    AHEAD_S = 4.0
+    START_S = 0.5                  # what it holds before it starts to show
+
+    def __init__(self, url, length_s):
+        self.url, self.length_s = url, length_s
+        self.started_at = time.monotonic()
+        self.first_at = None       # when it began to show
+        self.held_s = 0.0
+        self.shown_s = 0.0
+        self.looked_at = None
+        self.dry, self.stalls = False, 0
+        self.problem = None
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            with urllib.request.urlopen(self.url, timeout=30) as answer:
+                total = int(answer.headers["Content-Length"])
+                while not self.closing.is_set() and (data := answer.read1(65536)):
+                    with self.lock:
+                        self.held_s += len(data) / total * self.length_s
+                        if self.first_at is None and self.held_s >= self.START_S:
+                            self.first_at = self.looked_at = time.monotonic()
+                    self.look()
+                    while self.held_s - self.shown_s > self.AHEAD_S and not self.closing.wait(0.1):
+                        self.look()
+        except (OSError, http.client.HTTPException) as error:
+            if not self.closing.is_set():
+                self.problem = repr(error)
+
+    def look(self):
+        """Moves what is shown on to this moment, as far as it is held."""
+        with self.lock:
+            if self.first_at is None:
+                return
+            now = time.monotonic()
+            due_s = self.shown_s + now - self.looked_at
+            self.looked_at, self.shown_s = now, min(due_s, self.held_s)
+            dry = due_s > self.held_s and self.held_s < self.length_s * 0.999
+            self.stalls += dry and not self.dry
+            self.dry = dry
+
+    def close(self):
+        self.closing.set()
+        self.thread.join(2)
