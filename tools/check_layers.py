@@ -18,7 +18,7 @@ ARROWS = {
     "crypto": BASE,
     "core/tree": CRYPTO,
     "core/wire": CRYPTO | {"core/tree"},
-    "core/swarm": CRYPTO | {"core/tree", "core/wire"},
+    "core/swarm": CRYPTO | {"core/tree", "core/wire", "core/discovery"},
     "core/discovery": CRYPTO,
     "store": CORE,
     "net": CORE,
