@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import media
-from support.processes import Process
+from support.processes import FirstLine
 from support.scenario import FULL, Scenario
 
 LENGTH_S = 60 if FULL else 20
@@ -32,14 +32,14 @@ class LiveWatchers(Scenario):
         watcher = self.watch(link, "--out", recording, name=f"watcher-{number}")
         watcher.recording = recording
         watcher.ready()
-        watcher.probe = self.start(media.first_frame_command(watcher.stream_url("live.ts")), f"probe-{number}", Process)
+        watcher.probe = self.start(media.first_frame_command(watcher.stream_url("live.ts")), f"probe-{number}", FirstLine)
         return watcher
 
     def startup_s(self, watcher):
         """Process start to ffprobe's first decoded frame, by our clock."""
-        frame = watcher.probe.wait_for(lambda: watcher.probe.out[:1], 15, "decoded frame")[0]
-        self.assertRegex(frame[1], r"^(I|1280)", "not a frame")
-        return frame[0] - watcher.started_at
+        shown_at, line = watcher.probe.wait_for(lambda: watcher.probe.out[:1], 15, "decoded frame")[0]
+        self.assertRegex(line, r"^1280,720,", "not a frame")
+        return shown_at - watcher.started_at
 
     def read(self, watcher):
         reader = media.LiveReader(watcher.stream_url("live.ts"))

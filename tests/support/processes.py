@@ -135,6 +135,14 @@ class Process:
             return 0
 
 
+class FirstLine(Process):
+    """A program of which only the first line of stdout is wanted: it is ended there, so that it takes no more time from others."""
+
+    def on_line(self, is_stdout, now, text):
+        if is_stdout:
+            self.popen.kill()
+
+
 class Node(Process):
     """A runnel with --json: its events as they come."""
 
