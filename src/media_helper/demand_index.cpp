@@ -8,7 +8,6 @@ namespace runnel::media_helper {
 namespace {
 
 constexpr int kMaxTopLevelBoxes = 64;                    // before the first fragment
-constexpr std::int64_t kSearchSegmentUs = 10'000'000;    // without any index: most films have a key frame at least so often
 constexpr std::int64_t kTailUs = 10'000'000;             // an index that ends so long before the film is not one
 constexpr std::int64_t kEarliestOriginUs = -500'000;     // audio priming before zero is no reason to shift a film
 constexpr std::int64_t kMaxFilmUs = kMaxScannedTimeUs;
