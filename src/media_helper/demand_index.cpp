@@ -130,7 +130,9 @@ std::expected<FilmIndex, DemandError> read_tracks(Container& container, BlockCac
 }
 
 std::vector<Key> container_keys(Container& container, FilmIndex& film, std::uint64_t file_bytes) {
-  if (film.splice == SpliceKind::mp4) return {};
+  // Other demuxers remember only what they have read.
+  const bool has_index = container.is("mov") || container.is("matroska") || container.is("avi") || container.is("flv");
+  if (!has_index || film.splice == SpliceKind::mp4) return {};
   AVStream& stream = container.stream(film.reference);
   if (container.is("matroska")) {   // its cues are read with the first seek
     if (!container.seek(film.reference, 0)) return {};
