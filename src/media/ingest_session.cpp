@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "media/helper_process.hpp"
+#include "media/record.hpp"
 #include "media/restarts.hpp"
 #include "media/sessions.hpp"
 
@@ -44,8 +45,12 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
     // Counted here: the numbers go on when the helper was started again, whatever it says.
     helper_epoch_ = m.epoch;
     epoch_ = next_epoch_++;
-    if (!events_.on_init) return;
-    events_.on_init({epoch_, std::move(m.tracks), std::make_shared<const base::Bytes>(std::move(m.bytes))});
+    const InitSegment init{epoch_, std::move(m.tracks), std::make_shared<const base::Bytes>(std::move(m.bytes))};
+    if (!fits_record(init)) {
+      process_.reset();
+      return fail("the source's codec header is too large for a live stream");
+    }
+    if (events_.on_init) events_.on_init(init);
   }
   void take(helper::Chunk& m) {
     if (m.epoch != helper_epoch_ || !events_.on_chunk) return;

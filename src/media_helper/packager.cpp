@@ -103,12 +103,13 @@ std::expected<void, std::string> Packager::write_video(AVPacket& packet, bool in
   if (!base_ && !independent) return {};
   const base::Duration dts = to_duration(packet.dts, video_->input_base);
   if (!base_) base_ = dts;
-  // A chunk ends before the IDR that begins the next one; and before a frame that would make it too long.
+  // A chunk ends before the IDR that begins the next one (sound that waits goes along with it), and before a frame that would
+  // make it too long.
   const base::Duration length =
       packet.duration > 0 ? to_duration(packet.duration, video_->input_base) : to_duration(video_->frame_duration, kVideoBase);
   const base::Duration at = dts - *base_;
   const bool too_long = pending_.start && at + length - *pending_.start > kChunkMax;
-  if (pending_.any && (independent || too_long)) {
+  if (pending_.start && (independent || too_long)) {
     if (auto done = flush(); !done) return done;
   }
   const std::int64_t shift = av_rescale_q(base_->count(), kMicroseconds, kVideoBase);
@@ -154,8 +155,8 @@ std::expected<void, std::string> Packager::write_audio(AVPacket& packet, base::W
     if (!pending_.start) pending_.start = at;
     pending_.end = at + length;
   }
-  // Sound goes on where the picture stands still.
-  const bool enough = video_ ? pending_.audio_span >= kChunkMax && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
+  // Sound goes on where the picture stands still; but TS carries it in bundles of a few hundred milliseconds, which is no standstill.
+  const bool enough = video_ ? pending_.audio_span >= kSoundAlone && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
   if (enough || pending_.bytes >= kMaxPendingBytes) return flush();
   return {};
 }
