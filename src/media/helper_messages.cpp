@@ -217,7 +217,7 @@ bool fields(auto& a, Some<SegmentReply> auto& m) {
 }
 bool fields(auto& a, Some<Scan> auto& m) {
   return a.flag(m.is_media) && a.text(m.mime, kMaxShortText) && a.span(m.duration) && tracks(a, m.tracks) &&
-         a.optional(m.index, [&](auto& bytes) { return a.bytes(bytes); });
+         a.optional(m.index, [&](auto& bytes) { return a.bytes(bytes); }) && a.text(m.reason, kMaxText);
 }
 bool fields(auto& a, Some<ScanReply> auto& m) {
   return a.result(m.result, [&](auto& scan) { return fields(a, scan); });

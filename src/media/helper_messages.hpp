@@ -132,6 +132,7 @@ struct Scan {   // what ScanResult of sessions.hpp is made of
   base::Duration duration{};
   std::vector<TrackInfo> tracks;
   std::optional<base::Bytes> index;
+  std::string reason;   // why it is not media; for a user
 };
 struct ScanReply {
   Result<Scan> result;

@@ -24,6 +24,8 @@ struct Mode {
 constexpr std::array kModes{
     Mode{"ingest", run_ingest},
     Mode{"ts", run_ts},
+    Mode{"demand", run_demand},
+    Mode{"scan", run_scan},
 };
 
 int usage() {
