@@ -98,10 +98,10 @@ RtmpSession::Result RtmpSession::handle(const RtmpMessage& message) {
     case kRtmpCommandAmf3: return handle_command(message);
     case kRtmpAudio:
     case kRtmpVideo: return on_media(message);
-    case kRtmpDataAmf0: return on_data(message.body, message.timestamp_ms);
+    case kRtmpDataAmf0: return on_data(message.body);
     case kRtmpDataAmf3:
       if (message.body.empty()) return std::unexpected(RtmpFault::bad_amf);
-      return on_data(base::ByteView{message.body}.subspan(1), message.timestamp_ms);
+      return on_data(base::ByteView{message.body}.subspan(1));
     case kRtmpAggregate:
     case kRtmpSharedObjectAmf0:
     case kRtmpSharedObjectAmf3: return std::unexpected(RtmpFault::unsupported_message);
@@ -225,7 +225,7 @@ RtmpSession::Result RtmpSession::on_media(const RtmpMessage& message) {
   return {};
 }
 
-RtmpSession::Result RtmpSession::on_data(base::ByteView body, std::uint32_t timestamp_ms) {
+RtmpSession::Result RtmpSession::on_data(base::ByteView body) {
   if (state_ != State::publishing) return std::unexpected(RtmpFault::bad_command_order);
   const auto values = decode_amf0(body);
   if (!values || values->empty()) return std::unexpected(RtmpFault::bad_amf);
@@ -238,7 +238,8 @@ RtmpSession::Result RtmpSession::on_data(base::ByteView body, std::uint32_t time
   if (audio || video) flv_streams_ = {audio, video};
   begin_flv();
   // Written anew from what was understood, so that the demuxer sees no byte of it that was not.
-  RtmpMessage tag{kRtmpDataAmf0, timestamp_ms, 0, {}};
+  // At time 0: FFmpeg's demuxer makes a data stream of script tags at other times.
+  RtmpMessage tag{kRtmpDataAmf0, 0, 0, {}};
   encode_amf0(Amf0Value{"onMetaData"}, tag.body);
   encode_amf0(metadata, tag.body);
   write_flv_tag(tag, flv_);

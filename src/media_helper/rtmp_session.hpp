@@ -63,7 +63,7 @@ class RtmpSession {
   Result on_create_stream(const Values& command);
   Result on_publish(const Values& command);
   Result on_media(const RtmpMessage& message);
-  Result on_data(base::ByteView body, std::uint32_t timestamp_ms);
+  Result on_data(base::ByteView body);
   void begin_flv();
   void acknowledge(std::size_t received_bytes);
 

@@ -179,7 +179,7 @@ TEST(RtmpSession, bytes_are_acknowledged_by_the_window) {
 }
 
 base::Bytes metadata(Amf0Value::Object properties) {
-  RtmpMessage message{kRtmpDataAmf0, 0, 1, {}};
+  RtmpMessage message{kRtmpDataAmf0, 777, 1, {}};
   encode_amf0(Amf0Value{"@setDataFrame"}, message.body);
   encode_amf0(Amf0Value{"onMetaData"}, message.body);
   encode_amf0(Amf0Value{std::move(properties)}, message.body);
@@ -193,6 +193,7 @@ TEST(RtmpSession, metadata_without_audio_gives_a_header_that_promises_video_only
   ASSERT_GT(flv.size(), 30U);
   EXPECT_EQ(flv[4], std::byte{1});
   EXPECT_EQ(flv[13], std::byte{kRtmpDataAmf0});
+  EXPECT_EQ(base::to_bytes(base::ByteView{flv}.subspan(17, 4)), bytes_of({0, 0, 0, 0}));  // its time
   EXPECT_EQ(base::as_text(flv).find("@setDataFrame"), std::string_view::npos);
   EXPECT_NE(base::as_text(flv).find("onMetaData"), std::string_view::npos);
 }
