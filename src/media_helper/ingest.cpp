@@ -133,7 +133,9 @@ Status Ingest::run_publish() {
 
 // What a publisher sends is never a reason to end the stream: the next one may do better.
 void Ingest::run_publication(Publication& publication) {
-  const auto unusable = [&](const std::string& why) { notice("the publisher from " + publication.remote.to_string() + " cannot be streamed: " + why); };
+  const auto unusable = [&](const std::string& why) {
+    notice("the publisher from " + publication.remote.to_string() + " cannot be streamed: " + why);
+  };
   auto input = LiveInput::open_bytes([&](base::MutableByteView to) { return publication.bytes->read(to); }, publication.format);
   if (!input) return unusable(input.error());
   Pacer pacer{kPullLead};

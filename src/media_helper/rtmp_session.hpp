@@ -30,9 +30,9 @@ class RtmpSession {
  public:
   enum class State : std::uint8_t {
     handshake,
-    commands,    // handshake done, not publishing yet
+    commands,  // handshake done, not publishing yet
     publishing,
-    ended,       // the publisher said goodbye (FCUnpublish, deleteStream, closeStream)
+    ended,  // the publisher said goodbye (FCUnpublish, deleteStream, closeStream)
   };
 
   explicit RtmpSession(RtmpSessionConfig config);
@@ -85,8 +85,8 @@ class RtmpSession {
   std::uint32_t created_streams_ = 0;
   bool flv_begun_ = false;
   FlvStreams flv_streams_;
-  std::uint32_t ack_window_bytes_ = 0;   // the publisher's; 0: none told yet
-  std::uint32_t received_bytes_ = 0;     // wraps, as the Acknowledgement does
+  std::uint32_t ack_window_bytes_ = 0;  // the publisher's; 0: none told yet
+  std::uint32_t received_bytes_ = 0;    // wraps, as the Acknowledgement does
   std::uint32_t acknowledged_bytes_ = 0;
 };
 
