@@ -32,7 +32,7 @@ Packager::~Packager() = default;
 AVStream* Packager::add_stream(const PackagedTrack& track, AVRational base) {
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr || avcodec_parameters_copy(stream->codecpar, track.parameters) < 0) return nullptr;
-  stream->codecpar->codec_tag = 0;   // the source container's tag means nothing in MP4
+  stream->codecpar->codec_tag = 0;  // the source container's tag means nothing in MP4
   stream->time_base = base;
   if (!track.info.language.empty()) av_dict_set(&stream->metadata, "language", track.info.language.c_str(), 0);
   return stream;
@@ -90,7 +90,8 @@ std::expected<void, std::string> Packager::write(Track& track, AVPacket& packet)
   // Sources repeat or reverse time stamps now and then; the container must not.
   if (track.last_dts != AV_NOPTS_VALUE && packet.dts <= track.last_dts) packet.dts = track.last_dts + 1;
   packet.pts = std::max(packet.pts, packet.dts);
-  if (packet.duration <= 0 && track.frame_duration == 0 && track.last_dts != AV_NOPTS_VALUE) track.frame_duration = packet.dts - track.last_dts;
+  if (packet.duration <= 0 && track.frame_duration == 0 && track.last_dts != AV_NOPTS_VALUE)
+    track.frame_duration = packet.dts - track.last_dts;
   if (packet.duration <= 0) packet.duration = track.frame_duration;
   track.last_dts = packet.dts;
   const int failed = av_write_frame(muxer_.get(), &packet);
@@ -103,12 +104,13 @@ std::expected<void, std::string> Packager::write_video(AVPacket& packet, bool in
   if (!base_ && !independent) return {};
   const base::Duration dts = to_duration(packet.dts, video_->input_base);
   if (!base_) base_ = dts;
-  // A chunk ends before the IDR that begins the next one; and before a frame that would make it too long.
+  // A chunk ends before the IDR that begins the next one (sound that waits goes along with it), and before a frame that would
+  // make it too long.
   const base::Duration length =
       packet.duration > 0 ? to_duration(packet.duration, video_->input_base) : to_duration(video_->frame_duration, kVideoBase);
   const base::Duration at = dts - *base_;
   const bool too_long = pending_.start && at + length - *pending_.start > kChunkMax;
-  if (pending_.any && (independent || too_long)) {
+  if (pending_.start && (independent || too_long)) {
     if (auto done = flush(); !done) return done;
   }
   const std::int64_t shift = av_rescale_q(base_->count(), kMicroseconds, kVideoBase);
@@ -135,7 +137,7 @@ std::expected<void, std::string> Packager::write_audio(AVPacket& packet, base::W
   const base::Duration dts = to_duration(packet.dts, audio_->input_base);
   if (!base_ && video_) return {};
   if (!base_) base_ = dts;
-  if (dts < *base_) return {};   // heard before the first picture
+  if (dts < *base_) return {};  // heard before the first picture
   const std::int64_t shift = av_rescale_q(base_->count(), kMicroseconds, audio_->stream->time_base);
   av_packet_rescale_ts(&packet, audio_->input_base, audio_->stream->time_base);
   packet.dts -= shift;
@@ -154,8 +156,8 @@ std::expected<void, std::string> Packager::write_audio(AVPacket& packet, base::W
     if (!pending_.start) pending_.start = at;
     pending_.end = at + length;
   }
-  // Sound goes on where the picture stands still.
-  const bool enough = video_ ? pending_.audio_span >= kChunkMax && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
+  // Sound goes on where the picture stands still; but TS carries it in bundles of a few hundred milliseconds, which is no standstill.
+  const bool enough = video_ ? pending_.audio_span >= kSoundAlone && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
   if (enough || pending_.bytes >= kMaxPendingBytes) return flush();
   return {};
 }
