@@ -61,8 +61,6 @@ void set_up_ffmpeg();
 std::string error_text(int code);
 
 constexpr AVRational kMicroseconds{1, 1'000'000};
-inline base::Duration to_duration(std::int64_t ticks, AVRational base) {
-  return base::Duration{av_rescale_q(ticks, base, kMicroseconds)};
-}
+inline base::Duration to_duration(std::int64_t ticks, AVRational base) { return base::Duration{av_rescale_q(ticks, base, kMicroseconds)}; }
 
 }  // namespace runnel::media_helper
