@@ -124,7 +124,7 @@ Status LivePipeline::take(AVPacket& packet) {
     if (auto done = new_epoch(); !done) return done;
     lane = lane_of();
   }
-  if (lane == nullptr) return {};
+  if (lane == nullptr || !has_sane_times(packet, lane->stream->time_base)) return {};
   if (packet.dts == AV_NOPTS_VALUE) packet.dts = guess_dts(*lane->stream, lane->last_dts, packet);
   if (jumped(*lane, packet)) {
     if (auto done = new_epoch(); !done) return done;

@@ -148,6 +148,7 @@ base::Bytes TsMuxer::chunk(base::ByteView bytes, bool independent) {
        p = make_packet()) {
     if (static_cast<std::size_t>(p->stream_index) >= out_.size() || !out_[static_cast<std::size_t>(p->stream_index)]) continue;
     if (p->dts == AV_NOPTS_VALUE || p->size <= 0) continue;
+    if (!has_sane_times(*p, source.format->streams[p->stream_index]->time_base)) continue;
     packets.push_back(std::move(p));
   }
   const auto is_video = [&](const Packet& p) { return out_[static_cast<std::size_t>(p->stream_index)]->is_video; };
