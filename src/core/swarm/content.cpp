@@ -12,38 +12,38 @@ using tree::ChunkIndex;
 using tree::ChunkRange;
 using tree::LeafCheck;
 
-void Content::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
+bool Content::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
   for (const tree::NodeHash& node : offered) {
     if (!node.bin.is_leaf()) inbox.offer(node.bin, node.hash);
   }
-  try_leaf_lists(offered, inbox);
+  if (!try_leaf_list(offered, inbox)) return false;
   for (const tree::NodeHash& node : offered) {
     if (node.bin.is_leaf() && !tree_.known(node.bin)) inbox.offer(node.bin, node.hash);
   }
+  return true;
 }
 
-void Content::try_leaf_lists(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox) {
+bool Content::try_leaf_list(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox) {
   const auto leaf = std::ranges::find_if(offered, [](const tree::NodeHash& n) { return n.bin.is_leaf(); });
-  if (leaf == offered.end()) return;
+  if (leaf == offered.end()) return true;
   const auto leaves = offered.subspan(static_cast<std::size_t>(leaf - offered.begin()));
   const ChunkIndex first = leaves[0].bin.range().first;
   const auto limit = top(first);
-  if (!limit || leaves.size() < 4) return;
+  if (!limit || leaves.size() < 4) return true;
   const Bin block = Bin::at(std::min(kBlockLayer, limit->layer()), first.value() >> std::min(kBlockLayer, limit->layer()));
-  if (block.range().first != first || leaves.size() > block.range().count()) return;
+  if (block.range().first != first || leaves.size() > block.range().count()) return true;
   leaves_.clear();
   for (std::uint64_t i = 0; i < block.range().count(); ++i) {
     if (i < leaves.size()) {
-      if (leaves[i].bin != Bin::leaf(ChunkIndex{first.value() + i})) return;
+      if (leaves[i].bin != Bin::leaf(ChunkIndex{first.value() + i})) return true;
       leaves_.push_back(leaves[i].hash);
     } else {
       const auto zero = tree_.known(Bin::leaf(ChunkIndex{first.value() + i}));
-      if (!zero) return;
+      if (!zero) return true;
       leaves_.push_back(*zero);
     }
   }
-  // If it does not hold, nothing is trusted, and the chunks that need it will not verify.
-  static_cast<void>(tree_.verify_leaves(block, leaves_, inbox));
+  return tree_.verify_leaves(block, leaves_, inbox) != LeafCheck::mismatch;
 }
 
 // ---- static ---------------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ Bin StaticContent::block_of(ChunkIndex index) const {
   return Bin::at(layer, index.value() >> layer);
 }
 
-void StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
+bool StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) {
   // Peaks come first, widest first, from chunk 0 on without a gap (RFC 7574 5.6.2).
   std::size_t peaks = 0;
   std::uint64_t next = 0;
@@ -84,7 +84,7 @@ void StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInb
       offered = offered.subspan(peaks);
     }
   }
-  Content::offer(offered, inbox);
+  return Content::offer(offered, inbox);
 }
 
 bool StaticContent::right_length(ChunkIndex index, std::size_t size) const {

@@ -31,14 +31,14 @@ class Content {
   [[nodiscard]] virtual std::optional<tree::ChunkRange> plausible(tree::ChunkRange range) const = 0;
   // Where proofs of this chunk end: the root, or its munro. nullopt while the root's place is unknown.
   [[nodiscard]] virtual std::optional<tree::Bin> top(tree::ChunkIndex index) const = 0;
-  // The INTEGRITY messages that stood together before a DATA or the end of the datagram.
-  virtual void offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox);
+  // The INTEGRITY messages that stood together before a DATA or the end of the datagram. False: they contradict what is known.
+  [[nodiscard]] virtual bool offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox);
   // Hashes the chunk and judges it. Nothing is stored here; `verified` means its hashes are trusted now.
   [[nodiscard]] virtual tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) = 0;
 
  protected:
-  // A run of leaf hashes that makes up a whole block is checked at once (see BlockProof in proof.hpp).
-  void try_leaf_lists(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox);
+  // A run of leaf hashes that makes up a whole block is checked at once (see Swarm::send_hash_list).
+  [[nodiscard]] bool try_leaf_list(std::span<const tree::NodeHash> offered, const tree::HashInbox& inbox);
 
   const Metadata& metadata_;
   tree::HashTree tree_;
@@ -56,7 +56,7 @@ class StaticContent final : public Content {
 
   std::optional<tree::ChunkRange> plausible(tree::ChunkRange range) const override;
   std::optional<tree::Bin> top(tree::ChunkIndex index) const override;
-  void offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) override;
+  bool offer(std::span<const tree::NodeHash> offered, tree::HashInbox& inbox) override;
   tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) override;
 
   [[nodiscard]] std::optional<std::uint64_t> chunks() const { return tree_.chunk_count(); }

@@ -44,8 +44,8 @@ std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
   std::vector<tree::ChunkRange> lost;
   for (Entry& entry : entries_) {
     if (entry.position + kReorder >= furthest_) break;
-    // What was asked less than a round trip ago may have been overtaken by answers to an older request only.
-    if (now - entry.sent < latency_ / 2) break;
+    // Less than a round trip after it was asked, only answers to older requests can have overtaken it.
+    if (now - entry.sent < latency_) break;
     const std::uint64_t overtaken = entry.missing & low_bits(furthest_ - kReorder - entry.position);
     append(lost, entry, overtaken);
     entry.missing &= ~overtaken;
@@ -53,6 +53,18 @@ std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
   }
   trim();
   return lost;
+}
+
+std::vector<tree::ChunkRange> DownloadQueue::take_older(base::Time time) {
+  std::vector<tree::ChunkRange> old;
+  for (Entry& entry : entries_) {
+    if (entry.sent >= time) break;
+    append(old, entry, entry.missing);
+    outstanding_ -= static_cast<std::uint64_t>(std::popcount(entry.missing));
+    entry.missing = 0;
+  }
+  trim();
+  return old;
 }
 
 std::vector<tree::ChunkRange> DownloadQueue::take_all() {

@@ -14,13 +14,15 @@ namespace runnel::swarm {
 class DownloadQueue {
  public:
   static constexpr std::uint64_t kMaxRequestChunks = 64;    // per REQUEST: a word's bits, and old peers like short ones (P6)
-  static constexpr std::uint64_t kReorder = 24;             // answers that may overtake one before it counts as lost
+  static constexpr std::uint64_t kReorder = 8;              // answers that may overtake one before it counts as lost
 
   void add(tree::ChunkRange range, base::Time now);         // at most kMaxRequestChunks
   // The chunk came (from anyone). True if it was asked of this peer.
   bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
   // Chunks that answers overtook; they are no longer outstanding.
   [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now);
+  // Chunks asked before `time`, for streams that can not wait longer.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_older(base::Time time);
   // Everything, when the peer chokes us, goes silent or leaves.
   [[nodiscard]] std::vector<tree::ChunkRange> take_all();
   // What lies in `range`, when it became urgent and is asked of another peer; CANCEL follows.

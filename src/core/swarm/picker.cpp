@@ -9,8 +9,7 @@ using tree::ChunkRange;
 
 namespace {
 
-// No index comes near it (wire::kMaxChunkIndex).
-constexpr std::uint64_t kLastIndex = (std::uint64_t{1} << 62) - 1;
+const tree::IntervalSet kNothing;
 
 }  // namespace
 
@@ -115,27 +114,36 @@ std::optional<ChunkRange> StaticPicker::pick(const tree::IntervalSet& peer, cons
 
 // ---- live -----------------------------------------------------------------------------------------------------------
 
-void LivePicker::seen(ChunkRange range, base::Time now) {
-  for (std::uint64_t munro = range.first.value() / width_; munro <= range.last.value() / width_ && seen_.size() < kMaxSeen; ++munro) seen_.try_emplace(munro, now);
+void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Time now) {
+  for (auto gap = have.next_gap(range.first, range.last); gap; gap = have.next_gap(ChunkIndex{gap->last.value() + 1}, range.last)) {
+    missing_.insert(*gap);
+    for (std::uint64_t munro = gap->first.value() / width_; munro <= gap->last.value() / width_ && seen_.size() < kMaxSeen; ++munro) {
+      seen_.try_emplace(munro, now);
+    }
+    if (gap->last == range.last) break;
+  }
 }
 
 void LivePicker::drop_below(ChunkIndex first) {
+  missing_.erase_below(first);
   std::erase_if(seen_, [&](const auto& entry) { return entry.first < first.value() / width_; });
 }
 
-std::optional<ChunkRange> LivePicker::pick(ChunkIndex from, const tree::IntervalSet& peer, const PickState& state, std::size_t neighbours,
-                                           base::Time now) const {
-  constexpr int kMaxWaiting = 64;   // munros that are not due yet, looked past
-  for (int skipped = 0; skipped < kMaxWaiting; ++skipped) {
-    if (from.value() > kLastIndex) return std::nullopt;
-    const auto found = first_missing({from, ChunkIndex{kLastIndex}}, peer, state);
-    if (!found || neighbours < 2) return found;
-    const std::uint64_t munro = found->first.value() / width_;
-    const auto since = seen_.find(munro);
-    const auto spread = static_cast<std::uint64_t>(kSpread.count());
-    const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % spread)};
-    if (since == seen_.end() || now - since->second >= wait) return found;
-    from = ChunkIndex{(munro + 1) * width_};
+std::optional<ChunkRange> LivePicker::pick(const tree::IntervalSet& peer, const tree::IntervalSet& requested, std::size_t neighbours, base::Time now) const {
+  constexpr int kMaxSteps = 256;   // runs looked past: asked for already, not held by this peer, or not due yet
+  ChunkIndex at{0};
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const auto missing = missing_.next_at(at);
+    if (!missing) return std::nullopt;
+    const std::uint64_t munro = missing->first.value() / width_;
+    const ChunkRange run{missing->first, std::min(missing->last, ChunkIndex{munro * width_ + width_ - 1})};
+    at = ChunkIndex{run.last.value() + 1};
+    if (neighbours >= 2) {
+      const auto since = seen_.find(munro);
+      const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % static_cast<std::uint64_t>(kSpread.count()))};
+      if (since != seen_.end() && now - since->second < wait) continue;
+    }
+    if (const auto found = first_missing(run, peer, {kNothing, requested})) return found;
   }
   return std::nullopt;
 }

@@ -83,16 +83,23 @@ class LivePicker {
 
   LivePicker(std::uint64_t salt, std::uint32_t munro_width) : salt_(salt), width_(munro_width) {}
 
-  // A neighbour shows these chunks for the first time.
-  void seen(tree::ChunkRange range, base::Time now);
+  // A neighbour shows these chunks: what we lack of them is wanted.
+  void seen(tree::ChunkRange range, const tree::IntervalSet& have, base::Time now);
+  // The oldest chunk that somebody shows and we lack.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const {
+    const auto run = missing_.next_at(tree::ChunkIndex{0});
+    return run ? std::optional{run->first} : std::nullopt;
+  }
+  void arrived(tree::ChunkIndex index) { missing_.erase({index, index}); }
   void drop_below(tree::ChunkIndex first);
   // `neighbours`: how many peers show live chunks; alone with the source there is nobody to wait for.
-  [[nodiscard]] std::optional<tree::ChunkRange> pick(tree::ChunkIndex from, const tree::IntervalSet& peer, const PickState& state,
-                                                     std::size_t neighbours, base::Time now) const;
+  [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const tree::IntervalSet& requested, std::size_t neighbours,
+                                                     base::Time now) const;
 
  private:
   std::uint64_t salt_;
   std::uint64_t width_;
+  tree::IntervalSet missing_;                            // shown by somebody, and not here
   std::unordered_map<std::uint64_t, base::Time> seen_;   // by munro number
 };
 

@@ -102,6 +102,11 @@ void Swarm::publish(Context& context, const Publish& publish) {
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
   follow_ = first;
+  for_established([&](Channel& channel) {
+    channel.peer_has.set().for_each([&](tree::ChunkRange range) {
+      if (range.last >= first) live_picker_.seen({std::max(range.first, first), range.last}, content_->have(), context.now);
+    });
+  });
   fill_all(context);
 }
 

@@ -66,6 +66,8 @@ class Swarm {
   void on_tick(Context& context);
   [[nodiscard]] base::Time next_tick() const { return next_tick_; }
   [[nodiscard]] SwarmState state(base::Time now) const;
+  // Live: what lies before it is here, or nobody shows it.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const { return live_picker_.first_missing(); }
 
  private:
   // ---- swarm_peers.cpp: who is here ----
@@ -94,7 +96,7 @@ class Swarm {
   void on_choke(Context& context, Channel& channel);
   void on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message);
   void bad_peer(Context& context, Channel& channel);
-  void absorb_hashes(Channel& channel);
+  void absorb_hashes(Context& context, Channel& channel);
   void flush_stores(Context& context);
   void flush_acks(Context& context, Channel& channel);
   void announce(Context& context);
@@ -165,7 +167,8 @@ class Swarm {
   base::Time next_choke_round_{};
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
-  base::Time last_pex_{};
+  base::Time next_pex_{};
+  base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 
   std::uint64_t down_bytes_ = 0, up_bytes_ = 0, verified_ = 0, rejected_ = 0, duplicates_ = 0;
 };

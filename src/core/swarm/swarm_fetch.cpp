@@ -7,23 +7,23 @@ namespace runnel::swarm {
 namespace {
 
 constexpr std::uint64_t kMinWindow = 32;                  // chunks outstanding at one peer
-constexpr std::uint64_t kFirstWindow = 1024;              // before a rate is known
+constexpr std::uint64_t kFirstWindow = 256;               // before a rate is known; doubles with what comes
 constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
+constexpr base::Duration kLivePatience{150'000};          // then a live chunk is asked for again, maybe elsewhere
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
-constexpr std::uint64_t kEdgeSeconds = 10;                // munros so far behind the newest still count at tune-in (design)
 constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a rate into chunks
 
 }  // namespace
 
 std::uint64_t Swarm::request_window(const Channel& channel, base::Time now) const {
   if (channel.stalls > 0) return kMinWindow;
-  if (now - channel.created < kRateKnown) return kFirstWindow;
-  // Half a second's worth: enough for long paths, short enough that what is urgent does not wait behind it.
-  return std::clamp(channel.down.per_second(now) / kAverageChunk / 2, 2 * kMinWindow, kMaxWindow);
+  if (now - channel.created < kRateKnown) return std::min(kFirstWindow + channel.down.total() / kAverageChunk, kMaxWindow);
+  // A quarter of a second's worth: enough for long paths, short enough that what is urgent does not wait behind it.
+  return std::clamp(channel.down.per_second(now) / kAverageChunk / 4, 2 * kMinWindow, kMaxWindow);
 }
 
 std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) {
@@ -32,7 +32,7 @@ std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) 
   if (metadata_.live) {
     if (!follow_) return std::nullopt;
     const auto neighbours = std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::established && !c->peer_has.set().empty(); });
-    return live_picker_.pick(*follow_, peer, state, static_cast<std::size_t>(neighbours), context.now);
+    return live_picker_.pick(peer, requested_, static_cast<std::size_t>(neighbours), context.now);
   }
   if (!picker_) {
     // The size is not known: the last chunk that the peer shows, with its peaks, tells it (RFC 7574 5.6.2).
@@ -120,20 +120,16 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
     const auto now_s = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
     if (live_index_seconds(range.last) > now_s + LiveContent::kMaxAheadSeconds) return;
   }
-  if (edge_ && range.last <= *edge_) {
-    live_picker_.seen(range, context.now);
-    return;
+  const bool news = !edge_ || range.last > *edge_;
+  if (news) {
+    ++channel.news;
+    edge_ = range.last;
   }
-  const tree::ChunkIndex fresh{edge_ ? std::max(edge_->value() + 1, range.first.value()) : range.last.value()};
-  live_picker_.seen({fresh, range.last}, context.now);
-  ++channel.news;
-  edge_ = range.last;
   if (source_) return;
-  if (!follow_) {
-    // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
-    follow_ = tree::munro_of(range.last, metadata_.munro_width).range().first;
-  }
-  static_cast<void>(kEdgeSeconds);
+  // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
+  if (!follow_) follow_ = tree::munro_of(range.last, metadata_.munro_width).range().first;
+  if (range.last >= *follow_) live_picker_.seen({std::max(range.first, *follow_), range.last}, content_->have(), context.now);
+  if (!news) return;
   if (const auto lowest = live_content()->trim(range.last)) {
     requested_.erase_below(*lowest);
     live_picker_.drop_below(*lowest);
@@ -149,6 +145,7 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
 void Swarm::tick_downloads(Context& context) {
   for_established([&](Channel& channel) {
     give_back(channel.downloads.take_lost(context.now));
+    if (metadata_.live) give_back(channel.downloads.take_older(context.now - std::max(kLivePatience, 3 * channel.downloads.latency())));
     const auto since = channel.downloads.waiting_since();
     const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
     if (since && context.now - *since > patience) {

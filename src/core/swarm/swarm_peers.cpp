@@ -125,6 +125,7 @@ void Swarm::on_handshake(Context& context, Channel& channel, const wire::Handsha
 void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
   channel.signed_edge_due = metadata_.live;
+  channel.uploads.tolerate_loss(channel.agreed.extensions());
   book_.connected(channel.endpoint, context.now);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
@@ -141,6 +142,8 @@ void Swarm::established(Context& context, Channel& channel) {
   } else {
     send_haves(context, channel);
   }
+  next_pex_ = context.now;   // it may know others who came just before us
+  ask_for_peers(context);
   // Something must go back at once: it completes the three-way handshake (RFC 7574 12.1.2).
   if (!channel.has_gathered()) channel.post(context.outbox, [](wire::Encoder&) { return true; });
   touch(channel);
@@ -194,17 +197,18 @@ void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& pee
   if (channel.last_pex == base::Time{} || context.now - channel.last_pex > kPexPatience) return;
   if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
   if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
-  book_.add(peer, discovery::AddressSource::pex, context.now);
+  if (book_.add(peer, discovery::AddressSource::pex, context.now) == discovery::AddOutcome::added) next_peers_tick_ = next_tick_ = context.now;
 }
 
 void Swarm::ask_for_peers(Context& context) {
-  if (context.now - last_pex_ < kPexInterval || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
+  if (context.now < next_pex_ || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
   std::vector<Channel*> askable;
   for_established([&](Channel& channel) {
     if (discovery::plain_pex_allowed(channel.endpoint.address, false)) askable.push_back(&channel);
   });
   if (askable.empty()) return;
-  last_pex_ = context.now;
+  next_pex_ = context.now + pex_interval_;
+  pex_interval_ = std::min(2 * pex_interval_, kPexInterval);
   Channel& channel = *askable[rng_.below(askable.size())];
   channel.last_pex = context.now;
   channel.post(context.outbox, [](wire::Encoder& e) { return e.pex_req(); });

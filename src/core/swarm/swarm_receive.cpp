@@ -36,7 +36,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
     on_message(context, channel, **message);
     if (std::ranges::find(marked_, channel.local) != marked_.end()) return;
   }
-  absorb_hashes(channel);
+  absorb_hashes(context, channel);
 }
 
 void Swarm::on_message(Context& context, Channel& channel, const wire::Message& message) {
@@ -69,16 +69,19 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
 
 // ---- hashes ---------------------------------------------------------------------------------------------------------
 
-void Swarm::absorb_hashes(Channel& channel) {
+void Swarm::absorb_hashes(Context& context, Channel& channel) {
   if (offered_.empty()) return;
-  content_->offer(offered_, channel.inbox);
+  if (!content_->offer(offered_, channel.inbox)) {
+    channel.inbox.clear();
+    bad_peer(context, channel);
+  }
   offered_.clear();
 }
 
 void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message) {
   LiveContent* live = live_content();
   if (live == nullptr) return;
-  absorb_hashes(channel);
+  absorb_hashes(context, channel);
   if (!live->offer_signed(message, channel.inbox)) {
     bad_peer(context, channel);
     return;
@@ -143,7 +146,7 @@ void Swarm::on_choke(Context& context, Channel& channel) {
 // ---- DATA -----------------------------------------------------------------------------------------------------------
 
 void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) {
-  absorb_hashes(channel);
+  absorb_hashes(context, channel);
   down_bytes_ += data.payload.size();
   channel.down.add(data.payload.size(), context.now);
   const bool asked = channel.downloads.take(data.chunk, true, context.now);
@@ -184,6 +187,7 @@ void Swarm::on_verified(Context& context, Channel& channel, const wire::Data& da
       touch(*other);
     }
   }
+  live_picker_.arrived(data.chunk);
   fresh_.insert(one);
   channel.to_ack.push_back(data.chunk);
   if (stores_.empty() || data.chunk.value() != store_first_.value() + stores_.size()) {

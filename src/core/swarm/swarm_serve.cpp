@@ -42,6 +42,7 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
     if (!known && chunks.size() >= kListWorthwhile && block.range().contains(load.range)) send_hash_list(context, channel, block);
   }
   for (std::size_t i = 0; i < chunks.size(); ++i) send_chunk(context, channel, tree::ChunkIndex{load.range.first.value() + i}, chunks[i]);
+  pump(context, channel);
 }
 
 // ---- hashes ---------------------------------------------------------------------------------------------------------

@@ -88,10 +88,17 @@ void UploadQueue::on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::T
     }
     drop_front(!sent_.front().acked);
   }
-  if (lost) ledbat_.on_loss(now);
+  if (lost && congested()) ledbat_.on_loss(now);
+}
+
+bool UploadQueue::congested() const {
+  constexpr double kTolerableLoss = 0.1;
+  return !tolerant_ || loss_ > kTolerableLoss || ledbat_.queue_delay() > Ledbat::kTarget / 2;
 }
 
 void UploadQueue::drop_front(bool lost) {
+  constexpr double kMemory = 1.0 / 128;   // chunks
+  loss_ += ((lost ? 1.0 : 0.0) - loss_) * kMemory;
   if (lost) {
     in_flight_bytes_ -= sent_.front().bytes;
     in_flight_.erase({tree::ChunkIndex{sent_.front().index}, tree::ChunkIndex{sent_.front().index}});

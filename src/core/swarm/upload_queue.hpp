@@ -32,6 +32,8 @@ class UploadQueue {
   void burst_done(tree::ChunkRange range);
   void on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now);
   void on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now);
+  // Between peers of version 2, loss below a tenth without a growing queue is not taken for congestion (design decision 7).
+  void tolerate_loss(bool yes) { tolerant_ = yes; }
   // Gives up what timed out.
   void on_tick(base::Time now);
   [[nodiscard]] std::optional<base::Time> deadline() const;
@@ -47,8 +49,9 @@ class UploadQueue {
     bool acked;
     base::Time at;
   };
-  static constexpr std::size_t kReorder = 24;   // later chunks acknowledged before one counts as lost
+  static constexpr std::size_t kReorder = 8;    // later chunks acknowledged before one counts as lost
   void drop_front(bool lost);
+  [[nodiscard]] bool congested() const;
 
   std::uint32_t packet_size_;
   std::deque<tree::ChunkRange> requests_;
@@ -58,6 +61,8 @@ class UploadQueue {
   std::uint64_t in_flight_bytes_ = 0;
   tree::IntervalSet in_flight_;
   Ledbat ledbat_;
+  bool tolerant_ = false;
+  double loss_ = 0;                             // share of chunks, smoothed
   base::Time last_progress_{};
 };
 

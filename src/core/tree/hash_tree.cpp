@@ -71,7 +71,7 @@ LeafCheck HashTree::verify_leaf(ChunkIndex index, const crypto::Digest& leaf, co
   return *held ? LeafCheck::verified : LeafCheck::mismatch;
 }
 
-bool HashTree::verify_leaves(Bin block, std::span<const crypto::Digest> leaves, const HashInbox& inbox) {
+LeafCheck HashTree::verify_leaves(Bin block, std::span<const crypto::Digest> leaves, const HashInbox& inbox) {
   level_.clear();
   const std::uint64_t first = block.range().first.value();
   for (std::size_t i = 0; i < leaves.size(); ++i) level_.push_back({Bin::leaf(ChunkIndex{first + i}), leaves[i]});
@@ -82,9 +82,11 @@ bool HashTree::verify_leaves(Bin block, std::span<const crypto::Digest> leaves, 
     for (std::size_t i = begin; i < end; i += 2) level_.push_back({level_[i].bin.parent(), parent_of(level_[i].hash, level_[i + 1].hash)});
     begin = end;
   }
-  if (climb(level_.back(), inbox) != true) return false;
+  const auto held = climb(level_.back(), inbox);
+  if (!held) return LeafCheck::missing_hashes;
+  if (!*held) return LeafCheck::mismatch;
   for (const NodeHash& node : level_) store_.put(node.bin, node.hash);
-  return true;
+  return LeafCheck::verified;
 }
 
 std::vector<Bin> HashTree::peaks(std::uint64_t chunks) {

@@ -59,9 +59,9 @@ class HashTree {
 
   // Climbs from a leaf to the first trusted node (RFC 7574 5.2) and, if it holds, trusts everything on the way.
   [[nodiscard]] LeafCheck verify_leaf(ChunkIndex index, const crypto::Digest& leaf, const HashInbox& inbox);
-  // A full set of leaf hashes under an untrusted or trusted node: `leaves` are those of `block`, in order. True when they
-  // hash up, with the inbox's uncles, to a trusted node; then all of them are trusted.
-  [[nodiscard]] bool verify_leaves(Bin block, std::span<const crypto::Digest> leaves, const HashInbox& inbox);
+  // A full set of leaf hashes under an untrusted or trusted node: `leaves` are those of `block`, in order. When they hash up,
+  // with the inbox's uncles, to a trusted node, all of them are trusted.
+  [[nodiscard]] LeafCheck verify_leaves(Bin block, std::span<const crypto::Digest> leaves, const HashInbox& inbox);
 
   // The peaks of `chunks` chunks, widest first (RFC 7574 5.6.1).
   static std::vector<Bin> peaks(std::uint64_t chunks);

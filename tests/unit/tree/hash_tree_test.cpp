@@ -133,8 +133,8 @@ TEST(HashTree, a_block_of_leaf_hashes_is_checked_at_once) {
     for (std::uint64_t i = 0; i < 32; ++i) leaves.push_back(*content.tree.known(Bin::leaf(ChunkIndex{block * 32 + i})));
     auto wrong = leaves;
     wrong[1] = content.leaf(77);
-    EXPECT_FALSE(receiver.tree.verify_leaves(top, wrong, inbox));
-    EXPECT_TRUE(receiver.tree.verify_leaves(top, leaves, inbox));
+    EXPECT_EQ(receiver.tree.verify_leaves(top, wrong, inbox), LeafCheck::mismatch);
+    EXPECT_EQ(receiver.tree.verify_leaves(top, leaves, inbox), LeafCheck::verified);
     for (std::uint64_t i = block * 32; i < block * 32 + 32 && i < 100; ++i) {
       EXPECT_EQ(receiver.tree.verify_leaf(ChunkIndex{i}, content.leaf(i), HashInbox{}), LeafCheck::verified);
     }

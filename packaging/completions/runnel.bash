@@ -1,0 +1,34 @@
+# bash completion for runnel; made by packaging/make_completions.py
+# shellcheck shell=bash disable=SC2207
+_runnel() {
+  local cur prev options verb
+  cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W 'cast watch tracker inspect --help --version' -- "$cur"))
+    return
+  fi
+  case $prev in
+    --chunk-size | --http | --ladder | --listen | --max-download | --max-upload | --peer | --title | --tracker | --udp | --ws) :; return ;;
+    --record) _filedir -d; return ;;
+    --key | --out) _filedir; return ;;
+    --store) COMPREPLY=($(compgen -W 'memory sqlite:' -- "$cur")); return ;;
+    --player) COMPREPLY=($(compgen -W 'mpv vlc sdl browser none' -- "$cur")); return ;;
+  esac
+  case $verb in
+    cast) options='--listen --http --lan --tracker --no-dht --chunk-size --compat --json --help --live --loop --title --ladder --private --key --record' ;;
+    watch) options='--listen --http --lan --tracker --no-dht --chunk-size --compat --json --help --peer --player --out --until-complete --max-upload --max-download --no-upload' ;;
+    tracker) options='--http --udp --ws --store --json --help' ;;
+    inspect) options='--json --help' ;;
+    *) return ;;
+  esac
+  if [[ $cur == -* ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$cur"))
+  elif [[ $verb == cast || $verb == inspect ]]; then
+    _filedir
+  fi
+}
+if ! declare -F _filedir >/dev/null; then
+  _filedir() { COMPREPLY=($(compgen "${1:--f}" -- "${COMP_WORDS[COMP_CWORD]}")); }
+fi
+complete -o filenames -F _runnel runnel

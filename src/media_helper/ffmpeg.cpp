@@ -1,0 +1,37 @@
+#include "media_helper/ffmpeg.hpp"
+
+extern "C" {
+#include <libavutil/log.h>
+#include <libavutil/mem.h>
+}
+
+#include <array>
+#include <new>
+
+namespace runnel::media_helper {
+namespace {
+
+// One allocation that hostile media may ask for. A decoded 8K picture with 10 bits is 100 MB.
+constexpr std::size_t kMaxAllocation = 256U << 20;
+
+}  // namespace
+
+void set_up_ffmpeg() {
+  av_log_set_level(AV_LOG_ERROR);
+  av_max_alloc(kMaxAllocation);
+  avformat_network_init();
+}
+
+Parameters copy_parameters(const AVCodecParameters& from) {
+  Parameters to{avcodec_parameters_alloc()};
+  if (!to || avcodec_parameters_copy(to.get(), &from) < 0) throw std::bad_alloc{};
+  return to;
+}
+
+std::string error_text(int code) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  return text.data();
+}
+
+}  // namespace runnel::media_helper

@@ -1,0 +1,237 @@
+#include "core/swarm/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/virtual_swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+using test::LinkModel;
+using test::VirtualNetwork;
+using test::VirtualNode;
+using tree::ChunkIndex;
+using tree::ChunkRange;
+
+constexpr SwarmHandle kSwarm{1};
+
+// A file of pseudo-random bytes, cut and hashed as a caster does.
+struct File {
+  explicit File(std::size_t size, std::uint32_t chunk_size = kDefaultChunkSize) {
+    base::Rng rng{size};
+    base::Bytes bytes(size);
+    for (std::byte& b : bytes) b = static_cast<std::byte>(rng());
+    for (std::size_t at = 0; at < size; at += chunk_size) {
+      chunks[at / chunk_size] = base::to_bytes(base::ByteView{bytes}.subspan(at, std::min<std::size_t>(chunk_size, size - at)));
+    }
+    metadata.chunk_size = chunk_size;
+    metadata.content_bytes = size;
+    const auto hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
+    std::vector<crypto::Digest> leaves;
+    for (const auto& [i, chunk] : chunks) leaves.push_back(hasher->hash(chunk));
+    const tree::Bin root = tree::HashTree::root_bin(chunks.size());
+    metadata.id = base::to_bytes(tree::build_munro(nodes, *hasher, root, leaves).view());
+  }
+  std::map<std::uint64_t, base::Bytes> chunks;
+  tree::MemoryNodeStore nodes;
+  Metadata metadata;
+};
+
+void seed(VirtualNetwork& net, VirtualNode& node, const File& file) {
+  node.nodes = file.nodes;
+  node.chunks = file.chunks;
+  AddSwarm add{kSwarm, file.metadata, {&node.nodes, node.hasher.get(), nullptr, nullptr}, {{ChunkIndex{0}, ChunkIndex{file.chunks.size() - 1}}}, true};
+  net.input(node, add);
+}
+void leech(VirtualNetwork& net, VirtualNode& node, const File& file, const VirtualNode& from) {
+  AddSwarm add{kSwarm, file.metadata, {&node.nodes, node.hasher.get(), nullptr, nullptr}, {}, true};
+  net.input(node, add);
+  net.input(node, AddPeers{kSwarm, {from.endpoint}, true});
+}
+
+TEST(Engine, one_watcher_gets_the_file) {
+  for (const std::size_t size : {1UL, 1080UL, 1081UL, 40'000UL, 3'000'000UL}) {
+    const File file{size};
+    VirtualNetwork net{size, LinkModel{}};
+    VirtualNode& a = net.add();
+    VirtualNode& b = net.add();
+    seed(net, a, file);
+    leech(net, b, file, a);
+    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60})) << size << " bytes: " << b.chunks.size();
+    EXPECT_EQ(b.chunks, file.chunks);
+    EXPECT_EQ(b.engine.state(kSwarm, net.now)->duplicates, 0U);
+  }
+}
+
+TEST(Engine, the_size_is_found_when_the_link_names_none) {
+  for (const std::size_t size : {700UL, 5'000UL, 777'777UL}) {
+    File file{size};
+    VirtualNetwork net{size, LinkModel{}};
+    VirtualNode& a = net.add();
+    VirtualNode& b = net.add();
+    seed(net, a, file);
+    file.metadata.content_bytes.reset();
+    std::optional<std::uint64_t> told;
+    b.on_event = [&](const Event& event) {
+      if (const auto* known = std::get_if<SizeKnown>(&event)) told = known->bytes;
+    };
+    leech(net, b, file, a);
+    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60})) << size;
+    EXPECT_EQ(told, size);
+    EXPECT_EQ(b.chunks, file.chunks);
+  }
+}
+
+TEST(Engine, loss_only_slows_it_down) {
+  const File file{2'000'000};
+  for (const double loss : {0.01, 0.05, 0.2}) {
+    VirtualNetwork net{7, LinkModel{std::chrono::milliseconds{10}, std::chrono::milliseconds{1}, loss}};
+    VirtualNode& a = net.add();
+    VirtualNode& b = net.add();
+    seed(net, a, file);
+    leech(net, b, file, a);
+    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::minutes{10})) << loss << ": " << b.chunks.size();
+    EXPECT_EQ(b.chunks, file.chunks);
+    EXPECT_EQ(b.engine.state(kSwarm, net.now)->rejected, 0U);
+  }
+}
+
+TEST(Engine, watchers_who_start_together_serve_each_other) {
+  const File file{10'000'000};
+  VirtualNetwork net{11, LinkModel{std::chrono::milliseconds{5}, std::chrono::milliseconds{1}, 0}};
+  VirtualNode& caster = net.add();
+  seed(net, caster, file);
+  net.input(caster, SetLimits{5'000'000, 0, false});
+  std::vector<VirtualNode*> watchers;
+  for (int i = 0; i < 3; ++i) watchers.push_back(&net.add());
+  for (VirtualNode* watcher : watchers) leech(net, *watcher, file, caster);
+  const auto all_done = [&] { return std::ranges::all_of(watchers, [&](const VirtualNode* w) { return w->chunks.size() == file.chunks.size(); }); };
+  ASSERT_TRUE(net.run_until(all_done, std::chrono::minutes{5}));
+  const double files = static_cast<double>(caster.engine.state(kSwarm, net.now)->up_bytes) / 10'000'000;
+  EXPECT_LT(files, 1.5);
+}
+
+TEST(Engine, a_polluter_is_banned_within_two_bad_chunks_and_none_is_stored) {
+  const File file{1'000'000};
+  VirtualNetwork net{5, LinkModel{}};
+  VirtualNode& good = net.add();
+  VirtualNode& bad = net.add();
+  VirtualNode& watcher = net.add();
+  seed(net, good, file);
+  seed(net, bad, file);
+  bad.corrupt = [](base::Bytes& bytes) {
+    if (bytes.size() > 1000) bytes.back() ^= std::byte{1};
+  };
+  bool banned = false;
+  watcher.on_event = [&](const Event& event) {
+    if (const auto* ban = std::get_if<PeerBanned>(&event)) banned |= ban->peer == bad.endpoint;
+  };
+  leech(net, watcher, file, bad);
+  net.input(watcher, AddPeers{kSwarm, {good.endpoint}, true});
+  ASSERT_TRUE(net.run_until([&] { return watcher.chunks.size() == file.chunks.size(); }, std::chrono::minutes{5}));
+  EXPECT_TRUE(banned);
+  EXPECT_LE(watcher.engine.state(kSwarm, net.now)->rejected, 2U);
+  EXPECT_EQ(watcher.chunks, file.chunks);
+}
+
+TEST(Engine, a_reader_gets_its_range_before_anything_else) {
+  const File file{20'000'000};
+  VirtualNetwork net{5, LinkModel{}};
+  VirtualNode& a = net.add();
+  VirtualNode& b = net.add();
+  seed(net, a, file);
+  leech(net, b, file, a);
+  std::optional<base::Time> ready;
+  b.on_event = [&](const Event& event) {
+    if (std::holds_alternative<RangeReady>(event)) ready = net.now;
+  };
+  ASSERT_TRUE(net.run_until([&] { return b.chunks.size() > 50; }, std::chrono::seconds{10}));
+  const base::Time asked = net.now;
+  net.input(b, Want{kSwarm, 1, {ChunkIndex{16'000}, ChunkIndex{16'063}}, net.now});
+  ASSERT_TRUE(net.run_until([&] { return ready.has_value(); }, std::chrono::seconds{10}));
+  EXPECT_LT(*ready - asked, std::chrono::milliseconds{500});
+}
+
+// ---- live -----------------------------------------------------------------------------------------------------------
+
+struct LiveSource {
+  LiveSource(VirtualNetwork& network, VirtualNode& at) : net(network), node(at), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
+    metadata.id = signer->public_key();
+    metadata.live = true;
+    metadata.addressing = wire::AddressingMethod::chunks64;
+    node.verifier = crypto::make_verifier(metadata.id).value();
+    net.input(node, AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true});
+  }
+  void watch(VirtualNode& viewer) {
+    viewer.verifier = crypto::make_verifier(metadata.id).value();
+    net.input(viewer, AddSwarm{kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+    net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
+  }
+  // A record of `bytes` every 66 ms, from now on.
+  void run(std::size_t bytes) {
+    const base::WallTime wall{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch()};
+    base::Bytes record(bytes);
+    for (std::byte& b : record) b = static_cast<std::byte>(content());
+    const ChunkIndex first = indexer.start_at(wall);
+    indexer.advance(first, bytes);
+    records[first.value()] = record;
+    net.input(node, WallClock{wall});
+    net.input(node, Publish{kSwarm, first, record, wall});
+    net.at(std::chrono::milliseconds{66}, [this, bytes] { run(bytes); });
+  }
+  VirtualNetwork& net;
+  VirtualNode& node;
+  std::unique_ptr<crypto::Signer> signer;
+  Metadata metadata;
+  LiveIndexer indexer{tree::kDefaultMunroWidth, kDefaultChunkSize, std::nullopt};
+  base::Rng content{1};
+  std::map<std::uint64_t, base::Bytes> records;
+};
+
+TEST(Engine, live_records_reach_every_viewer_soon) {
+  for (const double loss : {0.0, 0.03}) {
+    VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, loss}};
+    VirtualNode& at = net.add();
+    LiveSource source{net, at};
+    source.run(20'000);
+    struct Seen {
+      std::map<std::uint64_t, base::Duration> delay;
+      VirtualNode* node;
+    };
+    std::deque<Seen> viewers;
+    for (int i = 0; i < 5; ++i) {
+      Seen& seen = viewers.emplace_back(Seen{{}, &net.add()});
+      seen.node->on_event = [&](const Event& event) {
+        if (const auto* munro = std::get_if<MunroComplete>(&event)) {
+          const base::WallTime wall{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch()};
+          const auto us = munro->range.first.value() * 1'000'000 / kLiveIndicesPerSecond;
+          seen.delay[munro->range.first.value()] = wall.time_since_epoch() - base::Duration{static_cast<std::int64_t>(us)};
+        }
+      };
+      source.watch(*seen.node);
+    }
+    net.run_until([] { return false; }, std::chrono::seconds{20});
+    std::uint64_t all_up = 0;
+    for (Seen& seen : viewers) {
+      ASSERT_GT(seen.delay.size(), 250U) << "viewer " << seen.node->endpoint.to_string();
+      std::vector<base::Duration> delays;
+      for (const auto& [index, delay] : seen.delay) delays.push_back(delay);
+      std::ranges::sort(delays);
+      EXPECT_LT(delays[delays.size() / 2], std::chrono::milliseconds{loss == 0 ? 400 : 800});
+      EXPECT_LT(delays[delays.size() * 99 / 100], std::chrono::milliseconds{loss == 0 ? 1000 : 3000});
+      // Every record since it tuned in came, whole.
+      const std::uint64_t first = seen.delay.begin()->first;
+      std::size_t missing = 0;
+      for (const auto& [start, record] : source.records) missing += start > first && start + 3 * kLiveIndicesPerSecond < source.records.rbegin()->first && !seen.delay.contains(start);
+      EXPECT_EQ(missing, 0U);
+      base::Bytes joined;
+      for (std::uint64_t i = first; seen.node->chunks.contains(i); ++i) joined.insert(joined.end(), seen.node->chunks[i].begin(), seen.node->chunks[i].end());
+      EXPECT_EQ(joined, source.records[first]);
+      all_up += seen.node->engine.state(kSwarm, net.now)->up_bytes;
+    }
+    EXPECT_GT(all_up, 20U * 15 * 20'000 / 2) << "viewers serve";
+  }
+}
+
+}  // namespace
+}  // namespace runnel::swarm

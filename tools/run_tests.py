@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Runs everything that must hold and says what came of it. Started by ./run test after the build.
+
+Groups, in this order: layers (the include arrows), unit and sim (C++ programs that ctest knows, by label), interop (other
+people's programs against ours), e2e (real processes, players and a browser). Each test's output is in build/test-log/.
+"""
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOG = ROOT / "build" / "test-log"
+SCRIPT_RUNNER = ROOT / "tests" / "support" / "run_script.py"
+PYTHON = "/usr/bin/python3"
+GROUPS = ("layers", "unit", "sim", "interop", "e2e")
+SERIAL = {"interop", "e2e"}        # these measure, or fill both processors by themselves
+PROGRAM_LIMIT_S = 300
+SCRIPT_LIMIT_S = 900
+RUNNING = set()                    # processes under way, each with a process group of its own; ended when this script is
+
+
+@dataclasses.dataclass
+class Job:
+    """One program or script; it holds many tests."""
+    group: str
+    name: str
+    command: list
+    limit_s: float = PROGRAM_LIMIT_S
+    is_script: bool = False
+    directory: str = str(ROOT)
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    status: str                    # "passed", "failed" or "skipped"
+    reason: str = ""
+
+
+# ---- what there is to run ------------------------------------------------------------------------------------------
+def ctest_jobs(build_dir):
+    listing = subprocess.run(["ctest", "--show-only=json-v1"], cwd=build_dir, capture_output=True, text=True, check=True)
+    jobs = []
+    for test in json.loads(listing.stdout)["tests"]:
+        properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+        labels = properties.get("LABELS", [])
+        group = next((g for g in GROUPS if g in labels), "unit")
+        if "command" not in test:
+            sys.exit(f"{test['name']} was not built")
+        jobs.append(Job(group, test["name"], test["command"], float(properties.get("TIMEOUT", PROGRAM_LIMIT_S)),
+                        directory=properties.get("WORKING_DIRECTORY", str(build_dir))))
+    return jobs
+
+
+def script_jobs():
+    jobs = []
+    for group, folder in (("layers", "tools"), ("interop", "interop"), ("e2e", "e2e")):
+        for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
+            name = f"{group}.{path.stem.removeprefix('test_')}"
+            jobs.append(Job(group, name, [PYTHON, str(SCRIPT_RUNNER), str(path)], SCRIPT_LIMIT_S, is_script=True))
+    return jobs
+
+
+# ---- one job -------------------------------------------------------------------------------------------------------
+def narrowed(job, pattern):
+    """The job with only the tests that match, or None when none does."""
+    if not pattern:
+        return job
+    if job.is_script:
+        return dataclasses.replace(job, command=job.command + ["--filter", pattern, "--name", job.name])
+    if re.search(pattern, job.name):
+        return job
+    if pathlib.Path(job.command[0]).parent != pathlib.Path(job.directory):
+        return None                # not one of our test programs: it cannot list what it holds
+    listing = subprocess.run(job.command + ["--gtest_list_tests"], cwd=job.directory, capture_output=True, text=True)
+    suite, names = "", []
+    for line in listing.stdout.splitlines():
+        text = line.split("#")[0].rstrip()
+        if text and not line.startswith(" "):
+            suite = text
+        elif text:
+            names.append(suite + text.strip())
+    names = [n for n in names if re.search(pattern, f"{job.name}.{n}")]
+    return dataclasses.replace(job, command=job.command + ["--gtest_filter=" + ":".join(names)]) if names else None
+
+
+def gtest_cases(job, report):
+    for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
+        for case in suite.iter("testcase"):
+            name = f"{job.name}.{suite.get('name')}.{case.get('name')}"
+            skipped = case.find("skipped")
+            if case.find("failure") is not None:
+                yield Case(name, "failed", case.find("failure").get("message", ""))
+            elif case.get("status") == "notrun":
+                yield Case(name, "skipped", "switched off in its source")
+            elif skipped is not None:
+                yield Case(name, "skipped", skipped.get("message", "no reason given").strip())
+            else:
+                yield Case(name, "passed")
+
+
+def script_cases(job, report):
+    for line in report.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        yield Case(f"{job.name}.{row['name']}", row["status"], row["reason"])
+
+
+def run_job(job, log_dir, environment):
+    """The cases of one job, and its seconds. A program that ends otherwise than its report says has failed."""
+    log = log_dir / f"{job.name}.log"
+    report = log_dir / f"{job.name}.report"
+    report.unlink(missing_ok=True)
+    command = list(job.command)
+    environment = dict(environment, GTEST_COLOR="no")
+    if job.is_script:
+        command.insert(3, str(report))
+    else:
+        environment["GTEST_OUTPUT"] = f"xml:{report}"
+    started = time.monotonic()
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, cwd=job.directory, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        RUNNING.add(process)
+        try:
+            status = process.wait(job.limit_s)
+        except subprocess.TimeoutExpired:
+            status = f"longer than {job.limit_s:.0f} s"
+        end_group(process)
+        RUNNING.discard(process)
+    cases = []
+    if report.exists():
+        try:
+            cases = list((script_cases if job.is_script else gtest_cases)(job, report))
+        except (xml.etree.ElementTree.ParseError, ValueError):
+            cases = []
+        report.unlink()
+    if status != 0 and not any(c.status == "failed" for c in cases):
+        cases.append(Case(job.name, "failed", f"ended with {status}"))
+    if status == 0 and not cases and not job.is_script:
+        cases.append(Case(job.name, "passed"))
+    return cases, time.monotonic() - started
+
+
+def end_group(process):
+    """Ends what the job may have left behind; every job has a process group of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+# ---- a run ---------------------------------------------------------------------------------------------------------
+def run_group(group, jobs, log_dir, environment):
+    started = time.monotonic()
+    workers = 1 if group in SERIAL else max(1, os.cpu_count() or 1)
+    totals = collections.Counter()
+    failures = []
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for job, (cases, seconds) in zip(jobs, pool.map(lambda j: run_job(j, log_dir, environment), jobs)):
+            counts = collections.Counter(c.status for c in cases)
+            totals += counts
+            if cases:
+                print(f"  {job.name:<28} {outcome(counts)}  {seconds:.1f} s", flush=True)
+            for case in cases:
+                if case.status == "skipped":
+                    print(f"    skipped {case.name}: {case.reason}", flush=True)
+                elif case.status == "failed":
+                    failures.append(case.name)
+                    print(f"    FAILED  {case.name}", flush=True)
+            if counts["failed"]:
+                print_tail(log_dir / f"{job.name}.log")
+    if totals:
+        print(f"{group:<30} {outcome(totals)}  {time.monotonic() - started:.1f} s", flush=True)
+    return totals, failures
+
+
+def outcome(counts):
+    words = [f"{counts['passed']:>4} passed"]
+    words += [f"{counts[s]} {s}" for s in ("failed", "skipped") if counts[s]]
+    return ", ".join(words)
+
+
+def print_tail(log, lines=60):
+    text = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    if len(text) > lines:
+        print(f"    ... ({log})")
+    for line in text[-lines:]:
+        print(f"    | {line}")
+
+
+def run_once(options, log_dir):
+    build_dir = ROOT / "build" / options.preset
+    shutil.rmtree(log_dir, ignore_errors=True)
+    log_dir.mkdir(parents=True)
+    environment = dict(os.environ, RUNNEL_BUILD=str(build_dir), RUNNEL_TEST_LOG=str(log_dir))
+    if options.full:
+        environment["RUNNEL_FULL"] = "1"
+    jobs = [narrowed(j, options.filter) for j in ctest_jobs(build_dir) + script_jobs() if j.group in options.groups]
+    totals, failures = collections.Counter(), []
+    for group in options.groups:
+        of_group = [j for j in jobs if j is not None and j.group == group]
+        if of_group:
+            counts, failed = run_group(group, of_group, log_dir, environment)
+            totals += counts
+            failures += failed
+    return totals, failures
+
+
+def commit():
+    head = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True)
+    return head.stdout.strip() or "no commit"
+
+
+def repeat(options):
+    """--repeat N: goes on after a failure; a line a run in repeat.log, the logs of runs that failed kept."""
+    LOG.mkdir(parents=True, exist_ok=True)
+    totals, failed_runs = collections.Counter(), 0
+    for number in range(1, options.repeat + 1):
+        started, when = time.monotonic(), datetime.datetime.now().isoformat(timespec="seconds")
+        print(f"run {number} of {options.repeat}", flush=True)
+        log_dir = LOG / f"run-{number:03}"
+        counts, failures = run_once(options, log_dir)
+        totals += counts
+        line = f"{when} {commit()} run {number}/{options.repeat} {time.monotonic() - started:.0f} s: {closing(counts)}"
+        with open(LOG / "repeat.log", "a", encoding="utf-8") as log:
+            log.write(line + "".join(f"\n    FAILED {name}" for name in failures) + "\n")
+        if failures:
+            failed_runs += 1
+        else:
+            shutil.rmtree(log_dir)
+    print(f"{options.repeat - failed_runs} of {options.repeat} runs passed; the log is build/test-log/repeat.log")
+    return totals
+
+
+def closing(counts):
+    return f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped"
+
+
+def parse():
+    arguments = argparse.ArgumentParser(prog="./run test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--preset", default="release", help=argparse.SUPPRESS)
+    arguments.add_argument("--unit", action="store_true", help="only layers, unit and sim")
+    arguments.add_argument("--e2e", action="store_true", help="only interop and e2e")
+    arguments.add_argument("--filter", default="", metavar="REGEX", help="only tests whose name matches, such as e2e.file_swarm")
+    arguments.add_argument("--repeat", type=int, default=0, metavar="N", help="N runs, going on after failures")
+    arguments.add_argument("--full", action="store_true", help="the end-to-end tests at their full length")
+    arguments.add_argument("--asan", action="store_true", help="unit and sim with the address and undefined behaviour sanitizers")
+    arguments.add_argument("--tsan", action="store_true", help="unit and sim with the thread sanitizer")
+    options = arguments.parse_args()
+    if options.unit or options.asan or options.tsan:
+        options.groups = ("layers", "unit", "sim")
+    elif options.e2e:
+        options.groups = ("interop", "e2e")
+    else:
+        options.groups = GROUPS
+    return options
+
+
+def interrupted(number, _frame):
+    for process in list(RUNNING):
+        os.killpg(process.pid, signal.SIGKILL)
+    os._exit(128 + number)
+
+
+def main():
+    options = parse()
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+    started = time.monotonic()
+    totals = repeat(options) if options.repeat else run_once(options, LOG / "last")[0]
+    if not totals:
+        print("no test matches")
+    print(f"{time.monotonic() - started:.0f} s in all; what each test printed is in {LOG.relative_to(ROOT)}/")
+    print(closing(totals), flush=True)
+    return 1 if totals["failed"] or not totals else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
