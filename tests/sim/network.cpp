@@ -17,9 +17,10 @@ std::optional<base::Time> Network::through(base::Time now, base::Time& free, std
 }
 
 base::Duration Network::delay(HostId a, HostId b) const {
-  const auto [low, high] = std::minmax(a.value(), b.value());
+  const std::uint64_t low = std::min(a, b).value();
+  const std::uint64_t high = std::max(a, b).value();
   const auto spread = static_cast<std::uint64_t>((path_.max_delay - path_.min_delay).count());
-  const std::uint64_t draw = mix_two(seed_, std::uint64_t{high} << 32 | low) % (spread + 1);
+  const std::uint64_t draw = mix_two(seed_, high << 32 | low) % (spread + 1);
   return path_.min_delay + base::Duration{static_cast<std::int64_t>(draw)} + hosts_[a.value()].access.delay + hosts_[b.value()].access.delay;
 }
 
