@@ -8,7 +8,6 @@ namespace runnel::media_helper {
 namespace {
 
 constexpr int kMaxTopLevelBoxes = 64;                    // before the first fragment
-constexpr std::int64_t kSearchSegmentUs = 10'000'000;    // without any index: most films have a key frame at least so often
 constexpr std::int64_t kTailUs = 10'000'000;             // an index that ends so long before the film is not one
 constexpr std::int64_t kEarliestOriginUs = -500'000;     // audio priming before zero is no reason to shift a film
 constexpr std::int64_t kMaxFilmUs = kMaxScannedTimeUs;
@@ -131,7 +130,9 @@ std::expected<FilmIndex, DemandError> read_tracks(Container& container, BlockCac
 }
 
 std::vector<Key> container_keys(Container& container, FilmIndex& film, std::uint64_t file_bytes) {
-  if (film.splice == SpliceKind::mp4) return {};
+  // Other demuxers remember only what they have read.
+  const bool has_index = container.is("mov") || container.is("matroska") || container.is("avi") || container.is("flv");
+  if (!has_index || film.splice == SpliceKind::mp4) return {};
   AVStream& stream = container.stream(film.reference);
   if (container.is("matroska")) {   // its cues are read with the first seek
     if (!container.seek(film.reference, 0)) return {};

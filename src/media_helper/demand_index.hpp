@@ -21,6 +21,9 @@ enum class SeekBy : std::uint8_t {
   sync_search,       // we search for the start of a cluster or fragment (Matroska and fragmented MP4)
 };
 
+// Segments without any index: most films have a key frame at least so often.
+constexpr std::int64_t kSearchSegmentUs = 10'000'000;
+
 struct FilmIndex {
   std::vector<SourceTrack> tracks;
   int reference = 0;               // the stream that cuts are made in: video, or the first audio

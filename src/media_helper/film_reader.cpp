@@ -9,8 +9,10 @@
 namespace runnel::media_helper {
 namespace {
 
+constexpr std::uint64_t kTailBytes = 4U << 20;        // where the last fragment is looked for
 constexpr int kSearchSteps = 12;                      // halves: a film of hours down to seconds
 constexpr std::int64_t kSearchGoodUs = 4'000'000;     // near enough before the time looked for
+constexpr std::int64_t kSearchLeadUs = 1'000'000;     // demuxers search decode times, which run before the times of pictures
 constexpr int kPacketsForTime = 64;                   // read until one of the reference stream tells the time
 
 std::int64_t to_stream(std::int64_t us, AVRational time_base) { return av_rescale_q(us, kMicroseconds, time_base); }
@@ -28,12 +30,41 @@ std::expected<std::unique_ptr<FilmReader>, DemandError> FilmReader::open(RandomR
   if (!index) return std::unexpected{index.error()};
   film->film_ = std::move(*index);
   film->remember_streams();
-  if (film->film_.seek_by == SeekBy::sync_search && film->film_.header_bytes == 0) {
-    const auto first = find_sync(film->cache_, *film->film_.splice, 0);
-    if (!first) return std::unexpected{first.error()};
-    film->film_.header_bytes = first->value_or(0);
+  if (film->film_.seek_by == SeekBy::sync_search) {
+    if (const auto prepared = film->prepare_search(); !prepared) return std::unexpected{prepared.error()};
   }
   return film;
+}
+
+// Such films often do not know how long they are: their last fragment tells.
+std::expected<void, DemandError> FilmReader::prepare_search() {
+  const SpliceKind kind = *film_.splice;
+  if (film_.header_bytes == 0) {
+    const auto first = find_sync(cache_, kind, 0);
+    if (!first) return std::unexpected{first.error()};
+    film_.header_bytes = first->value_or(0);
+  }
+  std::uint64_t from = std::max(film_.header_bytes, cache_.size() - std::min(cache_.size(), kTailBytes));
+  std::uint64_t last = film_.header_bytes;
+  for (;;) {
+    const auto sync = find_sync(cache_, kind, from);
+    if (!sync) return std::unexpected{sync.error()};
+    if (!*sync) break;
+    last = **sync;
+    from = last + 1;
+  }
+  if (const auto opened = reopen_at(last); !opened) return opened;
+  const Packet packet = make_packet();
+  for (;;) {
+    const auto more = next(*packet);
+    if (!more) return std::unexpected{more.error()};
+    if (!*more) break;
+    const auto time = time_us(*packet);
+    const AVRational base = streams_[static_cast<std::size_t>(packet->stream_index)].time_base;
+    if (time) film_.duration_us = std::clamp(*time + av_rescale_q(packet->duration, base, kMicroseconds), film_.duration_us, kMaxScannedTimeUs);
+  }
+  film_.cuts = plan_equal_cuts(film_.duration_us, kSearchSegmentUs);
+  return {};
 }
 
 void FilmReader::remember_streams() {
@@ -79,6 +110,12 @@ std::expected<void, DemandError> FilmReader::go_to_time(int stream, std::int64_t
   return container_->seek(stream, to_stream(std::max<std::int64_t>(time_us, 0) + film_.origin_us, streams_[static_cast<std::size_t>(stream)].time_base));
 }
 
+std::expected<void, DemandError> FilmReader::go_to_start() {
+  const bool by_bytes = container_->is("mpegts") || container_->is("mpeg");   // their time stamps do not grow from the first on
+  if (by_bytes ? container_->seek_to_byte(0).has_value() : go_to_time(film_.reference, 0).has_value()) return {};
+  return reopen_at(std::nullopt);
+}
+
 std::expected<void, DemandError> FilmReader::go_to(std::size_t number, int stream, std::int64_t lead_us) {
   base::check(number < film_.cuts.size(), "a segment lies within its film");
   if (const auto open = ensure_open(); !open) return open;
@@ -92,10 +129,8 @@ std::expected<void, DemandError> FilmReader::go_to(std::size_t number, int strea
       if (film_.splice) return reopen_at(number == 0 ? std::nullopt : std::optional{static_cast<std::uint64_t>(cut.position)});
       return container_->seek_to_byte(number == 0 ? 0 : static_cast<std::uint64_t>(cut.position));
     case SeekBy::demuxer_search:
-      if (number == 0 && !container_->seek(film_.reference, to_stream(film_.origin_us, streams_[static_cast<std::size_t>(film_.reference)].time_base))) {
-        return reopen_at(std::nullopt);
-      }
-      return number == 0 ? std::expected<void, DemandError>{} : go_to_time(film_.reference, cut.time_us);
+      if (number == 0) return go_to_start();
+      return go_to_time(film_.reference, cut.time_us - kSearchLeadUs);
     case SeekBy::sync_search: {
       if (number == 0) return reopen_at(std::nullopt);
       const auto position = search(cut.time_us);

@@ -45,6 +45,8 @@ class FilmReader {
   void remember_streams();
   std::expected<void, DemandError> ensure_open();
   std::expected<void, DemandError> reopen_at(std::optional<std::uint64_t> position);
+  std::expected<void, DemandError> prepare_search();
+  std::expected<void, DemandError> go_to_start();
   std::expected<void, DemandError> go_to_time(int stream, std::int64_t time_us);
   std::expected<std::optional<std::int64_t>, DemandError> time_at(std::uint64_t position);
   std::expected<std::optional<std::uint64_t>, DemandError> search(std::int64_t time_us);

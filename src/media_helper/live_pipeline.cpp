@@ -18,6 +18,15 @@ AVStream* best(AVFormatContext& format, AVMediaType type, const AVStream* relate
   return (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0 ? nullptr : stream;
 }
 
+// Matroska knows no decode times: FFmpeg works them out, but not for the first pictures of a stream whose pictures are reordered.
+std::int64_t guess_dts(const AVStream& stream, std::int64_t last_dts, const AVPacket& packet) {
+  std::int64_t length = packet.duration;
+  if (length <= 0 && stream.avg_frame_rate.num > 0) length = av_rescale_q(1, av_inv_q(stream.avg_frame_rate), stream.time_base);
+  if (last_dts != AV_NOPTS_VALUE) return last_dts + std::max<std::int64_t>(length, 1);
+  if (packet.pts == AV_NOPTS_VALUE) return 0;
+  return packet.pts - length * std::clamp(stream.codecpar->video_delay, 0, 16);   // H.264 reorders 16 pictures at most
+}
+
 }  // namespace
 
 Status LivePipeline::select() {
@@ -115,8 +124,7 @@ Status LivePipeline::take(AVPacket& packet) {
     lane = lane_of();
   }
   if (lane == nullptr) return {};
-  if (packet.dts == AV_NOPTS_VALUE) packet.dts = packet.pts != AV_NOPTS_VALUE ? packet.pts : lane->last_dts;
-  if (packet.dts == AV_NOPTS_VALUE) packet.dts = 0;
+  if (packet.dts == AV_NOPTS_VALUE) packet.dts = guess_dts(*lane->stream, lane->last_dts, packet);
   if (jumped(*lane, packet)) {
     if (auto done = new_epoch(); !done) return done;
     lane = lane_of();

@@ -155,8 +155,8 @@ std::expected<void, std::string> Packager::write_audio(AVPacket& packet, base::W
     if (!pending_.start) pending_.start = at;
     pending_.end = at + length;
   }
-  // Sound goes on where the picture stands still.
-  const bool enough = video_ ? pending_.audio_span >= kChunkMax && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
+  // Sound goes on where the picture stands still; but TS carries it in bundles of a few hundred milliseconds, which is no standstill.
+  const bool enough = video_ ? pending_.audio_span >= kSoundAlone && !pending_.start : pending_.end - *pending_.start >= kChunkAim;
   if (enough || pending_.bytes >= kMaxPendingBytes) return flush();
   return {};
 }

@@ -45,6 +45,7 @@ class Packager {
   // A chunk is closed at the first frame's end past kChunkAim (two frames of 30 per second, four of 60).
   static constexpr base::Duration kChunkAim = std::chrono::milliseconds{60};
   static constexpr base::Duration kChunkMax = std::chrono::milliseconds{100};
+  static constexpr base::Duration kSoundAlone = std::chrono::milliseconds{500};
   static constexpr std::size_t kMaxPendingBytes = 2U << 20;   // so that a chunk fits a record (kMaxRecordSize) at any bit rate
 
  private:

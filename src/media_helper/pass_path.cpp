@@ -9,7 +9,7 @@ namespace runnel::media_helper {
 namespace {
 
 constexpr base::Duration kMaxWaitForIdr = std::chrono::seconds{12};   // OBS's longest default is 250 frames: 10 s at 25 per second
-constexpr int kOpenGopsBeforeTranscoding = 3;                         // key frames that are no IDR, and never an IDR
+constexpr int kOpenGopsBeforeTranscoding = 3;                         // key frames that are no IDR, one after the other
 
 void set_extradata(AVCodecParameters& parameters, base::ByteView bytes) {
   av_freep(&parameters.extradata);
@@ -62,7 +62,7 @@ class PassVideo final : public TrackPath {
       if (independent && annex_b) {
         if (const base::Bytes sets = parameter_sets(nals); !sets.empty() && !learn(sets)) return Taken::new_parameters;
       }
-      if (never_an_idr(packet, key, independent)) return Taken::must_transcode;
+      if (too_few_idrs(packet, key, independent)) return Taken::must_transcode;
     }
     if (!ready()) return Taken::yes;   // nothing can be decoded yet
     if (auto done = emit(packet, independent); !done) return std::unexpected{done.error()};
@@ -90,22 +90,20 @@ class PassVideo final : public TrackPath {
     take_parameters();
     return true;
   }
-  bool never_an_idr(const AVPacket& packet, bool key, bool idr) {
-    if (idr) saw_idr_ = true;
-    if (saw_idr_) return false;
-    if (key) ++open_gops_;
-    if (first_dts_ == AV_NOPTS_VALUE) first_dts_ = packet.dts;
-    const bool waited = packet.dts != AV_NOPTS_VALUE && to_duration(packet.dts - first_dts_, stream_->time_base) > kMaxWaitForIdr;
-    return open_gops_ >= kOpenGopsBeforeTranscoding || waited;
+  // Viewers can begin only at an IDR. Open GOPs and intra refresh have points where a decoder can, which is what `key` says.
+  bool too_few_idrs(const AVPacket& packet, bool key, bool idr) {
+    if (idr || since_ == AV_NOPTS_VALUE) since_ = packet.dts;
+    open_gops_ = idr ? 0 : open_gops_ + (key ? 1 : 0);
+    const bool waited = to_duration(packet.dts - since_, stream_->time_base) > kMaxWaitForIdr;
+    return open_gops_ >= kOpenGopsBeforeTranscoding || (waited && open_gops_ > 0);
   }
 
   AVStream* stream_;
   Parameters parameters_;
   base::Bytes sets_;   // H.264 in Annex B: the parameter sets of this epoch
   double frame_rate_ = 0;
-  bool saw_idr_ = false;
-  int open_gops_ = 0;
-  std::int64_t first_dts_ = AV_NOPTS_VALUE;
+  int open_gops_ = 0;                       // since the last IDR
+  std::int64_t since_ = AV_NOPTS_VALUE;     // decode time of the last IDR, or of the first packet
 };
 
 class PassAudio final : public TrackPath {

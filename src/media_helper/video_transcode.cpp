@@ -144,7 +144,9 @@ class Conversion {
 
   std::expected<CutSegment, DemandError> run(const VideoPackets& packets, bool first_segment) {
     if (packets.own.empty()) return CutSegment{};
-    from_ = first_segment ? 0 : film_ticks(stamp(*packets.own.front()));
+    const std::int64_t first = film_ticks(stamp(*packets.own.front()));
+    from_ = first_segment ? 0 : first;
+    if (packets.own.front()->pts == AV_NOPTS_VALUE) align_to_ = std::max(first, from_);
     if (packets.next_key) to_ = film_ticks(*packets.next_key);
     for (const auto* list : {&packets.own, &packets.leading}) {
       for (const Packet& packet : *list) {
@@ -173,7 +175,9 @@ class Conversion {
     static_cast<void>(avcodec_send_packet(decoder_.get(), packet));
     while (!error_ && avcodec_receive_frame(decoder_.get(), frame_.get()) >= 0) {
       if (frame_->best_effort_timestamp == AV_NOPTS_VALUE) continue;
-      frame_->pts = film_ticks(frame_->best_effort_timestamp);
+      const std::int64_t time = film_ticks(frame_->best_effort_timestamp);
+      if (align_to_ && shift_ == AV_NOPTS_VALUE) shift_ = *align_to_ - time;
+      frame_->pts = time + (align_to_ ? shift_ : 0);
       if (frame_->pts < from_ || frame_->pts >= to_ || frame_->pts <= newest_) continue;
       newest_ = frame_->pts;
       filter();
@@ -223,6 +227,10 @@ class Conversion {
   std::int64_t from_ = 0;
   std::int64_t to_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t newest_ = -1;
+  // Where the container knows decode times only (AVI), frames come out of the decoder late by its delay: the first one is put to
+  // where its packet was, the others after it.
+  std::optional<std::int64_t> align_to_;
+  std::int64_t shift_ = AV_NOPTS_VALUE;
   std::optional<DemandError> error_;
   CutSegment cut_;
 };

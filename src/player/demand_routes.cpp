@@ -88,9 +88,10 @@ std::string header_safe(std::string text) {
   return plain && !text.empty() ? std::move(text) : "application/octet-stream";
 }
 
-// Steps of a reply one after the other: dropping the chain drops the step it is at.
-struct Chain {
-  Work step;
+// The index first, then the piece; dropping both drops the one it is at. Either may be answered from inside the asking.
+struct TwoSteps {
+  Work index;
+  Work piece;
 };
 
 }  // namespace
@@ -121,8 +122,8 @@ Work Router::handle_demand(const Request& request, Stream& stream, std::string_v
   }
   return when_sized(stream, std::move(respond), [this, &stream, file](Respond answer) -> Work {
     // The index says whether there is such a segment, and what it is; it is known already where a player asks.
-    const auto chain = std::make_shared<Chain>();
-    chain->step = demand_.index(stream, [this, &stream, file, answer, weak = std::weak_ptr{chain}](auto index) {
+    const auto steps = std::make_shared<TwoSteps>();
+    steps->index = demand_.index(stream, [this, &stream, file, answer, weak = std::weak_ptr{steps}](auto index) {
       if (!index) return answer(not_playable(index.error()));
       const auto& tracks = (*index)->tracks;
       if (file->track >= tracks.size() || (file->kind == TrackFile::Kind::segment && file->segment >= (*index)->segments.size()))
@@ -130,11 +131,12 @@ Work Router::handle_demand(const Request& request, Stream& stream, std::string_v
       const auto reply = [answer, kind = tracks[file->track].kind](const std::expected<Piece, std::string>& piece) {
         answer(piece_response(piece, kind));
       };
-      Work next = file->kind == TrackFile::Kind::init ? demand_.init(stream, file->track, reply)
-                                                      : demand_.segment(stream, file->track, file->segment, reply);
-      if (const auto self = weak.lock()) self->step.swap(next);
+      const auto self = weak.lock();
+      if (!self) return;
+      self->piece = file->kind == TrackFile::Kind::init ? demand_.init(stream, file->track, reply)
+                                                        : demand_.segment(stream, file->track, file->segment, reply);
     });
-    return chain;
+    return steps;
   });
 }
 

@@ -57,7 +57,8 @@ class ReportingResult(unittest.TextTestResult):
 
 
 def short_name(test):
-    return test.id().split(".", 1)[-1]
+    """Class.test; of a whole class or module that was skipped or failed to begin, its name."""
+    return test.id().rstrip(")").split(".", 1)[-1]
 
 
 def flatten(suite):

@@ -129,4 +129,9 @@ std::optional<SwarmState> Engine::state(SwarmHandle swarm, base::Time now) const
   return found ? std::optional{found->state(now)} : std::nullopt;
 }
 
+std::optional<tree::ChunkIndex> Engine::first_missing(SwarmHandle swarm) const {
+  const Swarm* found = find(swarm);
+  return found ? found->first_missing() : std::nullopt;
+}
+
 }  // namespace runnel::swarm

@@ -27,6 +27,8 @@ class Engine {
 
   // For display. nullopt: no such swarm.
   [[nodiscard]] std::optional<SwarmState> state(SwarmHandle swarm, base::Time now) const;
+  // Live: the oldest chunk that a neighbour shows and that is still missing; nullopt: none.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing(SwarmHandle swarm) const;
 
  private:
   void on_input(const DatagramsIn& in);

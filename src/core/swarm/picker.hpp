@@ -85,6 +85,11 @@ class LivePicker {
 
   // A neighbour shows these chunks: what we lack of them is wanted.
   void seen(tree::ChunkRange range, const tree::IntervalSet& have, base::Time now);
+  // The oldest chunk that somebody shows and we lack.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const {
+    const auto run = missing_.next_at(tree::ChunkIndex{0});
+    return run ? std::optional{run->first} : std::nullopt;
+  }
   void arrived(tree::ChunkIndex index) { missing_.erase({index, index}); }
   void drop_below(tree::ChunkIndex first);
   // `neighbours`: how many peers show live chunks; alone with the source there is nobody to wait for.

@@ -66,6 +66,8 @@ class Swarm {
   void on_tick(Context& context);
   [[nodiscard]] base::Time next_tick() const { return next_tick_; }
   [[nodiscard]] SwarmState state(base::Time now) const;
+  // Live: what lies before it is here, or nobody shows it.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const { return live_picker_.first_missing(); }
 
  private:
   // ---- swarm_peers.cpp: who is here ----

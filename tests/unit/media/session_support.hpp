@@ -1,6 +1,7 @@
 // What the tests of sessions share: an event loop with a deadline, a folder that goes away, commands, recorded streams.
 #pragma once
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -9,7 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -52,7 +52,7 @@ struct CommandResult {
 };
 inline CommandResult run_command(const std::string& command) {
   CommandResult result;
-  FILE* pipe = ::popen((command + " 2>&1 </dev/null").c_str(), "r");
+  FILE* pipe = ::popen(("{ " + command + "; } 2>&1 </dev/null").c_str(), "r");
   std::array<char, 4096> buffer{};
   for (std::size_t got = 0; pipe != nullptr && (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
     result.output.append(buffer.data(), got);
@@ -69,6 +69,18 @@ inline void write_file(const std::string& path, const std::vector<base::ByteView
 inline std::string decode_errors(const std::string& path) {
   const CommandResult r = run_command("ffmpeg -v error -xerror -i '" + path + "' -f null -");
   return r.status == 0 ? r.output : "status " + std::to_string(r.status) + ": " + r.output;
+}
+
+// Our children that run the media helper and have not ended.
+inline std::vector<int> helper_pids() {
+  std::vector<int> found;
+  std::ifstream children{"/proc/self/task/" + std::to_string(::getpid()) + "/children"};
+  for (int pid = 0; children >> pid;) {
+    std::string name;
+    std::ifstream{"/proc/" + std::to_string(pid) + "/cmdline"} >> name;   // empty once it has ended
+    if (name.starts_with(RUNNEL_MEDIA_PROGRAM)) found.push_back(pid);
+  }
+  return found;
 }
 
 // What an ingest session hands out.

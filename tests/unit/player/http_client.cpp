@@ -9,8 +9,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <algorithm>
 #include <stdexcept>
-#include <sys/socket.h>
-#include <sys/time.h>
+#include <poll.h>
 
 namespace runnel::player::test {
 
@@ -18,17 +17,42 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
+namespace {
+
+// Asio's blocking reads know no time-out, so readiness is waited for first.
+struct TimedSocket {
+  using executor_type = tcp::socket::executor_type;
+  tcp::socket socket;
+
+  executor_type get_executor() { return socket.get_executor(); }
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers, boost::system::error_code& error) {
+    pollfd ready{socket.native_handle(), POLLIN, 0};
+    if (::poll(&ready, 1, kLimitMs) == 1) return socket.read_some(buffers, error);
+    error = asio::error::timed_out;
+    return 0;
+  }
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers) {
+    boost::system::error_code error;
+    const std::size_t size = read_some(buffers, error);
+    if (error) throw boost::system::system_error{error};
+    return size;
+  }
+  static constexpr int kLimitMs = 10'000;
+};
+
+}  // namespace
+
 struct HttpClient::State {
   asio::io_context io;
-  tcp::socket socket{io};
+  TimedSocket timed{tcp::socket{io}};
+  tcp::socket& socket = timed.socket;
   boost::beast::flat_buffer buffer;
 };
 
 HttpClient::HttpClient(std::uint16_t port) : state_(std::make_unique<State>()) {
   state_->socket.connect({asio::ip::address_v4::loopback(), port});
-  const timeval limit{10, 0};
-  ::setsockopt(state_->socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::setsockopt(state_->socket.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 HttpClient::~HttpClient() = default;
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
@@ -50,7 +74,7 @@ Reply HttpClient::read_reply(bool head) {
   parser.body_limit(256U << 20);
   parser.skip(head);
   try {
-    http::read(state_->socket, state_->buffer, parser);
+    http::read(state_->timed, state_->buffer, parser);
   } catch (const std::exception& e) {
     throw std::runtime_error(std::string{"no whole reply: "} + e.what());
   }
@@ -70,7 +94,7 @@ Reply HttpClient::read_reply(bool head) {
 std::string HttpClient::read_some(std::size_t max) {
   std::string bytes(max, '\0');
   boost::system::error_code error;
-  bytes.resize(state_->socket.read_some(asio::buffer(bytes), error));
+  bytes.resize(state_->timed.read_some(asio::buffer(bytes), error));
   if (error && error != asio::error::eof && error != asio::error::connection_reset) throw std::runtime_error("read: " + error.message());
   return bytes;
 }

@@ -1,0 +1,125 @@
+// runnel cast SOURCE
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "cli/options.hpp"
+#include "cli/report.hpp"
+#include "cli/session.hpp"
+#include "cli/verbs.hpp"
+#include "node/channel_key.hpp"
+
+namespace runnel::cli {
+namespace {
+
+constexpr std::uint32_t kMinChunk = 512;    // RFC 7574 8.1
+constexpr std::uint32_t kMaxChunk = 1300;   // one datagram with its hashes on an Ethernet path over IPv6
+
+struct CastOptions {
+  NodeOptions node;
+  std::string source;
+  bool live = false;
+  bool loop = false;
+  std::string title;
+  std::string key;
+  std::uint32_t chunk_size = swarm::kDefaultChunkSize;
+  bool compat = false;
+};
+
+bool is_url(const std::string& source) { return source.find("://") != std::string::npos; }
+bool is_live_source(const CastOptions& o) { return o.live || o.loop || o.source == "-" || o.source.starts_with("test:") || is_url(o.source); }
+
+std::string title_of(const CastOptions& o) {
+  if (!o.title.empty()) return o.title;
+  if (o.source == "-") return "Live";
+  if (o.source.starts_with("test:")) return "Test picture";
+  if (is_url(o.source)) return "Live";   // never the URL: it may hold a stream key
+  return std::filesystem::path{o.source}.filename().string();
+}
+
+int wrong(Report& report, const std::string& message) {
+  report.error(message);
+  return kWrongUsage;
+}
+int failed(Report& report, const std::string& message) {
+  report.error(message);
+  return kFailed;
+}
+
+int run_cast(const CastOptions& options) {
+  Report report{options.node.json};
+  const bool live = is_live_source(options);
+  if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk)) return wrong(report, "--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
+  if (options.compat && live) return wrong(report, "--compat works for files in this version, not for live streams");
+  if (!options.key.empty() && !live) return wrong(report, "--key names a live channel; a file is named by its bytes");
+
+  // A channel keeps its ports with its key, so that links survive a restart.
+  node::ChannelState remembered;
+  if (!options.key.empty()) {
+    const auto key = node::ChannelKey::open(options.key);
+    if (!key) return failed(report, key.error());
+    remembered = key->state();
+  }
+  auto config = node_config(options.node, {remembered.listen_port, remembered.http_port});
+  if (!config) return wrong(report, config.error());
+  config->embedded_tracker = options.node.trackers.empty();
+  config->tracker_port = remembered.tracker_port;
+
+  Session session{report};
+  auto node = session.start(*config, {});
+  if (!node && (remembered.listen_port != 0 || remembered.http_port != 0)) {
+    // The remembered ports are taken by now: others do as well, but old links stop to work.
+    config = node_config(options.node, {});
+    config->embedded_tracker = options.node.trackers.empty();
+    node = session.start(*config, {});
+  }
+  if (!node) return failed(report, node.error());
+
+  if (live) {
+    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt};
+    if (!options.key.empty()) cast.key_file = options.key;
+    if (const auto stream = (*node)->cast(cast); !stream) session.fail(stream.error());
+  } else {
+    node::CastFile cast;
+    cast.file = options.source;
+    cast.title = title_of(options);
+    cast.chunk_size = options.chunk_size;
+    cast.compat = options.compat;
+    cast.on_hashing = [&](std::uint64_t done, std::uint64_t total) { report.progress("Hashing", done, total); };
+    cast.cancelled = [&] { return session.interrupted(); };
+    if (const auto stream = (*node)->cast(cast); !stream && !session.interrupted()) session.fail(stream.error());
+  }
+  return session.run();
+}
+
+}  // namespace
+
+Run add_cast(CLI::App& app) {
+  auto options = std::make_shared<CastOptions>();
+  CLI::App& cast = *app.add_subcommand("cast", "Share a film or a live stream; prints the link to send");
+  cast.add_option("SOURCE", options->source,
+                  "What to cast:\n"
+                  "  a file            a film (or any file); watchers seek in it as they like\n"
+                  "  a file with --live   the film in real time, as a channel\n"
+                  "  -                 a stream on standard input (MPEG-TS, Matroska)\n"
+                  "  test:             a moving test picture with a clock and a tone\n"
+                  "  rtmp://ADDR:PORT/APP/KEY   wait for OBS to publish there with that stream key\n"
+                  "  srt://ADDR:PORT?streamid=KEY   wait for an SRT publisher\n"
+                  "  http(s):// or rtsp:// URL   pull a stream from there")
+      ->required();
+  cast.add_flag("--live", options->live, "Cast a file in real time");
+  cast.add_flag("--loop", options->loop, "With --live: start the file again at its end");
+  cast.add_option("--title", options->title, "What viewers see (default: the file's name)")->type_name("TITLE");
+  cast.add_option("--key", options->key, "The channel's key file, made when missing; the same key is the same link, also after a restart")->type_name("FILE");
+  cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
+  cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks");
+  add_node_options(cast, options->node);
+  cast.footer(
+      "Examples:\n"
+      "  runnel cast film.mkv\n"
+      "  runnel cast rtmp://0.0.0.0:1935/live/SECRET --key channel.key --title \"My channel\"\n"
+      "  ffmpeg ... -f mpegts - | runnel cast -");
+  return [options] { return run_cast(*options); };
+}
+
+}  // namespace runnel::cli

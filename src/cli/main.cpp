@@ -1,0 +1,51 @@
+// The program: verbs, help, exit status.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <string>
+
+#include "cli/verbs.hpp"
+
+namespace runnel::cli {
+namespace {
+
+// Verbs of the contract that do not exist yet: a usage error that says so.
+constexpr const char* kLater[] = {"relay", "doctor", "sim", "node"};
+
+int run(int argc, char** argv) {
+  CLI::App app{"Runnel streams video from peer to peer: everyone who watches also serves."};
+  app.name("runnel");
+  app.set_version_flag("--version", "runnel " RUNNEL_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  app.footer("`runnel VERB --help` tells more of each. A first try: runnel cast test:");
+  std::map<std::string, Run> verbs{{"cast", add_cast(app)}, {"watch", add_watch(app)}, {"tracker", add_tracker(app)}, {"inspect", add_inspect(app)}};
+  if (argc > 1) {
+    for (const char* later : kLater) {
+      if (std::string{later} != argv[1]) continue;
+      std::fprintf(stderr, "runnel: the verb \"%s\" is not part of this version; there are cast, watch, tracker and inspect\n", later);
+      return kWrongUsage;
+    }
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool asked = error.get_exit_code() == 0;   // --help, --version
+    app.exit(error);
+    return asked ? kDone : kWrongUsage;
+  }
+  return verbs.at(app.get_subcommands().front()->get_name())();
+}
+
+}  // namespace
+}  // namespace runnel::cli
+
+int main(int argc, char** argv) {
+  try {
+    return runnel::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "runnel: can not start: %s\n", error.what());
+    return runnel::cli::kFailed;
+  }
+}

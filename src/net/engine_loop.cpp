@@ -1,0 +1,172 @@
+#include "net/engine_loop.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+#include "net/clock.hpp"
+
+namespace runnel::net {
+
+EngineLoop::EngineLoop(std::unique_ptr<DatagramSocket> socket, const Seeds& seeds, EngineClient& client)
+    : io_(1),
+      socket_(std::move(socket)),
+      local_(socket_->local()),
+      ready_(io_),
+      timer_(io_),
+      engine_(base::Rng{seeds.policy}, crypto::SecretRng{seeds.secret}, steady_now()),
+      client_(client),
+      received_(kBuffers) {
+  for (std::size_t i = 0; i < kBuffers; ++i) {
+    buffers_.push_back(std::make_unique_for_overwrite<std::byte[]>(kReceiveBufferBytes));
+    buffer_views_.emplace_back(buffers_.back().get(), kReceiveBufferBytes);
+  }
+  ready_.assign(static_cast<int>(socket_->native_handle()));
+}
+
+EngineLoop::~EngineLoop() {
+  stop();
+  ready_.release();   // the socket closes its own handle
+}
+
+void EngineLoop::start() {
+  wait_readable();
+  thread_ = std::thread{[this] {
+    const auto work = boost::asio::make_work_guard(io_);
+    arm_timer();
+    io_.run();
+  }};
+}
+
+void EngineLoop::stop() {
+  if (!thread_.joinable()) return;
+  post([this] { io_.stop(); });
+  thread_.join();
+}
+
+void EngineLoop::post(std::function<void()> task) {
+  boost::asio::post(io_, [this, task = std::move(task)] {
+    task();
+    drain();
+  });
+}
+
+void EngineLoop::input(const swarm::Input& in) {
+  engine_.handle(in, steady_now());
+  run_outputs();
+}
+
+// ---- in -------------------------------------------------------------------------------------------------------------
+
+void EngineLoop::wait_readable() {
+  ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error) return;
+    on_readable();
+    wait_readable();
+  });
+}
+
+void EngineLoop::on_readable() {
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    const std::size_t trains = socket_->receive(buffer_views_, received_);
+    for (std::size_t i = 0; i < trains; ++i) input(swarm::DatagramsIn{received_[i].peer, received_[i].bytes, received_[i].segment_size});
+    if (trains < kBuffers) break;
+  }
+  drain();
+}
+
+// ---- out ------------------------------------------------------------------------------------------------------------
+
+void EngineLoop::drain() {
+  run_outputs();
+  arm_timer();
+}
+
+// Polls the engine dry. Its views die with the next handle(), so what is gathered is sent before a load is answered.
+void EngineLoop::run_outputs() {
+  while (true) {
+    while (const auto output = engine_.poll(steady_now())) {
+      if (const auto* send = std::get_if<swarm::SendDatagrams>(&*output)) {
+        gathered_.push_back({send->to, send->bytes, send->segment_size});
+        if (gathered_.size() == kMaxBatch) send_gathered();
+      } else if (const auto* store = std::get_if<swarm::StoreChunks>(&*output)) {
+        client_.store(*store, steady_now());
+      } else if (const auto* load = std::get_if<swarm::LoadChunks>(&*output)) {
+        loads_.push_back(*load);
+      } else {
+        client_.on_event(std::get<swarm::Event>(*output), steady_now());
+      }
+    }
+    send_gathered();
+    if (loads_.empty()) return;
+    const swarm::LoadChunks load = loads_.front();
+    loads_.pop_front();
+    loaded_.clear();
+    if (client_.load(load, loaded_, steady_now())) engine_.handle(swarm::ChunksLoaded{load.id, loaded_}, steady_now());
+    else engine_.handle(swarm::LoadFailed{load.id}, steady_now());
+  }
+}
+
+void EngineLoop::send_gathered() {
+  if (gathered_.empty()) return;
+  std::span<const Datagrams> rest{gathered_};
+  if (backlog_.empty()) {
+    const DatagramSocket::Sent sent = socket_->send(rest);
+    rest = rest.subspan(sent.trains);
+    if (!rest.empty() && sent.bytes_of_next > 0) gathered_[sent.trains].bytes = gathered_[sent.trains].bytes.subspan(sent.bytes_of_next);
+  }
+  for (const Datagrams& train : rest) {
+    if (backlog_bytes_ + train.bytes.size() > kMaxBacklog) break;   // UDP may lose datagrams, and so may we
+    backlog_bytes_ += train.bytes.size();
+    backlog_.push_back({train.peer, base::to_bytes(train.bytes), train.segment_size});
+  }
+  gathered_.clear();
+  if (!backlog_.empty()) wait_writable();
+}
+
+void EngineLoop::wait_writable() {
+  if (waiting_writable_) return;
+  waiting_writable_ = true;
+  ready_.async_wait(boost::asio::posix::stream_descriptor::wait_write, [this](const boost::system::error_code& error) {
+    waiting_writable_ = false;
+    if (!error) send_backlog();
+  });
+}
+
+void EngineLoop::send_backlog() {
+  while (!backlog_.empty()) {
+    Waiting& front = backlog_.front();
+    const Datagrams train{front.peer, front.bytes, front.segment_size};
+    const DatagramSocket::Sent sent = socket_->send({&train, 1});
+    const std::size_t taken = sent.trains > 0 ? front.bytes.size() : sent.bytes_of_next;
+    backlog_bytes_ -= taken;
+    if (sent.trains == 0) {
+      front.bytes.erase(front.bytes.begin(), front.bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+      wait_writable();
+      return;
+    }
+    backlog_.pop_front();
+  }
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+void EngineLoop::arm_timer() {
+  const base::Time at_now = steady_now();
+  const auto idle = client_.on_idle(at_now);   // may feed the engine: its deadline is asked for afterwards
+  const base::Time next = std::min(engine_.next_deadline().value_or(base::Time::max()), idle.value_or(base::Time::max()));
+  if (next == timer_at_) return;
+  timer_at_ = next;
+  if (next == base::Time::max()) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(std::chrono::steady_clock::time_point{std::chrono::duration_cast<std::chrono::steady_clock::duration>(next.time_since_epoch())});
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    timer_at_ = base::Time::max();
+    drain();
+  });
+}
+
+}  // namespace runnel::net

@@ -1,0 +1,95 @@
+// Runs the engine: one thread, one UDP socket, one timer. All that the pure machine asks for happens here.
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/endpoint.hpp"
+#include "core/swarm/engine.hpp"
+#include "net/datagram_socket.hpp"
+
+namespace runnel::net {
+
+// Where chunks are kept and who hears of events. Called on the engine's thread only.
+class EngineClient {
+ public:
+  virtual ~EngineClient() = default;
+  // Every chunk of the range, in order; the views live until the next load(). False: not to be had.
+  virtual bool load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) = 0;
+  virtual void store(const swarm::StoreChunks& store, base::Time now) = 0;
+  virtual void on_event(const swarm::Event& event, base::Time now) = 0;
+  // After each round of work: commits that are due. Returns when it wants to be called again at the latest.
+  virtual std::optional<base::Time> on_idle(base::Time now) = 0;
+};
+
+// Owned by node. start() and stop() on the owner's thread; post() from any; input() and engine() on the engine's thread only.
+class EngineLoop {
+ public:
+  struct Seeds {
+    std::uint64_t policy = 0;
+    crypto::SecretRng::Seed secret{};
+  };
+  EngineLoop(std::unique_ptr<DatagramSocket> socket, const Seeds& seeds, EngineClient& client);
+  ~EngineLoop();
+  EngineLoop(const EngineLoop&) = delete;
+  EngineLoop& operator=(const EngineLoop&) = delete;
+
+  void start();
+  // Ends the thread after what was posted before. Datagrams that wait are sent if the socket takes them.
+  void stop();
+  void post(std::function<void()> task);
+
+  void input(const swarm::Input& in);
+  [[nodiscard]] const swarm::Engine& engine() const { return engine_; }
+  [[nodiscard]] const SocketStats& socket_stats() const { return socket_->stats(); }
+  [[nodiscard]] base::Endpoint local() const { return local_; }
+
+ private:
+  static constexpr std::size_t kBuffers = 8;                       // trains read at a time
+  static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
+  static constexpr int kReadsPerTurn = 16;                         // then posted tasks and timers get their turn
+
+  void wait_readable();
+  void wait_writable();
+  void on_readable();
+  void drain();
+  void run_outputs();
+  void send_gathered();
+  void send_backlog();
+  void arm_timer();
+
+  boost::asio::io_context io_;
+  std::unique_ptr<DatagramSocket> socket_;
+  base::Endpoint local_;
+  boost::asio::posix::stream_descriptor ready_;
+  boost::asio::steady_timer timer_;
+  base::Time timer_at_ = base::Time::max();
+  swarm::Engine engine_;
+  EngineClient& client_;
+  std::thread thread_;
+
+  std::vector<std::unique_ptr<std::byte[]>> buffers_;
+  std::vector<base::MutableByteView> buffer_views_;
+  std::vector<Datagrams> received_;
+  std::vector<Datagrams> gathered_;                                // to be sent; views into the engine
+  std::deque<swarm::LoadChunks> loads_;
+  std::vector<base::ByteView> loaded_;
+  struct Waiting {
+    base::Endpoint peer;
+    base::Bytes bytes;
+    std::uint16_t segment_size;
+  };
+  std::deque<Waiting> backlog_;
+  std::size_t backlog_bytes_ = 0;
+  bool waiting_writable_ = false;
+};
+
+}  // namespace runnel::net

@@ -1,0 +1,53 @@
+// What a node is told by the command line or by the program that embeds it.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/endpoint.hpp"
+#include "core/swarm/link.hpp"
+
+namespace runnel::node {
+
+struct NodeConfig {
+  base::Endpoint listen;                      // peers, UDP; port 0: any
+  base::Endpoint http;                        // the local HTTP server
+  bool lan = false;
+  bool embedded_tracker = false;              // cast with no tracker named
+  std::uint16_t tracker_port = 0;             // of the embedded one; 0: any
+  std::vector<std::string> trackers;          // for every stream, besides those of its link
+  std::uint64_t max_upload = 0;               // bytes per second; 0: no limit
+  std::uint64_t max_download = 0;
+  bool no_upload = false;
+  std::string helper;                         // path of runnel-media
+  std::filesystem::path cache_folder;         // see xdg.hpp
+  std::uint64_t cache_quota = 20ULL << 30;    // bytes
+};
+
+struct CastFile {
+  std::filesystem::path file;
+  std::string title;                          // empty: the file's name
+  std::uint32_t chunk_size = swarm::kDefaultChunkSize;
+  bool compat = false;                        // SHA-1, 1024-byte chunks
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_hashing;   // on the calling thread
+  std::function<bool()> cancelled;
+};
+
+struct CastLive {
+  std::string source;
+  std::string title;
+  bool loop = false;
+  std::optional<std::filesystem::path> key_file;
+};
+
+struct Watch {
+  swarm::Link link;
+  std::vector<swarm::LinkPeer> peers;         // besides those of the link
+  std::optional<std::filesystem::path> out;
+  std::uint32_t chunk_size = 0;               // for a bare id; 0: as the link says
+};
+
+}  // namespace runnel::node

@@ -1,0 +1,86 @@
+#include "node/live_host.hpp"
+
+#include "crypto/openssl.hpp"
+#include "media/record.hpp"
+#include "net/clock.hpp"
+
+namespace runnel::node {
+
+LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::unique_ptr<crypto::Verifier> verifier, crypto::Signer* signer,
+                   OnMunro on_munro)
+    : loop_(loop),
+      handle_(handle),
+      hasher_(crypto::make_hasher(crypto::HashAlgorithm::sha256)),
+      verifier_(std::move(verifier)),
+      signer_(signer),
+      on_munro_(std::move(on_munro)) {}
+
+swarm::SwarmParts LiveHost::parts() { return {&nodes_, hasher_.get(), verifier_.get(), signer_}; }
+
+void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) { loop_.input(swarm::Publish{handle_, first, record, now}); }
+
+bool LiveHost::load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time) {
+  for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
+    const auto bytes = window_.get(tree::ChunkIndex{i});
+    if (!bytes) return false;
+    chunks.push_back(*bytes);
+  }
+  return true;
+}
+
+void LiveHost::store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time) {
+  for (std::size_t i = 0; i < chunks.size(); ++i) window_.put(tree::ChunkIndex{first.value() + i}, chunks[i]);
+}
+
+void LiveHost::on_event(const swarm::Event& event, base::Time now) {
+  if (const auto* moved = std::get_if<swarm::WindowMoved>(&event)) {
+    window_.drop_before(moved->first);
+  } else if (const auto* munro = std::get_if<swarm::MunroComplete>(&event); munro && signer_ == nullptr) {
+    order_.add(munro->range, now);
+  }
+}
+
+std::optional<base::Time> LiveHost::on_idle(base::Time now) {
+  constexpr base::Duration kTellClock = std::chrono::seconds{1};
+  if (const base::WallTime wall = net::wall_now(); wall - last_wall_ > kTellClock || wall < last_wall_) {
+    last_wall_ = wall;
+    loop_.input(swarm::WallClock{wall});
+  }
+  if (signer_ == nullptr) {
+    if (!tuned_) tune_in();
+    if (tuned_) deliver(now);
+  }
+  return order_.deadline();
+}
+
+base::Bytes LiveHost::bytes_of(tree::ChunkRange munro) const {
+  base::Bytes bytes;
+  for (std::uint64_t i = munro.first.value(); i <= munro.last.value(); ++i) {
+    const auto chunk = window_.get(tree::ChunkIndex{i});
+    if (!chunk) return {};
+    bytes.insert(bytes.end(), chunk->begin(), chunk->end());
+  }
+  return bytes;
+}
+
+// The first record that came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
+void LiveHost::tune_in() {
+  while (const auto munro = order_.front()) {
+    const base::Bytes bytes = bytes_of(*munro);
+    const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
+    const auto independent = media::newest_independent(header);
+    if (independent && *independent != media::kNoIndependent && *independent <= munro->first.value()) {
+      tuned_ = true;
+      order_.start_at(tree::ChunkIndex{*independent});
+      loop_.input(swarm::FollowFrom{handle_, tree::ChunkIndex{*independent}});
+      return;
+    }
+    order_.drop_front();   // the middle of a record, or a stream that has not begun
+  }
+}
+
+void LiveHost::deliver(base::Time now) {
+  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), now)) on_munro_(*munro, bytes_of(*munro));
+}
+
+}  // namespace runnel::node

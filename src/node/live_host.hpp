@@ -1,0 +1,49 @@
+// A live swarm on the engine's thread: the window of its chunks, and its munros in order for the player.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "core/tree/memory_node_store.hpp"
+#include "crypto/sign.hpp"
+#include "node/munro_order.hpp"
+#include "node/swarm_host.hpp"
+#include "store/live_window.hpp"
+
+namespace runnel::node {
+
+class LiveHost final : public SwarmHost {
+ public:
+  // The verified bytes of one munro; munros come in ascending order. Called on the engine's thread.
+  using OnMunro = std::function<void(tree::ChunkRange munro, base::Bytes bytes)>;
+
+  // `signer`: at the source, else nullptr; then `on_munro` is not called.
+  LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::unique_ptr<crypto::Verifier> verifier, crypto::Signer* signer, OnMunro on_munro);
+
+  [[nodiscard]] swarm::SwarmParts parts();
+  void publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now);
+
+  bool load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time now) override;
+  void store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) override;
+  void on_event(const swarm::Event& event, base::Time now) override;
+  std::optional<base::Time> on_idle(base::Time now) override;
+  void close() override {}
+
+ private:
+  void tune_in();
+  void deliver(base::Time now);
+  [[nodiscard]] base::Bytes bytes_of(tree::ChunkRange munro) const;
+
+  net::EngineLoop& loop_;
+  swarm::SwarmHandle handle_;
+  tree::MemoryNodeStore nodes_;
+  std::unique_ptr<crypto::Hasher> hasher_;
+  std::unique_ptr<crypto::Verifier> verifier_;
+  crypto::Signer* signer_;
+  OnMunro on_munro_;
+  store::LiveWindow window_;
+  MunroOrder order_;
+  bool tuned_ = false;
+  base::WallTime last_wall_{};
+};
+
+}  // namespace runnel::node

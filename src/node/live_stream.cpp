@@ -1,0 +1,116 @@
+#include "node/live_stream.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "net/clock.hpp"
+
+namespace runnel::node {
+namespace {
+
+template <class... Fns>
+struct Overloaded : Fns... {
+  using Fns::operator()...;
+};
+
+}  // namespace
+
+// ---- recording ------------------------------------------------------------------------------------------------------
+
+std::expected<void, std::string> LiveRecording::begin(const media::InitSegment& init) {
+  if (epoch_ == init.epoch) return {};
+  epoch_ = init.epoch;
+  started_ = false;
+  current_ = file_;
+  if (++files_ > 1) current_.replace_filename(file_.stem().string() + "-" + std::to_string(files_) + file_.extension().string());
+  out_.close();
+  out_.clear();
+  out_.open(current_, std::ios::binary | std::ios::trunc);
+  return write(*init.bytes);
+}
+
+std::expected<void, std::string> LiveRecording::add(const media::MediaChunk& chunk) {
+  if (epoch_ != chunk.epoch) return {};
+  started_ |= chunk.independent;
+  return started_ ? write(*chunk.bytes) : std::expected<void, std::string>{};
+}
+
+// Each fragment goes out whole: whoever is killed leaves a file that plays up to its last one.
+std::expected<void, std::string> LiveRecording::write(const base::Bytes& bytes) {
+  out_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out_.flush();
+  if (out_) return {};
+  return std::unexpected("the recording " + current_.string() + " can not be written: " + std::strerror(errno));
+}
+
+// ---- the stream -----------------------------------------------------------------------------------------------------
+
+LiveStream::LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link) : StreamBase(handle, std::move(role), std::move(link)) {}
+
+void LiveStream::record_to(std::filesystem::path file, std::function<void(std::string)> on_error) {
+  recording_.emplace(std::move(file));
+  on_recording_error_ = std::move(on_error);
+}
+
+void LiveStream::recorded(std::expected<void, std::string> result) {
+  if (result) return;
+  recording_.reset();
+  on_recording_error_(result.error());
+}
+
+void LiveStream::on_munro(tree::ChunkRange munro, base::ByteView bytes) {
+  constexpr std::uint64_t kWidth = tree::kDefaultMunroWidth;
+  if (next_ != munro.first) reader_.gap();
+  next_ = tree::ChunkIndex{munro.first.value() + kWidth};
+  auto result = reader_.feed(bytes, true);
+  if (!result) return;
+  if (*result) on_record(std::move(**result));
+  else base::log_debug("live", std::string{"a record was skipped: "} + std::string{media::message(result->error())});
+}
+
+void LiveStream::on_record(media::Record record) {
+  std::visit(Overloaded{
+                 [&](media::InitSegment& init) { add(init); },
+                 [&](media::MediaRecord& media) {
+                   if (media.init) add(*media.init);
+                   add(media.chunk);
+                 },
+                 [&](media::Catalog& catalog) {
+                   if (catalog.title.empty() || catalog.title == title()) return;
+                   swarm::Link link = parsed_link();
+                   link.title = catalog.title.substr(0, swarm::kMaxLinkTitleSize);
+                   set_link(std::move(link));
+                 },
+                 [&](media::StreamEnd&) { end(); },
+             },
+             record.content);
+}
+
+void LiveStream::add(const media::InitSegment& init) {
+  timeline_.add(init);
+  if (recording_) recorded(recording_->begin(init));
+}
+
+void LiveStream::add(const media::MediaChunk& chunk) {
+  timeline_.add(chunk);
+  if (recording_) recorded(recording_->add(chunk));
+}
+
+bool LiveStream::playable() const {
+  const auto& segments = timeline_.segments();
+  return !segments.empty() && !segments.front().parts.empty();
+}
+
+std::string LiveStream::state_word() const {
+  if (timeline_.ended()) return "ended";
+  if (playable()) return "playing";
+  return role() == "watch" && swarm_state().peers.empty() ? "connecting" : "waiting for media";
+}
+
+void LiveStream::fill(player::StreamStatus& status) const {
+  status.buffer_s = static_cast<double>(timeline_.buffered().count()) / 1e6;
+  if (const auto newest = timeline_.newest_captured()) status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
+}
+
+}  // namespace runnel::node

@@ -1,0 +1,74 @@
+// A live channel as the service thread sees it: records in and out, the timeline that players read, the recording.
+#pragma once
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "core/swarm/content.hpp"
+#include "media/live_timeline.hpp"
+#include "media/record.hpp"
+#include "node/stream_base.hpp"
+
+namespace runnel::node {
+
+// What a viewer keeps of a live stream: fMP4, a new numbered file with each epoch.
+class LiveRecording {
+ public:
+  // `file`: of the first epoch; later ones become NAME-2.EXT, NAME-3.EXT. The folder must exist.
+  explicit LiveRecording(std::filesystem::path file) : file_(std::move(file)) {}
+  // The error is a text for the user; after it nothing more is written.
+  std::expected<void, std::string> begin(const media::InitSegment& init);
+  std::expected<void, std::string> add(const media::MediaChunk& chunk);
+
+ private:
+  std::expected<void, std::string> write(const base::Bytes& bytes);
+
+  std::filesystem::path file_;
+  std::filesystem::path current_;
+  std::optional<std::uint32_t> epoch_;
+  bool started_ = false;           // an independent chunk came: a decoder can begin
+  unsigned files_ = 0;
+  std::ofstream out_;
+};
+
+// Service thread.
+class LiveStream final : public StreamBase {
+ public:
+  LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link);
+
+  [[nodiscard]] bool is_live() const override { return true; }
+  media::ContentReader* content() override { return nullptr; }
+  [[nodiscard]] std::string mime() const override { return "application/vnd.apple.mpegurl"; }
+  [[nodiscard]] std::string file_name() const override { return {}; }
+  [[nodiscard]] std::optional<base::Bytes> scanned_index() const override { return std::nullopt; }
+  media::LiveTimeline* timeline() override { return &timeline_; }
+
+  // A viewer: verified munros in order.
+  void on_munro(tree::ChunkRange munro, base::ByteView bytes);
+  void record_to(std::filesystem::path file, std::function<void(std::string)> on_error);
+  // Media of either side goes here.
+  void add(const media::InitSegment& init);
+  void add(const media::MediaChunk& chunk);
+  void end() { timeline_.end(); }
+
+  [[nodiscard]] discovery::TransferStats transfer_stats() const override { return {swarm_state().up_bytes, swarm_state().down_bytes, 1}; }
+  [[nodiscard]] bool playable() const override;
+  [[nodiscard]] std::string state_word() const override;
+
+ protected:
+  void fill(player::StreamStatus& status) const override;
+
+ private:
+  void on_record(media::Record record);
+  void recorded(std::expected<void, std::string> result);
+
+  media::LiveTimeline timeline_{media::LiveTimeline::Config{}};
+  media::RecordReader reader_;
+  std::optional<tree::ChunkIndex> next_;      // the munro that would follow the last one without a gap
+  std::optional<LiveRecording> recording_;
+  std::function<void(std::string)> on_recording_error_;
+};
+
+}  // namespace runnel::node

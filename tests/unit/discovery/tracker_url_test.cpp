@@ -1,0 +1,48 @@
+#include "core/discovery/tracker_url.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace runnel::discovery {
+namespace {
+
+TEST(TrackerUrl, takes_apart_what_links_carry) {
+  const auto http = TrackerUrl::parse("http://tracker.example/announce?passkey=1");
+  ASSERT_TRUE(http);
+  EXPECT_EQ(http->host, "tracker.example");
+  EXPECT_EQ(http->port, 80);
+  EXPECT_EQ(http->target, "/announce?passkey=1");
+  EXPECT_EQ(http->to_string(), "http://tracker.example:80/announce?passkey=1");
+  EXPECT_EQ(TrackerUrl::parse("HTTPS://a.b")->port, 443);
+  EXPECT_EQ(TrackerUrl::parse("HTTPS://a.b")->target, "/");
+  EXPECT_EQ(TrackerUrl::parse("http://a.b:8080?x")->target, "/?x");
+  const auto udp = TrackerUrl::parse("udp://[2001:db8::1]:6969/announce");
+  ASSERT_TRUE(udp);
+  EXPECT_EQ(udp->scheme, TrackerScheme::udp);
+  EXPECT_EQ(udp->host, "2001:db8::1");
+  EXPECT_EQ(udp->authority(), "[2001:db8::1]:6969");
+}
+
+TEST(TrackerUrl, refuses_the_rest_with_a_reason) {
+  EXPECT_EQ(TrackerUrl::parse("udp://a.b").error(), UrlError::no_port);
+  EXPECT_EQ(TrackerUrl::parse("wss://a.b/").error(), UrlError::unsupported_scheme);
+  EXPECT_EQ(TrackerUrl::parse("http://a/" + std::string(kMaxTrackerUrlBytes, 'x')).error(), UrlError::too_long);
+  for (const char* text : {"", "tracker.example", "http://", "http://:80/", "http://user@host/", "http://a b/", "http://a/\r\nHost: b",
+                           "http://a/#x", "http://a:0/", "http://a:65536/", "http://a:8x/", "http://[::1/", "http://[a]/", "http://[::1]x/",
+                           "http://a\\b/", "http://b\xc3\xbc" "cher/"}) {
+    EXPECT_EQ(TrackerUrl::parse(text).error(), UrlError::malformed) << text;
+  }
+}
+
+RC_GTEST_PROP(TrackerUrl, percent_encoding_is_undone_by_decoding, (const std::string& bytes)) {
+  const std::string encoded = percent_encode(bytes);
+  RC_ASSERT(percent_decode(encoded) == bytes);
+  RC_ASSERT(TrackerUrl::parse("http://a/" + encoded.substr(0, 1000)).has_value());
+}
+
+TEST(TrackerUrl, broken_escapes_are_no_text) {
+  for (const char* text : {"%", "%1", "%g0", "a%", "%%20"}) EXPECT_FALSE(percent_decode(text)) << text;
+}
+
+}  // namespace
+}  // namespace runnel::discovery
