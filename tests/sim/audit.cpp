@@ -1,0 +1,105 @@
+#include "sim/audit.hpp"
+
+#include <algorithm>
+
+#include "core/discovery/ban_list.hpp"
+#include "core/swarm/swarm.hpp"
+
+namespace runnel::sim {
+
+void Audit::violate(base::Time now, HostId host, std::string invariant, std::string what) {
+  if (++count_ <= kMaxKept) violations_.push_back({now, host, std::move(invariant), std::move(what)});
+}
+
+// ---- datagrams ------------------------------------------------------------------------------------------------------
+
+void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::ByteView datagram, const tree::IntervalSet& held) {
+  counters_.udp_bytes += datagram.size();
+  const auto split = wire::split_datagram(datagram);
+  if (!split) {
+    violate(now, host, "datagrams_decode", "shorter than a channel id");
+    return;
+  }
+  Contact& peer = contact(host, to);
+  wire::Decoder decoder{split->messages, format_};
+  while (true) {
+    const auto message = decoder.next();
+    if (!message) {
+      violate(now, host, "datagrams_decode", std::string{wire::message(message.error())});
+      break;
+    }
+    if (!*message) break;
+    check_message(now, host, peer, **message, held);
+  }
+  if (split->channel == wire::kNoChannel || peer.proved) return;
+  peer.sent += datagram.size();
+  if (peer.sent > peer.received) {
+    violate(now, host, "no_amplification", std::to_string(peer.sent) + " bytes to " + to.to_string() + " for " + std::to_string(peer.received));
+  }
+}
+
+void Audit::check_message(base::Time now, HostId host, Contact& peer, const wire::Message& message, const tree::IntervalSet& held) {
+  std::visit([&](const auto& m) { ++counters_.messages[static_cast<std::size_t>(m.kType)]; }, message);
+  if (const auto* handshake = std::get_if<wire::Handshake>(&message); handshake && !handshake->is_close()) {
+    const std::uint32_t id = handshake->source.value();
+    if (std::ranges::find(peer.given_ids, id) == peer.given_ids.end()) peer.given_ids.push_back(id);
+  }
+  const auto* data = std::get_if<wire::Data>(&message);
+  if (data == nullptr) return;
+  counters_.payload_bytes += data->payload.size();
+  const auto truth = truth_.chunk(data->chunk);
+  const std::string name = "chunk " + std::to_string(data->chunk.value());
+  if (!truth || !base::equal(*truth, data->payload)) violate(now, host, "no_false_data", name);
+  if (!held.contains(data->chunk)) violate(now, host, "data_was_stored", name);
+}
+
+void Audit::received(HostId host, const base::Endpoint& from, base::ByteView datagram) {
+  Contact& peer = contact(host, from);
+  if (peer.proved) return;
+  peer.received += datagram.size();
+  const auto split = wire::split_datagram(datagram);
+  peer.proved = split && std::ranges::find(peer.given_ids, split->channel.value()) != peer.given_ids.end();
+}
+
+void Audit::restarted(HostId host) {
+  contacts_.erase(host.value());
+  std::erase_if(rejections_, [&](const auto& item) { return item.first.first == host; });
+}
+
+// ---- chunks ---------------------------------------------------------------------------------------------------------
+
+void Audit::stored(base::Time now, HostId host, const swarm::StoreChunks& store, const tree::IntervalSet& held) {
+  for (std::size_t i = 0; i < store.chunks.size(); ++i) {
+    const tree::ChunkIndex index{store.first.value() + i};
+    const auto truth = truth_.chunk(index);
+    if (!truth || !base::equal(*truth, store.chunks[i])) violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
+    if (held.contains(index)) violate(now, host, "nothing_stored_twice", "chunk " + std::to_string(index.value()));
+  }
+}
+
+void Audit::load_asked(base::Time now, HostId host, tree::ChunkRange range, const tree::IntervalSet& held) {
+  if (held.contains(range)) return;
+  violate(now, host, "loads_name_what_was_stored", std::to_string(range.first.value()) + ".." + std::to_string(range.last.value()));
+}
+
+// ---- enemies --------------------------------------------------------------------------------------------------------
+
+void Audit::rejected(base::Time now, HostId host, const base::Endpoint& from, std::uint64_t chunks, bool banned) {
+  if (chunks == 0) return;
+  Rejections& seen = rejections_[{host, from}];
+  if (seen.chunks == 0 || now - seen.first > discovery::kBadHashWindow) seen = {0, now};
+  seen.chunks += chunks;
+  if (seen.chunks >= discovery::kBadHashesToBan && !banned) {
+    violate(now, host, "banned_within_two", from.to_string() + " goes on after " + std::to_string(seen.chunks) + " bad chunks");
+  }
+  if (seen.chunks > discovery::kBadHashesToBan) {
+    violate(now, host, "banned_within_two", std::to_string(seen.chunks) + " bad chunks taken from " + from.to_string());
+  }
+}
+
+void Audit::state(base::Time now, HostId host, const swarm::SwarmState& state, std::uint64_t false_nodes) {
+  if (state.peers.size() > swarm::kMaxChannels) violate(now, host, "tables_are_bounded", std::to_string(state.peers.size()) + " channels");
+  if (false_nodes > 0) violate(now, host, "no_false_hash_trusted", std::to_string(false_nodes) + " nodes");
+}
+
+}  // namespace runnel::sim

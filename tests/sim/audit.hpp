@@ -1,0 +1,88 @@
+// The invariants: what must hold in every run, whatever the network and the enemies do. Each is a function that watches one
+// thing; a breach is kept with its time and host, and the runner reports it with the seed.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/endpoint.hpp"
+#include "base/time.hpp"
+#include "core/swarm/io.hpp"
+#include "core/tree/interval_set.hpp"
+#include "core/wire/decoder.hpp"
+#include "sim/network.hpp"
+#include "sim/truth.hpp"
+
+namespace runnel::sim {
+
+struct Violation {
+  base::Time at;
+  HostId host;
+  std::string invariant;
+  std::string what;
+};
+
+// What honest nodes sent, by message.
+struct MessageCounters {
+  std::array<std::uint64_t, 256> messages{};
+  std::uint64_t payload_bytes = 0;   // of DATA
+  std::uint64_t udp_bytes = 0;
+};
+
+// One swarm's. Nodes report to it; the truth outlives it.
+class Audit {
+ public:
+  static constexpr std::size_t kMaxKept = 50;   // violations kept whole; the rest are counted
+
+  explicit Audit(const Truth& truth) : truth_(truth), format_(truth.format()) {}
+
+  // no_false_data, no_amplification, data_was_stored. `held`: what the sender has stored.
+  void sent(base::Time now, HostId host, const base::Endpoint& to, base::ByteView datagram, const tree::IntervalSet& held);
+  // Bytes that reached a host's engine.
+  void received(HostId host, const base::Endpoint& from, base::ByteView datagram);
+  // no_unverified_chunk_stored, nothing_stored_twice.
+  void stored(base::Time now, HostId host, const swarm::StoreChunks& store, const tree::IntervalSet& held);
+  // loads_name_what_was_stored.
+  void load_asked(base::Time now, HostId host, tree::ChunkRange range, const tree::IntervalSet& held);
+  // banned_within_two: how many chunks a host has rejected from one corrupt sender, and whether it is banned now.
+  void rejected(base::Time now, HostId host, const base::Endpoint& from, std::uint64_t chunks, bool banned);
+  // tables_are_bounded, no_false_hash_trusted.
+  void state(base::Time now, HostId host, const swarm::SwarmState& state, std::uint64_t false_nodes);
+  // A host's engine was replaced: what it knew of its peers is gone.
+  void restarted(HostId host);
+
+  void violate(base::Time now, HostId host, std::string invariant, std::string what);
+  [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
+  [[nodiscard]] std::uint64_t violation_count() const { return count_; }
+  [[nodiscard]] const MessageCounters& counters() const { return counters_; }
+
+ private:
+  // Between a host and an address that may be forged (RFC 7574 12.1.1).
+  struct Contact {
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;                    // calls apart: these go to an address that somebody else named
+    bool proved = false;
+    std::vector<std::uint32_t> given_ids;      // channel ids that the host told this address
+  };
+  struct Rejections {
+    std::uint64_t chunks = 0;
+    base::Time first;
+  };
+  void check_message(base::Time now, HostId host, Contact& contact, const wire::Message& message, const tree::IntervalSet& held);
+  Contact& contact(HostId host, const base::Endpoint& peer) { return contacts_[host.value()][peer]; }
+
+  const Truth& truth_;
+  wire::Format format_;
+  std::unordered_map<std::uint32_t, std::unordered_map<base::Endpoint, Contact>> contacts_;
+  std::map<std::pair<HostId, base::Endpoint>, Rejections> rejections_;
+  std::vector<Violation> violations_;
+  std::uint64_t count_ = 0;
+  MessageCounters counters_;
+};
+
+}  // namespace runnel::sim

@@ -1,0 +1,112 @@
+// The virtual network: what becomes of each datagram. Delay, jitter, loss, duplicates, reordering, rates with queues, islands.
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/endpoint.hpp"
+#include "base/rng.hpp"
+#include "base/strong.hpp"
+#include "sim/event_queue.hpp"
+
+namespace runnel::sim {
+
+using HostId = base::Strong<struct HostIdTag, std::uint32_t>;
+
+constexpr std::size_t kIpAndUdpBytes = 28;   // IPv4 and UDP headers: they take their part of every rate and count as wire bytes
+
+// Loss in bursts (Gilbert and Elliott): a path is good or bad, and changes with each datagram by these chances.
+struct BurstModel {
+  double enter = 0;
+  double leave = 0.3;
+  double loss = 0.5;   // while bad
+};
+
+// One direction of the way between two hosts.
+struct PathModel {
+  base::Duration min_delay{20'000};    // one way; each pair of hosts has a delay of its own between these, the same both ways
+  base::Duration max_delay{20'000};
+  base::Duration jitter{2'000};        // added, uniform; datagrams keep their order
+  double loss = 0;
+  BurstModel burst;
+  double duplicate = 0;
+  double reorder = 0;                  // this share is held back by reorder_delay while the others pass
+  base::Duration reorder_delay{5'000};
+};
+
+// How a host is attached. Rates are bytes per second on the wire, headers included; 0: no limit. Queues drop at the tail.
+struct AccessModel {
+  std::uint64_t up_rate = 0;
+  std::uint64_t down_rate = 0;
+  std::uint64_t up_queue = 128 * 1024;     // bytes
+  std::uint64_t down_queue = 256 * 1024;
+  base::Duration delay{};                  // one way, added to every path of this host
+};
+
+struct Packet {
+  base::Endpoint from;     // as the datagram says; it may be forged
+  HostId sender;
+  HostId to;
+  base::Bytes bytes;
+  bool corrupt = false;    // what an enemy made of it: the audit wants to know, the receiver does not
+  bool at_host = false;    // it has passed the receiver's downlink
+};
+
+struct TrafficCounters {
+  std::uint64_t datagrams = 0;
+  std::uint64_t wire_bytes = 0;
+  std::uint64_t lost = 0;             // on the way
+  std::uint64_t dropped = 0;          // by a full queue
+  std::uint64_t cut = 0;              // between islands
+};
+
+class Network {
+ public:
+  // `events` gets an event per packet on its way and must outlive the network.
+  Network(std::uint64_t seed, EventQueue& events) : seed_(seed), rng_(seed), events_(events) {}
+
+  void set_path(const PathModel& model) { path_ = model; }
+  void add_host(const AccessModel& access) { hosts_.push_back({access, 0, {}, {}, 0}); }
+  // A new host at the place of an old one: its queues and limits are the same line's.
+  void set_access(HostId host, const AccessModel& access) { hosts_[host.value()].access = access; }
+  // Only hosts of one island reach each other.
+  void set_island(HostId host, std::uint32_t island) { hosts_[host.value()].island = island; }
+
+  void send(Packet packet, base::Time now);
+  // A packet's event came: the packet if it has reached its host's stack, nullopt while it queues there or was dropped.
+  [[nodiscard]] std::optional<Packet> arrived(std::uint32_t slot, base::Time now);
+
+  [[nodiscard]] base::Duration delay(HostId a, HostId b) const;
+  [[nodiscard]] const TrafficCounters& counters() const { return counters_; }
+  // Bytes that a host put on the wire, headers included.
+  [[nodiscard]] std::uint64_t sent_wire_bytes(HostId host) const { return hosts_[host.value()].sent; }
+
+ private:
+  struct Line {
+    AccessModel access;
+    std::uint32_t island = 0;
+    base::Time up_free;      // when what is queued will have left
+    base::Time down_free;
+    std::uint64_t sent = 0;
+  };
+  struct Path {
+    base::Time last_arrival;
+    bool bad = false;
+  };
+  // When a datagram of `size` leaves a line that is free at `free`; nullopt: the queue is full.
+  static std::optional<base::Time> through(base::Time now, base::Time& free, std::uint64_t rate, std::uint64_t queue, std::size_t size);
+  [[nodiscard]] bool lost(Path& path);
+  void schedule(Packet packet, Path& path, base::Time departure);
+
+  std::uint64_t seed_;
+  base::Rng rng_;
+  EventQueue& events_;
+  PathModel path_;
+  std::vector<Line> hosts_;
+  std::unordered_map<std::uint64_t, Path> paths_;   // by sender and receiver
+  Slots<Packet> packets_;
+  TrafficCounters counters_;
+};
+
+}  // namespace runnel::sim

@@ -1,0 +1,191 @@
+#include "sim/node.hpp"
+
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace runnel::sim {
+namespace {
+
+constexpr base::Duration kWallInterval = std::chrono::seconds{1};   // as often as a node tells its engine the world's time
+
+crypto::SecretRng secrets(base::Rng& rng) {
+  crypto::SecretRng::Seed seed{};
+  for (std::size_t at = 0; at < seed.size(); at += 8) base::store_big_endian(seed.data() + at, rng());
+  return crypto::SecretRng{seed};
+}
+
+template <class... Fns>
+struct Overloaded : Fns... {
+  using Fns::operator()...;
+};
+
+}  // namespace
+
+Node::Node(World world, HostId place, const NodeConfig& config)
+    : world_(world),
+      place_(place),
+      config_(config),
+      rng_(world.simulation.fork_rng()),
+      hasher_(world.crypto.hasher()),
+      metadata_(world.truth.metadata()),
+      nodes_(world.truth.nodes(), config.origin) {
+  engine_ = std::make_unique<swarm::Engine>(rng_.fork(), secrets(rng_), local_now());
+  world_.simulation.attach(place_, *this);
+  world_.audit.restarted(place_);
+  next_wall_ = world_.simulation.now() + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kWallInterval.count())))};
+  join();
+}
+
+Node::~Node() { vanish(); }
+
+void Node::join() {
+  std::vector<tree::ChunkRange> verified;
+  if (metadata_.live) {
+    verifier_ = world_.crypto.verifier();
+    if (config_.origin) signer_ = world_.crypto.signer();
+  } else if (config_.origin) {
+    const auto& file = static_cast<const FileTruth&>(world_.truth);
+    verified.push_back({tree::ChunkIndex{0}, tree::ChunkIndex{file.chunks() - 1}});
+    held_.insert(verified[0]);
+    nodes_.trust_everything();
+  } else if (!config_.size_in_link) {
+    metadata_.content_bytes.reset();
+  }
+  input(swarm::WallClock{wall()});
+  input(config_.limits);
+  input(swarm::AddSwarm{kSwarm, metadata_, {&nodes_, hasher_.get(), verifier_.get(), signer_.get()}, verified, config_.fetch_all});
+}
+
+void Node::input(const swarm::Input& in) {
+  if (!alive()) return;
+  engine_->handle(in, local_now());
+  settle();
+}
+
+void Node::receive(const Packet& packet) {
+  world_.audit.received(place_, packet.from, packet.bytes);
+  const std::uint64_t before = packet.corrupt ? state().rejected : 0;
+  input(swarm::DatagramsIn{packet.from, packet.bytes, 0});
+  if (packet.corrupt) world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
+}
+
+void Node::wake() {
+  if (!alive()) return;
+  if (world_.simulation.now() >= next_wall_) {
+    next_wall_ = world_.simulation.now() + kWallInterval;
+    engine_->handle(swarm::WallClock{wall()}, local_now());
+  }
+  settle();
+}
+
+// Everything that the engine has to say, loads answered, listeners told.
+void Node::settle() {
+  std::vector<swarm::LoadChunks> loads;
+  drain(loads);
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    const swarm::LoadChunks load = loads[i];
+    if (config_.load_delay == base::Duration{}) {
+      answer(load);
+      drain(loads);
+      continue;
+    }
+    world_.simulation.after(config_.load_delay, [this, load, engine = engine_.get()] {
+      if (engine_.get() != engine || !alive()) return;
+      answer(load);
+      settle();
+    });
+  }
+  const auto deadline = engine_->next_deadline();
+  world_.simulation.wake_at(place_, deadline ? std::min(next_wall_, config_.clock.global(*deadline)) : next_wall_);
+  for (const tree::ChunkRange& range : std::exchange(stored_, {})) {
+    if (on_stored) on_stored(range);
+  }
+  for (const swarm::Event& event : std::exchange(events_, {})) {
+    if (on_event) on_event(event);
+  }
+}
+
+void Node::drain(std::vector<swarm::LoadChunks>& loads) {
+  while (const auto output = engine_->poll(local_now())) {
+    std::visit(Overloaded{
+                   [&](const swarm::SendDatagrams& out) { send(out); },
+                   [&](const swarm::LoadChunks& load) { loads.push_back(load); },
+                   [&](const swarm::StoreChunks& chunks) { store(chunks); },
+                   [&](const swarm::Event& event) {
+                     if (const auto* moved = std::get_if<swarm::WindowMoved>(&event)) held_.erase_below(moved->first);
+                     if (const auto* ban = std::get_if<swarm::PeerBanned>(&event)) banned_.insert(ban->peer);
+                     events_.push_back(event);
+                   },
+               },
+               *output);
+  }
+}
+
+void Node::store(const swarm::StoreChunks& chunks) {
+  world_.audit.stored(world_.simulation.now(), place_, chunks, held_);
+  const tree::ChunkRange range{chunks.first, tree::ChunkIndex{chunks.first.value() + chunks.chunks.size() - 1}};
+  held_.insert(range);
+  stored_.push_back(range);
+}
+
+void Node::answer(const swarm::LoadChunks& load) {
+  world_.audit.load_asked(world_.simulation.now(), place_, load.range, held_);
+  if (!held_.contains(load.range) || (config_.load_failures > 0 && rng_.unit() < config_.load_failures)) {
+    engine_->handle(swarm::LoadFailed{load.id}, local_now());
+    return;
+  }
+  std::vector<base::ByteView> views;
+  for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i) views.push_back(world_.truth.chunk(tree::ChunkIndex{i}).value());
+  engine_->handle(swarm::ChunksLoaded{load.id, views}, local_now());
+}
+
+void Node::send(const swarm::SendDatagrams& datagrams) {
+  const std::size_t size = datagrams.segment_size == 0 ? datagrams.bytes.size() : datagrams.segment_size;
+  for (base::ByteView rest = datagrams.bytes; !rest.empty();) {
+    base::Bytes datagram = base::to_bytes(rest.first(std::min(size, rest.size())));
+    rest = rest.subspan(datagram.size());
+    world_.audit.sent(world_.simulation.now(), place_, datagrams.to, datagram, held_);
+    const bool corrupt = mangle(datagram);
+    world_.simulation.send(place_, endpoint(), datagrams.to, std::move(datagram), corrupt);
+  }
+}
+
+bool Node::mangle(base::Bytes& datagram) {
+  constexpr std::size_t kSmallest = 400;   // what carries a chunk
+  if (!config_.mangling || datagram.size() < kSmallest || rng_.unit() >= config_.mangling->share) return false;
+  std::size_t at = datagram.size() - 1;
+  if (config_.mangling->where == Mangling::Where::anywhere) at = rng_.below(datagram.size());
+  datagram[at] ^= static_cast<std::byte>(1 + rng_.below(255));
+  return true;
+}
+
+// ---- parting --------------------------------------------------------------------------------------------------------
+
+void Node::vanish() {
+  if (!alive()) return;
+  last_state_ = state();
+  engine_.reset();
+  world_.simulation.detach(place_);
+}
+
+void Node::leave() {
+  if (!alive()) return;
+  last_state_ = state();
+  const auto keep = last_state_;
+  input(swarm::RemoveSwarm{kSwarm});
+  engine_.reset();
+  last_state_ = keep;
+  world_.simulation.detach(place_);
+}
+
+swarm::SwarmState Node::state() const {
+  if (!alive()) return last_state_.value_or(swarm::SwarmState{});
+  return engine_->state(kSwarm, local_now()).value_or(swarm::SwarmState{});
+}
+
+void Node::inspect() {
+  if (alive()) world_.audit.state(world_.simulation.now(), place_, state(), nodes_.false_nodes());
+}
+
+}  // namespace runnel::sim

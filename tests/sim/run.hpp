@@ -1,0 +1,59 @@
+// One run of a scenario: the nodes come and go, things go wrong, and a report comes out.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sim/audit.hpp"
+#include "sim/crowd.hpp"
+#include "sim/report.hpp"
+#include "sim/scenario.hpp"
+#include "sim/simulation.hpp"
+#include "sim/workload.hpp"
+
+namespace runnel::sim {
+
+class Run {
+ public:
+  Run(Scenario scenario, std::uint64_t seed);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  [[nodiscard]] Simulation& simulation() { return simulation_; }
+  [[nodiscard]] const Truth& truth() const { return workload_->truth(); }
+  // To the end of the scenario. Once.
+  [[nodiscard]] Report go();
+
+ private:
+  void start_source(HostId place);
+  void add_viewer();
+  void schedule_departure(Viewer& viewer);
+  void depart(Viewer& viewer, bool silent);
+  void happen(const ScenarioEvent& event);
+  void restart_source(const ScenarioEvent& event);
+  void ask_tracker(Node& node);
+  void inspect();
+  void measure(Report& report) const;
+  // A share of those who are there, at random.
+  [[nodiscard]] std::vector<Viewer*> some(double share);
+  [[nodiscard]] NodeConfig config_for_viewer();
+  [[nodiscard]] HostClock clock();
+  [[nodiscard]] base::Time end() const { return base::Time{scenario_.duration}; }
+
+  Scenario scenario_;
+  std::uint64_t seed_;
+  Simulation simulation_;
+  base::Rng rng_;
+  CryptoKit crypto_;
+  std::unique_ptr<Workload> workload_;
+  Audit audit_;
+  Crowd tracker_;
+  World world_;
+  std::vector<std::unique_ptr<Node>> sources_;   // the last one is it
+  Viewers viewers_;
+  std::vector<std::size_t> line_of_;             // class of the n-th viewer's line: shuffled, so that the shares are met
+  std::vector<bool> polluters_;                  // the same for enemies
+  std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
+};
+
+}  // namespace runnel::sim

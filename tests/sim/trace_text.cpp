@@ -1,0 +1,36 @@
+#include "sim/trace_text.hpp"
+
+#include <iomanip>
+#include <ostream>
+
+#include "core/wire/decoder.hpp"
+#include "support/wire_text.hpp"
+
+namespace runnel::sim {
+namespace {
+
+// A chunk's bytes would fill the screen.
+std::string message_text(const wire::Message& message) {
+  if (const auto* data = std::get_if<wire::Data>(&message)) {
+    return "DATA " + std::to_string(data->chunk.value()) + " t=" + std::to_string(data->timestamp.value()) + " " + std::to_string(data->payload.size()) + " bytes";
+  }
+  return test::text(message);
+}
+
+}  // namespace
+
+Tap text_tap(std::ostream& out, const wire::Format& format) {
+  return [&out, format](base::Time now, HostId, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes) {
+    const auto us = now.time_since_epoch().count();
+    out << us / 1'000'000 << "." << std::setw(6) << std::setfill('0') << us % 1'000'000 << " " << source.to_string() << " > " << to.to_string() << " "
+        << bytes.size();
+    if (const auto datagram = wire::split_datagram(bytes)) {
+      out << " " << base::to_hex(bytes.first(4));
+      wire::Decoder decoder{datagram->messages, format};
+      for (auto message = decoder.next(); message && *message; message = decoder.next()) out << " " << message_text(**message) << ";";
+    }
+    out << "\n";
+  };
+}
+
+}  // namespace runnel::sim
