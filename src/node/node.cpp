@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "base/log.hpp"
 #include "core/discovery/info_hash.hpp"
@@ -47,6 +48,7 @@ struct Entry {
   std::map<std::string, std::string> tracker_lines;
   base::Time added{};
   bool hidden = false;         // the seek index of a film is no stream of its own
+  bool ready_told = false;
   bool playable_told = false;
   bool complete_told = false;
 };
@@ -376,7 +378,10 @@ std::expected<void, std::string> NodeImpl::share_index(Entry& entry, const base:
   return {};
 }
 
-void NodeImpl::become_ready(Entry& entry) { events_.on_ready(*entry.stream); }
+void NodeImpl::become_ready(Entry& entry) {
+  if (std::exchange(entry.ready_told, true)) return;
+  events_.on_ready(*entry.stream);
+}
 
 // ---- casting live ---------------------------------------------------------------------------------------------------
 
@@ -598,7 +603,7 @@ void NodeImpl::tick() {
 void NodeImpl::look_after(Entry& entry) {
   if (entry.source) entry.source->on_tick();
   announcer_->set_stats(entry.info_hash, entry.stream->transfer_stats());
-  if (!entry.hidden && !entry.playable_told && entry.stream->playable()) {
+  if (entry.ready_told && !entry.playable_told && entry.stream->playable()) {
     entry.playable_told = true;
     events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
                                            (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));

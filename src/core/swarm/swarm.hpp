@@ -105,6 +105,8 @@ class Swarm {
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
+  [[nodiscard]] bool watchers_give(base::Time now) const;
+  void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);
   void give_back(std::span<const tree::ChunkRange> ranges);
   void tick_downloads(Context& context);
@@ -150,6 +152,8 @@ class Swarm {
   tree::IntervalSet requested_;
   Wants wants_;
   std::optional<StaticPicker> picker_;
+  tree::IntervalSet elsewhere_;                // static: what peers that are not seeds hold together
+  base::Time next_count_{};
   LivePicker live_picker_;
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows

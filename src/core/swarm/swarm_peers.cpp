@@ -126,6 +126,7 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
   channel.signed_edge_due = metadata_.live;
   channel.uploads.tolerate_loss(channel.agreed.extensions());
+  if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
@@ -265,6 +266,7 @@ void Swarm::drop(Context& context, Channel& channel, bool say_so) {
   if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
   give_back(channel.downloads.take_all());
   if (picker_) picker_->peer_gone(channel.peer_has.set());
+  next_count_ = context.now;
   std::erase(touched_, &channel);
   std::erase(marked_, channel.local);
   context.channels.remove(channel.local);
