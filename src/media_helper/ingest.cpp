@@ -20,9 +20,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLongestRetry{10};
-constexpr int kMaxRetries = 60;                          // about ten minutes of a pulled source being away
+constexpr int kMaxRetries = 60;  // about ten minutes of a pulled source being away
 constexpr base::Duration kPullLead = std::chrono::seconds{1};
-constexpr base::Duration kTestSkip = std::chrono::milliseconds{500};   // later than this, pictures are left out
+constexpr base::Duration kTestSkip = std::chrono::milliseconds{500};  // later than this, pictures are left out
 constexpr int kToneSamples = 1024;
 
 base::WallTime wall_now() {
@@ -41,10 +41,10 @@ class Ingest {
 
   int run() {
     const std::string_view source = start_.source;
-    const Status done = source.starts_with("test:")          ? run_test()
-                        : source == "-"                      ? run_input()
+    const Status done = source.starts_with("test:")         ? run_test()
+                        : source == "-"                     ? run_input()
                         : source.find("://") != source.npos ? run_pull()
-                                                             : run_file();
+                                                            : run_file();
     if (done) {
       link_.send(messages::End{});
     } else {
@@ -193,7 +193,7 @@ Status Ingest::run_test() {
   settings.height = options->height;
   settings.frame_rate = options->rate;
   settings.bit_rate = options->bit_rate;
-  settings.preset = "superfast";   // a test stream leaves the machine to the test
+  settings.preset = "superfast";  // a test stream leaves the machine to the test
   do {
     auto video = VideoEncoder::open(settings);
     if (!video) return std::unexpected{video.error()};
