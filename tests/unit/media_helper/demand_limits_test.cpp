@@ -127,6 +127,29 @@ TEST_F(DemandLimits, a_cancelled_segment_stops_at_once_and_the_next_one_works) {
   }
 }
 
+TEST_F(DemandLimits, sound_that_begins_late_and_ends_early_is_silent_where_it_is_missing) {
+  for (const std::string codec : {"aac", "libopus", "ac3"}) {
+    SCOPED_TRACE(codec);
+    const std::string path = *folder_ / "holes.mkv";
+    make_film(kPicture + "-itsoffset 9 -f lavfi -i sine=sample_rate=48000:duration=3 -map 0 -map 1 -c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a " +
+                  codec, path);
+    CountingReader reader{path};
+    const auto film = Film::open(reader, {.name = "holes.mkv"});
+    ASSERT_TRUE(film.has_value());
+    std::vector<base::Bytes> parts{*(*film)->init(1)};
+    std::optional<FragmentTimes> before;
+    for (std::uint32_t n = 0; n < (*film)->index().segments.size(); ++n) {
+      parts.push_back(*(*film)->segment(1, n));
+      const FragmentTimes times = parse_fragment(parts.back());
+      ASSERT_GT(times.samples, 0U);
+      EXPECT_NEAR(static_cast<double>(times.decode_time), before ? static_cast<double>(before->decode_end) : 0, 0.1 * 48000);
+      before = times;
+    }
+    write_whole(*folder_ / "out.mp4", parts);
+    EXPECT_EQ(run("ffmpeg -v warning -xerror -nostdin -i " + (*folder_ / "out.mp4") + " -f null -").output, "");
+  }
+}
+
 TEST_F(DemandLimits, an_mp4_without_its_end_plays_as_far_as_it_goes_or_says_why_not) {
   const base::Bytes whole = read_whole(*folder_ / "a.mp4");
   BytesReader reader{base::Bytes{whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2)}};
