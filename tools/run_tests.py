@@ -70,6 +70,8 @@ def script_jobs():
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             name = f"{group}.{path.stem.removeprefix('test_')}"
             jobs.append(Job(group, name, [PYTHON, str(SCRIPT_RUNNER), str(path)], SCRIPT_LIMIT_S, is_script=True))
+    if (ROOT / "web" / "package.json").exists():
+        jobs.append(Job("unit", "unit.page", ["npm", "--prefix", "web", "test"]))
     return jobs
 
 
