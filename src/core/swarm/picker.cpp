@@ -143,7 +143,7 @@ std::optional<ChunkRange> LivePicker::pick(const tree::IntervalSet& peer, const 
       const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % static_cast<std::uint64_t>(kSpread.count()))};
       if (since != seen_.end() && now - since->second < wait) continue;
     }
-    if (const auto found = first_missing(run, peer, {kNothing, requested})) return found;
+    if (const auto found = swarm::first_missing(run, peer, {kNothing, requested})) return found;
   }
   return std::nullopt;
 }
