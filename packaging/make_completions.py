@@ -11,16 +11,16 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "completions"
 
-# Option -> (what follows it: nothing, "FILE", "DIR", other words to offer, or "" for what cannot be guessed; what it is for)
+# Option -> (what follows it: nothing, "FILE", other words to offer, or "" for what cannot be guessed; what it is for)
 BOTH = {
     "--listen": ("", "address and UDP port for peers"),
     "--http": ("", "address and port of the page and the streams"),
     "--lan": (None, "open the page to the local network"),
     "--tracker": ("", "a tracker's announce URL"),
     "--no-dht": (None, "do not use the distributed hash table"),
-    "--chunk-size": ("", "bytes in a chunk"),
-    "--compat": (None, "a swarm for older PPSPP peers"),
+    "--max-upload": ("", "bytes a second to give at most"),
     "--json": (None, "one JSON object per line on stdout"),
+    "--verbose": (None, "say more on stderr"),
     "--help": (None, "what the verb does and its options"),
 }
 VERBS = {
@@ -29,25 +29,23 @@ VERBS = {
         "--live": (None, "cast a file in real time"),
         "--loop": (None, "start the file again at its end"),
         "--title": ("", "what viewers see"),
-        "--ladder": ("", "heights to offer, such as 1080,720,480"),
-        "--private": (None, "only for those who have the link"),
         "--key": ("FILE", "the channel's key, made when it is not there"),
-        "--record": ("DIR", "keep the stream in this folder"),
+        "--chunk-size": ("", "bytes in a chunk of a file"),
+        "--compat": (None, "a swarm for older PPSPP peers"),
     }),
     "watch": ("watch a link, and serve it meanwhile", {
         **BOTH,
         "--peer": ("", "address and port of a peer"),
-        "--player": ("mpv vlc sdl browser none", "what to play with"),
+        "--player": ("mpv vlc browser none", "what to play with"),
         "--out": ("FILE", "keep the bytes or the stream here"),
         "--until-complete": (None, "end when everything is here"),
-        "--max-upload": ("", "bytes a second to give at most"),
         "--max-download": ("", "bytes a second to take at most"),
         "--no-upload": (None, "give nothing"),
+        "--chunk-size": ("", "bytes in a chunk, for a bare id"),
     }),
     "tracker": ("tell peers of each other", {
         "--http": ("", "address and TCP port"),
         "--udp": ("", "address and UDP port"),
-        "--ws": ("", "address and port for WebSocket"),
         "--store": ("memory sqlite:", "where it keeps the peers"),
         "--json": (None, "one JSON object per line on stdout"),
         "--help": (None, "what the verb does and its options"),
@@ -73,7 +71,7 @@ def bash():
     following = []
     for value, options in sorted(values.items()):
         names = " | ".join(sorted(options))
-        action = {"FILE": '_filedir', "DIR": "_filedir -d", "": ":"}.get(value) or f"COMPREPLY=($(compgen -W '{value}' -- \"$cur\"))"
+        action = {"FILE": '_filedir', "": ":"}.get(value) or f"COMPREPLY=($(compgen -W '{value}' -- \"$cur\"))"
         following.append(f"    {names}) {action}; return ;;")
     return "\n".join([
         "# bash completion for runnel; made by packaging/make_completions.py",
@@ -106,7 +104,7 @@ def bash():
 
 
 def zsh_option(option, value, text):
-    action = {None: "", "FILE": ":file:_files", "DIR": ":folder:_files -/", "": ":value:"}.get(value)
+    action = {None: "", "FILE": ":file:_files", "": ":value:"}.get(value)
     if action is None:
         action = f":value:({value.replace(':', chr(92) + ':')})"
     return f"        '{option}[{text}]{action}'"
@@ -136,7 +134,7 @@ def fish():
         if verb in TAKES_FILE:
             lines.append(f"{at} -F")
         for option, (value, what) in options.items():
-            takes = {None: "", "FILE": " -r -F", "DIR": " -r -a '(__fish_complete_directories)'", "": " -x"}.get(value)
+            takes = {None: "", "FILE": " -r -F", "": " -x"}.get(value)
             if takes is None:
                 takes = f" -x -a '{value}'"
             lines.append(f"{at} -l {option[2:]}{takes} -d '{what.replace(chr(39), chr(92) + chr(39))}'")

@@ -9,16 +9,15 @@ _runnel() {
     return
   fi
   case $prev in
-    --chunk-size | --http | --ladder | --listen | --max-download | --max-upload | --peer | --title | --tracker | --udp | --ws) :; return ;;
-    --record) _filedir -d; return ;;
+    --chunk-size | --http | --listen | --max-download | --max-upload | --peer | --title | --tracker | --udp) :; return ;;
     --key | --out) _filedir; return ;;
     --store) COMPREPLY=($(compgen -W 'memory sqlite:' -- "$cur")); return ;;
-    --player) COMPREPLY=($(compgen -W 'mpv vlc sdl browser none' -- "$cur")); return ;;
+    --player) COMPREPLY=($(compgen -W 'mpv vlc browser none' -- "$cur")); return ;;
   esac
   case $verb in
-    cast) options='--listen --http --lan --tracker --no-dht --chunk-size --compat --json --help --live --loop --title --ladder --private --key --record' ;;
-    watch) options='--listen --http --lan --tracker --no-dht --chunk-size --compat --json --help --peer --player --out --until-complete --max-upload --max-download --no-upload' ;;
-    tracker) options='--http --udp --ws --store --json --help' ;;
+    cast) options='--listen --http --lan --tracker --no-dht --max-upload --json --verbose --help --live --loop --title --key --chunk-size --compat' ;;
+    watch) options='--listen --http --lan --tracker --no-dht --max-upload --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size' ;;
+    tracker) options='--http --udp --store --json --help' ;;
     inspect) options='--json --help' ;;
     *) return ;;
   esac

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.hpp"
+#include "media/printable.hpp"
 
 namespace runnel::media::helper {
 namespace {
@@ -31,6 +32,8 @@ class Encoder {
     while (size < value.size() && size > 0 && (static_cast<unsigned char>(value[size]) & 0xC0U) == 0x80U) --size;
     return blob(base::as_bytes(std::string_view{value}.substr(0, size)));
   }
+  // Cut when too long: the helper then finds no such file, and says so.
+  bool path(const std::string& value, std::size_t limit) { return blob(base::as_bytes(std::string_view{value}.substr(0, limit))); }
   bool bytes(const base::Bytes& value, std::size_t = kMaxMessage) { return blob(value); }
   template <class T, class F>
   bool list(const std::vector<T>& values, std::size_t limit, F&& each) {
@@ -100,7 +103,14 @@ class Decoder {
     value = base::WallTime{since};
     return true;
   }
+  // For people: whatever the helper took it from, it goes to terminals, JSON and pages.
   bool text(std::string& value, std::size_t limit) {
+    if (!path(value, limit)) return false;
+    make_printable(value);
+    return true;
+  }
+  // Byte for byte.
+  bool path(std::string& value, std::size_t limit) {
     base::ByteView view;
     if (!blob(view, limit)) return false;
     value = std::string{base::as_text(view)};
@@ -117,7 +127,7 @@ class Decoder {
     std::uint32_t count = 0;
     if (!number(count)) return false;
     if (count > limit) return fail(MessageError::out_of_bounds);
-    for (std::uint32_t i = 0; i < count; ++i) {   // grows with the bytes that are there, not with what the count claims
+    for (std::uint32_t i = 0; i < count; ++i) {  // grows with the bytes that are there, not with what the count claims
       if (!each(values.emplace_back())) return false;
     }
     return true;
@@ -169,8 +179,8 @@ concept Some = std::same_as<std::remove_const_t<T>, M>;
 
 bool fields(auto& a, Some<TrackInfo> auto& t) {
   return a.kind(t.kind) && a.number(t.number) && a.text(t.codec, kMaxShortText) && a.text(t.codecs, kMaxShortText) &&
-         a.text(t.language, kMaxShortText) && a.text(t.title, kMaxText) && a.number(t.width) && a.number(t.height) && a.real(t.frame_rate) &&
-         a.number(t.sample_rate) && a.number(t.channels) && a.number(t.bit_rate) && a.flag(t.transcoded);
+         a.text(t.language, kMaxShortText) && a.text(t.title, kMaxText) && a.number(t.width) && a.number(t.height) &&
+         a.real(t.frame_rate) && a.number(t.sample_rate) && a.number(t.channels) && a.number(t.bit_rate) && a.flag(t.transcoded);
 }
 bool tracks(auto& a, auto& list) {
   return a.list(list, kMaxTracks, [&](auto& t) { return fields(a, t); });
@@ -182,14 +192,14 @@ bool fields(auto& a, Some<DemandIndex> auto& i) {
 
 bool fields(auto&, Some<Heartbeat> auto&) { return true; }
 bool fields(auto& a, Some<StartIngest> auto& m) {
-  return a.text(m.source, kMaxPath) && a.flag(m.loop) && a.list(m.ladder, kMaxLadder, [&](auto& height) { return a.number(height); }) &&
+  return a.path(m.source, kMaxPath) && a.flag(m.loop) && a.list(m.ladder, kMaxLadder, [&](auto& height) { return a.number(height); }) &&
          a.number(m.first_epoch);
 }
 bool fields(auto&, Some<StartTs> auto&) { return true; }
 bool fields(auto& a, Some<StartDemand> auto& m) {
-  return a.number(m.size) && a.text(m.name, kMaxPath) && a.optional(m.scanned_index, [&](auto& bytes) { return a.bytes(bytes); });
+  return a.number(m.size) && a.text(m.name, kMaxText) && a.optional(m.scanned_index, [&](auto& bytes) { return a.bytes(bytes); });
 }
-bool fields(auto& a, Some<StartScan> auto& m) { return a.text(m.path, kMaxPath); }
+bool fields(auto& a, Some<StartScan> auto& m) { return a.path(m.path, kMaxPath); }
 bool fields(auto& a, Some<Listening> auto& m) { return a.text(m.url, kMaxText); }
 bool fields(auto& a, Some<Init> auto& m) { return a.number(m.epoch) && tracks(a, m.tracks) && a.bytes(m.bytes); }
 bool fields(auto& a, Some<Chunk> auto& m) {
@@ -217,7 +227,7 @@ bool fields(auto& a, Some<SegmentReply> auto& m) {
 }
 bool fields(auto& a, Some<Scan> auto& m) {
   return a.flag(m.is_media) && a.text(m.mime, kMaxShortText) && a.span(m.duration) && tracks(a, m.tracks) &&
-         a.optional(m.index, [&](auto& bytes) { return a.bytes(bytes); });
+         a.optional(m.index, [&](auto& bytes) { return a.bytes(bytes); }) && a.text(m.reason, kMaxText);
 }
 bool fields(auto& a, Some<ScanReply> auto& m) {
   return a.result(m.result, [&](auto& scan) { return fields(a, scan); });
@@ -250,11 +260,16 @@ std::expected<Message, MessageError> decode_as(std::size_t type, Decoder& in) {
 
 std::string_view message(MessageError error) {
   switch (error) {
-    case MessageError::too_long: return "a message is longer than allowed";
-    case MessageError::unknown_type: return "a message is of an unknown type";
-    case MessageError::truncated: return "a message ends too early";
-    case MessageError::out_of_bounds: return "a value in a message is out of bounds";
-    case MessageError::left_over: return "a message has bytes left over";
+    case MessageError::too_long:
+      return "a message is longer than allowed";
+    case MessageError::unknown_type:
+      return "a message is of an unknown type";
+    case MessageError::truncated:
+      return "a message ends too early";
+    case MessageError::out_of_bounds:
+      return "a value in a message is out of bounds";
+    case MessageError::left_over:
+      return "a message has bytes left over";
   }
   return "";
 }

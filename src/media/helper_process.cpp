@@ -10,8 +10,8 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -32,12 +32,12 @@ namespace asio = boost::asio;
 using asio::local::stream_protocol;
 using ErrorCode = boost::system::error_code;
 
-constexpr int kTicksOfSilence = 10;               // the silence allowed, in ticks of the watchdog
-constexpr std::size_t kMaxLogLine = 1024;         // bytes of one line of the helper's stderr
-constexpr int kLogLinesPerTick = 20;              // more are counted, not shown
-constexpr int kFirstSafeDescriptor = 10;          // above every descriptor number that the helper gets
+constexpr int kTicksOfSilence = 10;        // the silence allowed, in ticks of the watchdog
+constexpr std::size_t kMaxLogLine = 1024;  // bytes of one line of the helper's stderr
+constexpr int kLogLinesPerTick = 20;       // more are counted, not shown
+constexpr int kFirstSafeDescriptor = 10;   // above every descriptor number that the helper gets
 constexpr std::chrono::milliseconds kReapPoll{10};
-constexpr int kPollsBeforeKill = 200;             // 2 s between closing the socket and having ended
+constexpr int kPollsBeforeKill = 200;  // 2 s between closing the socket and having ended
 
 // A descriptor that closes itself.
 class Descriptor {
@@ -130,17 +130,17 @@ struct HelperProcess::State : std::enable_shared_from_this<State> {
   asio::posix::stream_descriptor log;
   asio::steady_timer tick;
   asio::steady_timer reaper;
-  bool owned = true;       // false once the HelperProcess is gone: no more callbacks
-  bool reading = false;    // a read is under way
+  bool owned = true;     // false once the HelperProcess is gone: no more callbacks
+  bool reading = false;  // a read is under way
   bool paused = false;
-  bool closing = false;    // waiting for the process to end
+  bool closing = false;  // waiting for the process to end
   int pid = -1;
   int silent_ticks = 0;
   int polls = 0;
-  std::string why;         // known before the exit status is
+  std::string why;  // known before the exit status is
   std::array<std::byte, helper::kFrameHeaderBytes> header{};
   base::Bytes body;
-  std::optional<helper::Message> held;   // read while paused
+  std::optional<helper::Message> held;  // read while paused
   std::deque<base::Bytes> queue;
   std::size_t queued = 0;
   std::array<char, 4096> log_buffer{};
@@ -175,8 +175,8 @@ struct HelperProcess::State : std::enable_shared_from_this<State> {
 void HelperProcess::State::start() {
   auto child = spawn(config);
   if (!child) {
-    why = "cannot start the media helper " + config.program + ": " + child.error() +
-          "; it belongs beside the runnel program or on the PATH";
+    why =
+        "cannot start the media helper " + config.program + ": " + child.error() + "; it belongs beside the runnel program or on the PATH";
     closing = true;
     asio::post(executor, [self = shared_from_this()] { self->finish(std::nullopt); });
     return;
@@ -228,7 +228,7 @@ void HelperProcess::State::deliver() {
 
 void HelperProcess::State::write_next() {
   asio::async_write(socket, asio::buffer(queue.front()), [self = shared_from_this()](ErrorCode failed, std::size_t) {
-    if (failed || self->closing) return;   // the reader sees the end as well, and tells
+    if (failed || self->closing) return;  // the reader sees the end as well, and tells
     self->queued -= self->queue.front().size();
     self->queue.pop_front();
     if (!self->queue.empty()) self->write_next();
@@ -264,7 +264,7 @@ void HelperProcess::State::take_log(std::size_t size) {
     if (c == '\n') {
       show_line();
     } else if (log_line.size() < kMaxLogLine) {
-      const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;   // no escape sequences into a terminal
+      const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;  // no escape sequences into a terminal
       log_line += control ? ' ' : c;
     }
   }
@@ -308,7 +308,7 @@ void HelperProcess::State::close(std::string reason) {
 void HelperProcess::State::reap() {
   int status = 0;
   const int got = ::waitpid(pid, &status, WNOHANG);
-  if (got != 0) {   // ended; or ECHILD, where someone ignores SIGCHLD for the whole program
+  if (got != 0) {  // ended; or ECHILD, where someone ignores SIGCHLD for the whole program
     const std::optional<int> known = got == pid ? std::optional{status} : std::nullopt;
     pid = -1;
     asio::post(executor, [self = shared_from_this(), known] { self->finish(known); });

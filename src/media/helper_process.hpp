@@ -15,14 +15,14 @@ namespace runnel::media {
 class HelperProcess {
  public:
   struct Config {
-    std::string program;            // path, or a name looked for on PATH
-    std::string mode;               // "ingest", "ts", "demand", "scan"
-    int input = -1;                 // descriptor that becomes the helper's standard input; -1: none (end of file at once)
+    std::string program;  // path, or a name looked for on PATH
+    std::string mode;     // "ingest", "ts", "demand", "scan"
+    int input = -1;       // descriptor that becomes the helper's standard input; -1: none (end of file at once)
     // A helper that says nothing for so long (it beats each second) is killed. Measured: a busy machine delays a beat by under 2 s.
     base::Duration silence = std::chrono::seconds{10};
   };
   struct Events {
-    std::function<void(helper::Message)> on_message;      // never a Heartbeat
+    std::function<void(helper::Message)> on_message;  // never a Heartbeat
     // Once, last: the process has ended, was killed for silence, sent what cannot be read, or could not be started; in words for a user.
     std::function<void(std::string why)> on_exit;
   };
@@ -37,11 +37,11 @@ class HelperProcess {
   [[nodiscard]] std::size_t queued_bytes() const;
   // While paused nothing is read, so the helper blocks once the socket is full: back-pressure. Its silence is not counted meanwhile.
   void pause_reading(bool paused);
-  [[nodiscard]] int pid() const;   // -1 once it has ended
+  [[nodiscard]] int pid() const;  // -1 once it has ended
 
  private:
   struct State;
-  std::shared_ptr<State> state_;   // shared with the asynchronous operations under way
+  std::shared_ptr<State> state_;  // shared with the asynchronous operations under way
 };
 
 }  // namespace runnel::media

@@ -24,14 +24,16 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
     process.mode = "ingest";
     if (config_.source == "-") process.input = STDIN_FILENO;
     helper_epoch_.reset();
-    process_ = std::make_unique<HelperProcess>(
-        io_, std::move(process),
-        HelperProcess::Events{.on_message = [weak = weak_from_this()](helper::Message m) {
-                                if (const auto self = weak.lock()) std::visit([&](auto& it) { self->take(it); }, m);
-                              },
-                              .on_exit = [weak = weak_from_this()](std::string why) {
-                                if (const auto self = weak.lock()) self->exited(std::move(why));
-                              }});
+    process_ = std::make_unique<HelperProcess>(io_, std::move(process),
+                                               HelperProcess::Events{.on_message =
+                                                                         [weak = weak_from_this()](helper::Message m) {
+                                                                           if (const auto self = weak.lock())
+                                                                             std::visit([&](auto& it) { self->take(it); }, m);
+                                                                         },
+                                                                     .on_exit =
+                                                                         [weak = weak_from_this()](std::string why) {
+                                                                           if (const auto self = weak.lock()) self->exited(std::move(why));
+                                                                         }});
     started_ = process_->pid() > 0;
     process_->send(helper::StartIngest{config_.source, config_.loop, config_.ladder, next_epoch_});
   }
@@ -54,7 +56,8 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
   }
   void take(helper::Chunk& m) {
     if (m.epoch != helper_epoch_ || !events_.on_chunk) return;
-    events_.on_chunk({epoch_, m.independent, m.media_time, m.duration, m.captured, std::make_shared<const base::Bytes>(std::move(m.bytes))});
+    events_.on_chunk(
+        {epoch_, m.independent, m.media_time, m.duration, m.captured, std::make_shared<const base::Bytes>(std::move(m.bytes))});
   }
   void take(helper::Listening& m) {
     if (events_.on_listening) events_.on_listening(std::move(m.url));
@@ -68,7 +71,7 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
   }
   void take(helper::Error& m) { fail(std::move(m.message)); }
   template <class Other>
-  void take(Other&) {}   // not for this mode
+  void take(Other&) {}  // not for this mode
 
   void exited(std::string why) {
     if (finished_) return;
@@ -105,7 +108,7 @@ class Session final : public IngestSession {
   ~Session() override { ingest_->stop(); }
 
  private:
-  std::shared_ptr<Ingest> ingest_;   // shared with a callback that runs
+  std::shared_ptr<Ingest> ingest_;  // shared with a callback that runs
 };
 
 }  // namespace

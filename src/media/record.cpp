@@ -6,15 +6,16 @@
 #include <concepts>
 
 #include "base/check.hpp"
+#include "media/printable.hpp"
 
 namespace runnel::media {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x524E'4C31;   // "RNL1"
+constexpr std::uint32_t kMagic = 0x524E'4C31;  // "RNL1"
 constexpr std::size_t kCrcOffset = 52;
-constexpr std::size_t kMaxName = 255;           // what a one-byte length holds
-constexpr std::uint64_t kMaxMediaTime = 315'360'000'000'000;   // ten years in microseconds
-constexpr std::uint32_t kMaxDuration = 600'000'000;            // ten minutes in microseconds: a picture that stands still
+constexpr std::size_t kMaxName = 255;                         // what a one-byte length holds
+constexpr std::uint64_t kMaxMediaTime = 315'360'000'000'000;  // ten years in microseconds
+constexpr std::uint32_t kMaxDuration = 600'000'000;           // ten minutes in microseconds: a picture that stands still
 
 // CRC-32C, reflected, byte-wise: RFC 3720 appendix B.4.
 constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
@@ -106,7 +107,7 @@ std::expected<Header, RecordError> get_header(base::ByteView bytes) {
 
 std::string_view cut(std::string_view text, std::size_t limit) {
   std::size_t size = std::min(text.size(), limit);
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;   // whole characters
+  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;  // whole characters
   return text.substr(0, size);
 }
 
@@ -141,7 +142,9 @@ class Fields {
   }
   template <std::unsigned_integral Length>
   std::string text(std::size_t limit) {
-    return std::string{base::as_text(bytes<Length>(limit))};
+    std::string text{base::as_text(bytes<Length>(limit))};
+    make_printable(text);
+    return text;
   }
   std::size_t count(std::size_t limit) {
     const std::size_t n = number<std::uint8_t>();
@@ -271,12 +274,18 @@ base::Bytes make_plain(RecordKind kind, std::uint32_t epoch, base::WallTime now,
 
 std::string_view message(RecordError error) {
   switch (error) {
-    case RecordError::no_record: return "no record begins here";
-    case RecordError::bad_header: return "a record's header contradicts itself";
-    case RecordError::bad_checksum: return "a record's checksum is wrong";
-    case RecordError::bad_payload: return "a record's contents cannot be read";
-    case RecordError::unknown_kind: return "a record is of a later version";
-    case RecordError::cut_off: return "a record is incomplete";
+    case RecordError::no_record:
+      return "no record begins here";
+    case RecordError::bad_header:
+      return "a record's header contradicts itself";
+    case RecordError::bad_checksum:
+      return "a record's checksum is wrong";
+    case RecordError::bad_payload:
+      return "a record's contents cannot be read";
+    case RecordError::unknown_kind:
+      return "a record is of a later version";
+    case RecordError::cut_off:
+      return "a record is incomplete";
   }
   return "";
 }
@@ -371,7 +380,7 @@ RecordReader::Result RecordReader::parse(base::ByteView record) {
   const base::ByteView payload = record.subspan(h.header_length + h.init_length);
   Record out{.epoch = h.epoch, .time = base::from_ntp(h.ntp), .newest_independent = h.newest_independent, .content = {}};
   const std::unexpected bad{RecordError::bad_payload};
-  switch (h.kind) {   // a number from outside, not an enum
+  switch (h.kind) {  // a number from outside, not an enum
     case static_cast<std::uint8_t>(RecordKind::init): {
       auto got = payload.size() <= kMaxInitBlock ? fresh_init(payload, h.epoch) : std::nullopt;
       if (!got) return bad;
@@ -382,8 +391,12 @@ RecordReader::Result RecordReader::parse(base::ByteView record) {
       MediaRecord media;
       const bool known = last_init_epoch_ == h.epoch && base::equal(last_init_, init);
       if (h.independent() && !known && !(media.init = fresh_init(init, h.epoch))) return bad;
-      media.chunk = {h.epoch, h.independent(), base::Duration{static_cast<base::Duration::rep>(h.media_time)}, base::Duration{h.duration},
-                     out.time, std::make_shared<const base::Bytes>(base::to_bytes(payload))};
+      media.chunk = {h.epoch,
+                     h.independent(),
+                     base::Duration{static_cast<base::Duration::rep>(h.media_time)},
+                     base::Duration{h.duration},
+                     out.time,
+                     std::make_shared<const base::Bytes>(base::to_bytes(payload))};
       out.content = std::move(media);
       return out;
     }
@@ -399,7 +412,8 @@ RecordReader::Result RecordReader::parse(base::ByteView record) {
       out.content = std::move(*got);
       return out;
     }
-    default: return std::unexpected{RecordError::unknown_kind};
+    default:
+      return std::unexpected{RecordError::unknown_kind};
   }
 }
 
@@ -419,7 +433,7 @@ std::optional<RecordReader::Result> RecordReader::feed(base::ByteView bytes, boo
     if (!starts_munro || bytes.empty()) return std::nullopt;
     collecting_ = true;
   }
-  if (wanted_ == 0) {   // the header may come in pieces, but never past its munro
+  if (wanted_ == 0) {  // the header may come in pieces, but never past its munro
     if (starts_munro && !partial_.empty()) return skip(RecordError::cut_off);
     const std::size_t missing = std::min(kRecordHeaderBytes - partial_.size(), bytes.size());
     partial_.insert(partial_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(missing));

@@ -15,18 +15,18 @@ namespace runnel::media {
 
 constexpr std::size_t kRecordHeaderBytes = 56;
 constexpr std::size_t kMaxRecordHeaderBytes = 4096;
-constexpr std::size_t kMaxRecordSize = 4U << 20;      // bytes; a chunk of 100 ms at 300 Mb/s
-constexpr std::size_t kMaxInitBlock = 64U << 10;      // bytes; headers seen are 1 to 2 kB
+constexpr std::size_t kMaxRecordSize = 4U << 20;  // bytes; a chunk of 100 ms at 300 Mb/s
+constexpr std::size_t kMaxInitBlock = 64U << 10;  // bytes; headers seen are 1 to 2 kB
 constexpr std::size_t kMaxRecordTracks = 16;
-constexpr std::size_t kMaxLiveHeader = 32U << 10;     // bytes of ftyp + moov: with the tracks' texts it fits kMaxInitBlock
+constexpr std::size_t kMaxLiveHeader = 32U << 10;  // bytes of ftyp + moov: with the tracks' texts it fits kMaxInitBlock
 constexpr std::size_t kMaxRenditions = 16;
 constexpr std::size_t kMaxRecordedFiles = 64;
-constexpr std::size_t kMaxTitle = 1024;               // bytes
-constexpr std::size_t kMaxSwarmId = 1024;             // bytes in wire form; RSA keys are the longest
+constexpr std::size_t kMaxTitle = 1024;    // bytes
+constexpr std::size_t kMaxSwarmId = 1024;  // bytes in wire form; RSA keys are the longest
 constexpr std::uint64_t kNoIndependent = ~std::uint64_t{0};
 
 struct Rendition {
-  base::Bytes swarm_id;   // wire form
+  base::Bytes swarm_id;  // wire form
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::uint64_t bit_rate = 0;
@@ -35,30 +35,30 @@ struct Rendition {
 };
 struct Catalog {
   std::string title;
-  std::vector<Rendition> renditions;   // empty: this swarm is the only one
+  std::vector<Rendition> renditions;  // empty: this swarm is the only one
   friend bool operator==(const Catalog&, const Catalog&) = default;
 };
 struct RecordedFile {
   std::uint32_t epoch = 0;
-  base::Bytes swarm_id;   // of the static swarm, wire form
+  base::Bytes swarm_id;  // of the static swarm, wire form
   std::uint64_t bytes = 0;
   std::string name;
   friend bool operator==(const RecordedFile&, const RecordedFile&) = default;
 };
 struct StreamEnd {
-  std::vector<RecordedFile> files;   // empty: it was not recorded
+  std::vector<RecordedFile> files;  // empty: it was not recorded
   friend bool operator==(const StreamEnd&, const StreamEnd&) = default;
 };
 
 enum class RecordKind : std::uint8_t { init = 1, media = 2, catalog = 3, end = 4 };
 
 enum class RecordError : std::uint8_t {
-  no_record,        // no header with the magic where a record should begin
-  bad_header,       // a length or a time is out of bounds or contradicts another
+  no_record,   // no header with the magic where a record should begin
+  bad_header,  // a length or a time is out of bounds or contradicts another
   bad_checksum,
-  bad_payload,      // the payload of its kind does not parse
-  unknown_kind,     // of a later version: skipped
-  cut_off,          // another munro began, or bytes are missing, before the record was whole
+  bad_payload,   // the payload of its kind does not parse
+  unknown_kind,  // of a later version: skipped
+  cut_off,       // another munro began, or bytes are missing, before the record was whole
 };
 std::string_view message(RecordError error);
 
@@ -88,7 +88,7 @@ class RecordWriter {
 
 // One record as read.
 struct MediaRecord {
-  std::optional<InitSegment> init;   // set when the reader's user does not have this header yet: play it first
+  std::optional<InitSegment> init;  // set when the reader's user does not have this header yet: play it first
   MediaChunk chunk;
 };
 struct Record {
@@ -120,9 +120,9 @@ class RecordReader {
   std::optional<InitSegment> fresh_init(base::ByteView block, std::uint32_t epoch);
 
   base::Bytes partial_;
-  std::size_t wanted_ = 0;       // the record's length, 0 until its header is there
-  bool collecting_ = false;      // inside a record
-  base::Bytes last_init_;        // the init block handed out last, and of which epoch
+  std::size_t wanted_ = 0;   // the record's length, 0 until its header is there
+  bool collecting_ = false;  // inside a record
+  base::Bytes last_init_;    // the init block handed out last, and of which epoch
   std::optional<std::uint32_t> last_init_epoch_;
 };
 

@@ -33,7 +33,7 @@ class Restarts {
  private:
   boost::asio::steady_timer pause_;
   boost::asio::steady_timer calm_;
-  std::shared_ptr<int> count_ = std::make_shared<int>(0);   // shared with the timer's handler, which may run after us
+  std::shared_ptr<int> count_ = std::make_shared<int>(0);  // shared with the timer's handler, which may run after us
 };
 
 }  // namespace runnel::media

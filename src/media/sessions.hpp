@@ -91,6 +91,7 @@ struct ScanResult {
   base::Duration duration{};
   std::vector<TrackInfo> tracks;
   std::optional<base::Bytes> index;     // set where the container has no index of its own
+  std::string reason;                   // why it is not media, for a user: not media at all, an MP4 whose end is missing, ...
 };
 // Reads a file of the caster's own. Destroying the returned handle cancels.
 class ScanSession {

@@ -18,14 +18,16 @@ class Ts : public std::enable_shared_from_this<Ts> {
       : io_(io), config_(std::move(config)), events_(std::move(events)), restarts_(io) {}
 
   void start() {
-    process_ = std::make_unique<HelperProcess>(
-        io_, HelperProcess::Config{.program = config_.program, .mode = "ts"},
-        HelperProcess::Events{.on_message = [weak = weak_from_this()](helper::Message m) {
-                                if (const auto self = weak.lock()) std::visit([&](auto& it) { self->take(it); }, m);
-                              },
-                              .on_exit = [weak = weak_from_this()](std::string why) {
-                                if (const auto self = weak.lock()) self->exited(std::move(why));
-                              }});
+    process_ = std::make_unique<HelperProcess>(io_, HelperProcess::Config{.program = config_.program, .mode = "ts"},
+                                               HelperProcess::Events{.on_message =
+                                                                         [weak = weak_from_this()](helper::Message m) {
+                                                                           if (const auto self = weak.lock())
+                                                                             std::visit([&](auto& it) { self->take(it); }, m);
+                                                                         },
+                                                                     .on_exit =
+                                                                         [weak = weak_from_this()](std::string why) {
+                                                                           if (const auto self = weak.lock()) self->exited(std::move(why));
+                                                                         }});
     started_ = process_->pid() > 0;
     process_->send(helper::StartTs{});
     in_step_ = false;
@@ -58,7 +60,7 @@ class Ts : public std::enable_shared_from_this<Ts> {
   }
   void take(helper::Error& m) { fail(std::move(m.message)); }
   template <class Other>
-  void take(Other&) {}   // not for this mode
+  void take(Other&) {}  // not for this mode
 
   void exited(std::string why) {
     if (failed_) return;
@@ -84,7 +86,7 @@ class Ts : public std::enable_shared_from_this<Ts> {
   bool alive_ = true;
   bool started_ = false;
   bool failed_ = false;
-  bool in_step_ = false;   // no chunk is missing since an independent one
+  bool in_step_ = false;  // no chunk is missing since an independent one
 };
 
 class Session final : public TsSession {
@@ -95,7 +97,7 @@ class Session final : public TsSession {
   void feed(const MediaChunk& chunk) override { ts_->feed(chunk); }
 
  private:
-  std::shared_ptr<Ts> ts_;   // shared with a callback that runs
+  std::shared_ptr<Ts> ts_;  // shared with a callback that runs
 };
 
 }  // namespace

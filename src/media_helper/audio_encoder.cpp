@@ -13,8 +13,8 @@ extern "C" {
 namespace runnel::media_helper {
 namespace {
 
-constexpr std::int64_t kTolerance = AudioEncoder::kSampleRate / 20;    // 50 ms off before sound is moved; containers round to 1 ms
-constexpr std::int64_t kMaxSilence = AudioEncoder::kSampleRate * 10;   // what is filled in at once: a longer gap is a new epoch's matter
+constexpr std::int64_t kTolerance = AudioEncoder::kSampleRate / 20;   // 50 ms off before sound is moved; containers round to 1 ms
+constexpr std::int64_t kMaxSilence = AudioEncoder::kSampleRate * 10;  // what is filled in at once: a longer gap is a new epoch's matter
 
 std::unexpected<std::string> failure(const char* what, int code) {
   return std::unexpected{std::string{"encoding AAC failed: "} + what + ": " + error_text(code)};
@@ -46,7 +46,8 @@ std::expected<AudioEncoder, std::string> AudioEncoder::open(int channels) {
 }
 
 Status AudioEncoder::resample(AVFrame& sound) {
-  const bool changed = sound.sample_rate != source_rate_ || sound.format != source_format_ || sound.ch_layout.nb_channels != source_channels_;
+  const bool changed =
+      sound.sample_rate != source_rate_ || sound.format != source_format_ || sound.ch_layout.nb_channels != source_channels_;
   if (!resampler_ || changed) {
     if (sound.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) av_channel_layout_default(&sound.ch_layout, sound.ch_layout.nb_channels);
     SwrContext* made = nullptr;
@@ -66,7 +67,8 @@ Status AudioEncoder::resample(AVFrame& sound) {
   av_channel_layout_copy(&out->ch_layout, &codec_->ch_layout);
   if (out->nb_samples <= 0) return {};
   if (const int failed = av_frame_get_buffer(out.get(), 0); failed < 0) return failure("no memory", failed);
-  const int got = swr_convert(resampler_.get(), out->data, out->nb_samples, const_cast<const std::uint8_t**>(sound.extended_data), sound.nb_samples);
+  const int got =
+      swr_convert(resampler_.get(), out->data, out->nb_samples, const_cast<const std::uint8_t**>(sound.extended_data), sound.nb_samples);
   if (got < 0) return failure("resampling", got);
   if (av_audio_fifo_write(fifo_.get(), reinterpret_cast<void**>(out->data), got) < got) return failure("no memory", AVERROR(ENOMEM));
   return {};

@@ -159,7 +159,7 @@ struct FrameRange {
 };
 
 // The encoder gives each frame the time of the samples that a decoder will make of it, so its time stamp is its place on the grid.
-std::expected<CutSegment, DemandError> encode(const Canvas& canvas, const AVCodecParameters& output, FrameRange range) {
+std::expected<CutSegment, DemandError> encode(const FilmReader& reader, const Canvas& canvas, const AVCodecParameters& output, FrameRange range) {
   const int channels = output.ch_layout.nb_channels;
   auto encoder = open_encoder(output.sample_rate, channels);
   if (!encoder) return std::unexpected{encoder.error()};
@@ -173,6 +173,7 @@ std::expected<CutSegment, DemandError> encode(const Canvas& canvas, const AVCode
     }
   };
   for (std::int64_t number = range.first - kWarmUpFrames; number <= range.last; ++number) {
+    if (reader.cancelled()) return std::unexpected{DemandError::cancelled};
     const Frame frame = make_frame();
     frame->nb_samples = static_cast<int>(kFrame);
     frame->format = AV_SAMPLE_FMT_FLTP;
@@ -250,7 +251,7 @@ std::expected<CutSegment, DemandError> AudioTranscoder::cut(FilmReader& reader, 
   tail_for_ = tail_.empty() ? 0 : number + 1;
   if (to_the_end) range.last = std::min(range.last, std::max(range.first, (canvas.end() + kFrame - 1) / kFrame));
   canvas.extend_to((range.last + 1) * kFrame);
-  return encode(canvas, *output_, range);
+  return encode(reader, canvas, *output_, range);
 }
 
 }  // namespace runnel::media_helper

@@ -33,27 +33,27 @@ std::size_t BlockCache::run_from(std::uint64_t number) const {
 
 std::expected<BlockCache::Blocks::iterator, ReadError> BlockCache::fetch(std::uint64_t number) {
   run_ = number == next_ ? std::min(run_ * 2, kMaxRun) : 1;
-  const std::size_t run = run_from(number);
   const std::uint64_t offset = number * kBlock;
-  base::Bytes bytes(static_cast<std::size_t>(std::min<std::uint64_t>(run * kBlock, size() - offset)));
+  base::Bytes bytes(static_cast<std::size_t>(std::min<std::uint64_t>(run_from(number) * kBlock, size() - offset)));
   const auto got = reader_.read(offset, bytes);
   if (!got) return std::unexpected{got.error()};
   if (*got == 0) return std::unexpected{ReadError::failed};
   bytes.resize(*got);
-  for (std::size_t i = run; i-- > 0;) {   // last first, so that the one asked for is the newest
-    if (i * kBlock >= bytes.size()) continue;
+  const std::size_t count = (bytes.size() + kBlock - 1) / kBlock;
+  for (std::size_t i = count; i-- > 0;) {   // last first, so that the one asked for is the newest
     const base::ByteView rest = base::ByteView{bytes}.subspan(i * kBlock);
     store(number + i, rest.first(std::min(rest.size(), kBlock)));
   }
-  next_ = number + run;
-  if (run_ > 1 && next_ * kBlock < size()) {
-    const std::uint64_t ahead = std::min<std::uint64_t>(run_ * kBlock, size() - next_ * kBlock);
-    if (!by_number_.contains(next_)) reader_.prefetch(next_ * kBlock, static_cast<std::size_t>(ahead));
+  next_ = number + count;
+  if (run_ > 1 && next_ * kBlock < size() && !by_number_.contains(next_)) {
+    const std::uint64_t ahead = std::min<std::uint64_t>(std::min(run_ * 2, kMaxRun) * kBlock, size() - next_ * kBlock);
+    reader_.prefetch(next_ * kBlock, static_cast<std::size_t>(ahead));
   }
   return blocks_.begin();
 }
 
 void BlockCache::store(std::uint64_t number, base::ByteView bytes) {
+  if (const auto old = by_number_.find(number); old != by_number_.end()) blocks_.erase(old->second);
   blocks_.push_front({number, base::to_bytes(bytes)});
   by_number_[number] = blocks_.begin();
   while (blocks_.size() > kMaxBlocks) {

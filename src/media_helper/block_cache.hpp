@@ -10,8 +10,8 @@
 
 namespace runnel::media_helper {
 
-// Blocks are fetched alone after a jump, and in runs that double (up to kMaxRun) while reading goes on in order: a seek costs
-// one block, a segment few round trips. One owner, one thread.
+// Blocks are fetched alone after a jump, and in runs that double (up to kMaxRun) while reading goes on in order, with the next run
+// announced meanwhile: a seek costs one block, a segment few round trips. One owner, one thread.
 class BlockCache {
  public:
   static constexpr std::size_t kBlock = 64U << 10;

@@ -58,11 +58,12 @@ std::string vp9(const AVCodecParameters& parameters, double frame_rate) {
     double sample_rate;
     double picture_size;
   };
-  constexpr std::array kLevels{Level{10, 829'440, 36'864},          Level{11, 2'764'800, 73'728},        Level{20, 4'608'000, 122'880},
-                               Level{21, 9'216'000, 245'760},       Level{30, 20'736'000, 552'960},      Level{31, 36'864'000, 983'040},
-                               Level{40, 83'558'400, 2'228'224},    Level{41, 160'432'128, 2'228'224},   Level{50, 311'951'360, 8'912'896},
-                               Level{51, 588'251'136, 8'912'896},   Level{52, 1'176'502'272, 8'912'896}, Level{60, 1'176'502'272, 35'651'584},
-                               Level{61, 2'353'004'544, 35'651'584}};
+  constexpr std::array kLevels{
+      Level{10, 829'440, 36'864},          Level{11, 2'764'800, 73'728},        Level{20, 4'608'000, 122'880},
+      Level{21, 9'216'000, 245'760},       Level{30, 20'736'000, 552'960},      Level{31, 36'864'000, 983'040},
+      Level{40, 83'558'400, 2'228'224},    Level{41, 160'432'128, 2'228'224},   Level{50, 311'951'360, 8'912'896},
+      Level{51, 588'251'136, 8'912'896},   Level{52, 1'176'502'272, 8'912'896}, Level{60, 1'176'502'272, 35'651'584},
+      Level{61, 2'353'004'544, 35'651'584}};
   const double size = static_cast<double>(parameters.width) * parameters.height;
   const double rate = size * (frame_rate > 0 ? frame_rate : 30);
   unsigned level = 62;
@@ -116,22 +117,30 @@ std::vector<base::ByteView> h264_nals(base::ByteView data, unsigned length_bytes
     i += 2;
   }
   if (start) nals.push_back(data.subspan(*start));
-  for (base::ByteView& nal : nals) {   // zeros before the next start code belong to nobody
+  for (base::ByteView& nal : nals) {  // zeros before the next start code belong to nobody
     while (!nal.empty() && nal.back() == std::byte{0}) nal = nal.first(nal.size() - 1);
   }
   return nals;
 }
 
 std::string codec_string(const AVCodecParameters& parameters, double frame_rate) {
-  switch (parameters.codec_id) {   // a third party's enum of hundreds
-    case AV_CODEC_ID_H264: return avc(extradata(parameters));
-    case AV_CODEC_ID_AAC: return aac(extradata(parameters));
-    case AV_CODEC_ID_MP3: return "mp4a.6b";
-    case AV_CODEC_ID_OPUS: return "opus";
-    case AV_CODEC_ID_FLAC: return "flac";
-    case AV_CODEC_ID_AV1: return av1(extradata(parameters));
-    case AV_CODEC_ID_VP9: return vp9(parameters, frame_rate);
-    default: return {};
+  switch (parameters.codec_id) {  // a third party's enum of hundreds
+    case AV_CODEC_ID_H264:
+      return avc(extradata(parameters));
+    case AV_CODEC_ID_AAC:
+      return aac(extradata(parameters));
+    case AV_CODEC_ID_MP3:
+      return "mp4a.6b";
+    case AV_CODEC_ID_OPUS:
+      return "opus";
+    case AV_CODEC_ID_FLAC:
+      return "flac";
+    case AV_CODEC_ID_AV1:
+      return av1(extradata(parameters));
+    case AV_CODEC_ID_VP9:
+      return vp9(parameters, frame_rate);
+    default:
+      return {};
   }
 }
 

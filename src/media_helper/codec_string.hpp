@@ -22,7 +22,7 @@ media::TrackInfo describe_track(const AVCodecParameters& parameters, double fram
 std::vector<base::ByteView> h264_nals(base::ByteView data, unsigned length_bytes);
 // The length field's size that avcC extradata announces, 0 if the extradata is not avcC.
 unsigned h264_length_bytes(base::ByteView extradata);
-enum class H264Nal : std::uint8_t { slice = 1, idr = 5, sei = 6, sps = 7, pps = 8 };   // ITU-T H.264 table 7-1
+enum class H264Nal : std::uint8_t { slice = 1, idr = 5, sei = 6, sps = 7, pps = 8 };  // ITU-T H.264 table 7-1
 std::uint8_t h264_nal_type(base::ByteView nal);
 
 inline base::ByteView view(const std::uint8_t* data, int size) {

@@ -15,28 +15,6 @@ constexpr std::int64_t kEndless = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t rescale(std::int64_t value, AVRational from) { return av_rescale_q(value, from, kMicroseconds); }
 
-struct TopLevelBox {
-  std::uint64_t size = 0;   // 0: to the end of the file
-  std::string type;
-};
-std::expected<std::optional<TopLevelBox>, DemandError> read_box(BlockCache& cache, std::uint64_t at) {
-  std::array<std::byte, 16> head{};
-  std::size_t have = 0;
-  while (have < head.size() && at + have < cache.size()) {
-    const auto got = cache.read(at + have, base::MutableByteView{head}.subspan(have));
-    if (!got) return std::unexpected{got.error() == ReadError::cancelled ? DemandError::cancelled : DemandError::read_failed};
-    if (*got == 0) break;
-    have += *got;
-  }
-  base::Reader reader{base::ByteView{head}.first(have)};
-  const auto size = reader.read<std::uint32_t>();
-  const auto type = reader.read_view(4);
-  if (!size || !type) return std::optional<TopLevelBox>{};
-  TopLevelBox box{.size = *size, .type = std::string{base::as_text(*type)}};
-  if (*size == 1) box.size = reader.read<std::uint64_t>().value_or(0);
-  return box;
-}
-
 // The time at which decoding may begin runs behind or ahead of what the index tells (decode times) by the first frame's delay.
 std::int64_t first_delay(const AVStream& stream) {
   const AVIndexEntry* first = avformat_index_get_entry(const_cast<AVStream*>(&stream), 0);
@@ -65,6 +43,24 @@ void use_scanned(FilmIndex& film, const ScannedIndex& scanned, std::uint64_t fil
 
 }  // namespace
 
+std::expected<std::optional<TopLevelBox>, DemandError> read_top_level_box(BlockCache& cache, std::uint64_t at) {
+  std::array<std::byte, 16> head{};
+  std::size_t have = 0;
+  while (have < head.size() && at + have < cache.size()) {
+    const auto got = cache.read(at + have, base::MutableByteView{head}.subspan(have));
+    if (!got) return std::unexpected{got.error() == ReadError::cancelled ? DemandError::cancelled : DemandError::read_failed};
+    if (*got == 0) break;
+    have += *got;
+  }
+  base::Reader reader{base::ByteView{head}.first(have)};
+  const auto size = reader.read<std::uint32_t>();
+  const auto type = reader.read_view(4);
+  if (!size || !type) return std::optional<TopLevelBox>{};
+  TopLevelBox box{.size = *size, .type = std::string{base::as_text(*type)}};
+  if (*size == 1) box.size = reader.read<std::uint64_t>().value_or(0);
+  return box;
+}
+
 std::optional<std::int64_t> FilmIndex::time_us(const AVPacket& packet, AVRational time_base) const {
   const std::int64_t stamp = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
   if (stamp == AV_NOPTS_VALUE) return std::nullopt;
@@ -84,7 +80,7 @@ std::expected<std::optional<std::uint64_t>, DemandError> find_first_fragment(Blo
   std::uint64_t at = 0;
   bool seen_moov = false;
   for (int i = 0; i < kMaxTopLevelBoxes && at < cache.size(); ++i) {
-    const auto box = read_box(cache, at);
+    const auto box = read_top_level_box(cache, at);
     if (!box) return std::unexpected{box.error()};
     if (!*box || (i == 0 && (*box)->type != "ftyp" && (*box)->type != "styp" && (*box)->type != "moov")) break;
     if ((*box)->type == "moof" && seen_moov) return at;

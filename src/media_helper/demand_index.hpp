@@ -44,6 +44,13 @@ struct FilmIndex {
   [[nodiscard]] std::int64_t end_us(std::size_t number) const;
 };
 
+struct TopLevelBox {
+  std::uint64_t size = 0;   // 0: to the end of the file
+  std::string type;
+};
+// The head of an MP4 box; nullopt at the end of the file.
+std::expected<std::optional<TopLevelBox>, DemandError> read_top_level_box(BlockCache& cache, std::uint64_t at);
+
 // Whether an MP4 is fragmented, and then where its first fragment begins.
 std::expected<std::optional<std::uint64_t>, DemandError> find_first_fragment(BlockCache& cache);
 

@@ -10,9 +10,9 @@
 namespace runnel::media_helper {
 namespace {
 
-constexpr int kMaxWidth = 1920;    // what two cores encode in real time (measured: 1080p30 superfast at 1.6 x)
+constexpr int kMaxWidth = 1920;  // what two cores encode in real time (measured: 1080p30 superfast at 1.6 x)
 constexpr int kMaxHeight = 1080;
-constexpr int kFastWidth = 1280;   // wider than this gets the faster preset
+constexpr int kFastWidth = 1280;  // wider than this gets the faster preset
 constexpr base::Duration kHalfRateBehind = std::chrono::seconds{1};
 constexpr base::Duration kQuarterRateBehind = std::chrono::seconds{3};
 

@@ -14,14 +14,14 @@ struct AVAudioFifo;
 
 namespace runnel::media_helper {
 
-using Status = std::expected<void, std::string>;   // the error is for a user
+using Status = std::expected<void, std::string>;  // the error is for a user
 using PacketSink = std::function<Status(AVPacket&)>;
 
 struct VideoSettings {
-  int width = 0;               // pixels, even
+  int width = 0;  // pixels, even
   int height = 0;
-  double frame_rate = 30;      // a guess is enough: time stamps are carried
-  std::int64_t bit_rate = 0;   // bits per second; 0: as the picture needs, bounded for its size
+  double frame_rate = 30;     // a guess is enough: time stamps are carried
+  std::int64_t bit_rate = 0;  // bits per second; 0: as the picture needs, bounded for its size
   const char* preset = "veryfast";
 };
 
@@ -91,7 +91,7 @@ class AudioEncoder {
   int source_format_ = -1;
   int source_channels_ = 0;
   std::unique_ptr<AVAudioFifo, FreeFifo> fifo_;
-  std::int64_t next_pts_ = AV_NOPTS_VALUE;   // of the first sample in the fifo
+  std::int64_t next_pts_ = AV_NOPTS_VALUE;  // of the first sample in the fifo
 };
 
 }  // namespace runnel::media_helper

@@ -6,6 +6,7 @@ extern "C" {
 }
 
 #include <array>
+#include <cmath>
 #include <new>
 
 namespace runnel::media_helper {
@@ -26,6 +27,12 @@ Parameters copy_parameters(const AVCodecParameters& from) {
   Parameters to{avcodec_parameters_alloc()};
   if (!to || avcodec_parameters_copy(to.get(), &from) < 0) throw std::bad_alloc{};
   return to;
+}
+
+bool has_sane_times(const AVPacket& packet, AVRational base) {
+  constexpr double kTenYears = 315'360'000;  // seconds
+  const auto sane = [&](std::int64_t t) { return t == AV_NOPTS_VALUE || std::abs(static_cast<double>(t) * av_q2d(base)) < kTenYears; };
+  return base.num > 0 && base.den > 0 && sane(packet.dts) && sane(packet.pts) && packet.duration >= 0 && sane(packet.duration);
 }
 
 std::string error_text(int code) {

@@ -61,8 +61,9 @@ void set_up_ffmpeg();
 std::string error_text(int code);
 
 constexpr AVRational kMicroseconds{1, 1'000'000};
-inline base::Duration to_duration(std::int64_t ticks, AVRational base) {
-  return base::Duration{av_rescale_q(ticks, base, kMicroseconds)};
-}
+// Time stamps within ten years of zero, where there are any: hostile containers may claim anything, and sums must not overflow.
+bool has_sane_times(const AVPacket& packet, AVRational base);
+
+inline base::Duration to_duration(std::int64_t ticks, AVRational base) { return base::Duration{av_rescale_q(ticks, base, kMicroseconds)}; }
 
 }  // namespace runnel::media_helper

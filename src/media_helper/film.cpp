@@ -161,6 +161,17 @@ std::unique_ptr<Film::Track> Film::convert(int stream, media::TrackInfo& info) {
   return std::make_unique<ConvertedTrack<Transcoder>>(stream, std::move(*header), std::move(*transcoder));
 }
 
+bool Film::wants_index() const {
+  const FilmIndex& film = reader_->film();
+  switch (film.seek_by) {
+    case SeekBy::container_index:
+    case SeekBy::position: return false;
+    case SeekBy::demuxer_search: return film.has_video;   // raw audio has time stamps in no packet; its demuxers count
+    case SeekBy::sync_search: return true;
+  }
+  return false;
+}
+
 std::expected<base::Bytes, DemandError> Film::init(std::uint32_t track) {
   if (track >= tracks_.size() || tracks_[track]->header() == nullptr) return std::unexpected{DemandError::no_such_track};
   return tracks_[track]->header()->bytes;

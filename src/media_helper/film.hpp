@@ -18,6 +18,10 @@ class Film {
   ~Film();
 
   [[nodiscard]] const media::DemandIndex& index() const { return index_; }
+  // "video/mp4", ...
+  [[nodiscard]] const std::string& mime() const { return reader_->mime(); }
+  // True if cuts are only approximate for want of an index.
+  [[nodiscard]] bool wants_index() const;
   // ftyp + moov. Errors: no_such_track (subtitles have none), encoder.
   [[nodiscard]] std::expected<base::Bytes, DemandError> init(std::uint32_t track);
   // moof + mdat, or a WebVTT document. After cancelled and read_failed the next call begins anew.

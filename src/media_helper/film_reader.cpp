@@ -10,6 +10,7 @@ namespace runnel::media_helper {
 namespace {
 
 constexpr std::uint64_t kTailBytes = 4U << 20;        // where the last fragment is looked for
+constexpr std::size_t kHeadBytes = 4096;              // where the document type of Matroska and the brand of MP4 stand
 constexpr int kSearchSteps = 12;                      // halves: a film of hours down to seconds
 constexpr std::int64_t kSearchGoodUs = 4'000'000;     // near enough before the time looked for
 constexpr std::int64_t kSearchLeadUs = 1'000'000;     // demuxers search decode times, which run before the times of pictures
@@ -30,6 +31,9 @@ std::expected<std::unique_ptr<FilmReader>, DemandError> FilmReader::open(RandomR
   if (!index) return std::unexpected{index.error()};
   film->film_ = std::move(*index);
   film->remember_streams();
+  base::Bytes head(kHeadBytes);
+  const auto got = film->cache_.read(0, head);
+  film->mime_ = mime_type(*film->container_, film->film_.has_video, base::ByteView{head}.first(got.value_or(0)));
   if (film->film_.seek_by == SeekBy::sync_search) {
     if (const auto prepared = film->prepare_search(); !prepared) return std::unexpected{prepared.error()};
   }

@@ -22,11 +22,12 @@ class FilmReader {
   struct Options {
     std::string name;
     std::optional<ScannedIndex> scanned;
-    std::function<bool()> cancelled;   // asked between packets; may be empty
+    std::function<bool()> cancelled;   // asked between packets and pictures; may be empty
   };
   static std::expected<std::unique_ptr<FilmReader>, DemandError> open(RandomReader& reader, Options options);
 
   [[nodiscard]] const FilmIndex& film() const { return film_; }
+  [[nodiscard]] const std::string& mime() const { return mime_; }
   [[nodiscard]] const StreamFacts& stream(int index) const { return streams_[static_cast<std::size_t>(index)]; }
 
   // What next() gives then begins at or before segment `number` of that stream (and of others: except for MP4, they are met too).
@@ -55,6 +56,7 @@ class FilmReader {
   BlockCache cache_;
   Options options_;
   FilmIndex film_;
+  std::string mime_;
   std::vector<StreamFacts> streams_;
   std::unique_ptr<Container> container_;
 };

@@ -21,9 +21,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLongestRetry{10};
-constexpr int kMaxRetries = 60;                          // about ten minutes of a pulled source being away
+constexpr int kMaxRetries = 60;  // about ten minutes of a pulled source being away
 constexpr base::Duration kPullLead = std::chrono::seconds{1};
-constexpr base::Duration kTestSkip = std::chrono::milliseconds{500};   // later than this, pictures are left out
+constexpr base::Duration kTestSkip = std::chrono::milliseconds{500};  // later than this, pictures are left out
 constexpr int kToneSamples = 1024;
 
 base::WallTime wall_now() {
@@ -42,11 +42,11 @@ class Ingest {
 
   int run() {
     const std::string_view source = start_.source;
-    const Status done = source.starts_with("test:")          ? run_test()
-                        : source == "-"                      ? run_input()
-                        : is_publish_source(source)          ? run_publish()
+    const Status done = source.starts_with("test:")         ? run_test()
+                        : source == "-"                     ? run_input()
+                        : is_publish_source(source)         ? run_publish()
                         : source.find("://") != source.npos ? run_pull()
-                                                             : run_file();
+                                                            : run_file();
     if (done) {
       link_.send(messages::End{});
     } else {
@@ -133,7 +133,9 @@ Status Ingest::run_publish() {
 
 // What a publisher sends is never a reason to end the stream: the next one may do better.
 void Ingest::run_publication(Publication& publication) {
-  const auto unusable = [&](const std::string& why) { notice("the publisher from " + publication.remote.to_string() + " cannot be streamed: " + why); };
+  const auto unusable = [&](const std::string& why) {
+    notice("the publisher from " + publication.remote.to_string() + " cannot be streamed: " + why);
+  };
   auto input = LiveInput::open_bytes([&](base::MutableByteView to) { return publication.bytes->read(to); }, publication.format);
   if (!input) return unusable(input.error());
   Pacer pacer{kPullLead};
@@ -217,7 +219,7 @@ Status Ingest::run_test() {
   settings.height = options->height;
   settings.frame_rate = options->rate;
   settings.bit_rate = options->bit_rate;
-  settings.preset = "superfast";   // a test stream leaves the machine to the test
+  settings.preset = "superfast";  // a test stream leaves the machine to the test
   do {
     auto video = VideoEncoder::open(settings);
     if (!video) return std::unexpected{video.error()};

@@ -83,7 +83,7 @@ void HelperLink::send(const messages::Message& message) {
   while (!rest.empty() && !broken_) {
     const ssize_t sent = ::send(descriptor_, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) broken_ = true;   // the reader sees the end too, and ends the process
+    if (sent < 0) broken_ = true;  // the reader sees the end too, and ends the process
     if (sent > 0) rest = rest.subspan(static_cast<std::size_t>(sent));
   }
 }

@@ -39,7 +39,7 @@ class HelperLink {
   class Busy {
    public:
     explicit Busy(HelperLink& link) : Busy(&link) {}
-    explicit Busy(HelperLink* link);   // nullptr: nobody watches (unit tests)
+    explicit Busy(HelperLink* link);  // nullptr: nobody watches (unit tests)
     ~Busy();
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
@@ -66,7 +66,7 @@ class HelperLink {
   int descriptor_;
   void (*on_closed_)();
   std::mutex write_mutex_;
-  bool broken_ = false;                 // by write_mutex_
+  bool broken_ = false;  // by write_mutex_
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -74,12 +74,12 @@ class HelperLink {
     messages::Message message;
     std::size_t bytes;
   };
-  std::deque<Incoming> incoming_;       // by mutex_
-  std::size_t incoming_bytes_ = 0;      // by mutex_
-  bool closed_ = false;                 // by mutex_
-  bool stopping_ = false;               // by mutex_
-  std::deque<BusyEntry> busy_;          // by mutex_; a handful: one per thread that works
-  std::uint64_t next_busy_ = 1;         // by mutex_
+  std::deque<Incoming> incoming_;   // by mutex_
+  std::size_t incoming_bytes_ = 0;  // by mutex_
+  bool closed_ = false;             // by mutex_
+  bool stopping_ = false;           // by mutex_
+  std::deque<BusyEntry> busy_;      // by mutex_; a handful: one per thread that works
+  std::uint64_t next_busy_ = 1;     // by mutex_
 
   std::thread reader_;
   std::thread beater_;

@@ -52,7 +52,7 @@ std::expected<void, std::string> LiveInput::open(const std::string& location, co
   made->interrupt_callback = {&LiveInput::expired, this};
   if (io_) made->pb = io_.get();
   deadline_ = std::chrono::steady_clock::now() + kOpenTimeout;
-  int failed = avformat_open_input(&made, location.c_str(), format, &options);   // frees the context when it fails
+  int failed = avformat_open_input(&made, location.c_str(), format, &options);  // frees the context when it fails
   av_dict_free(&options);
   if (failed >= 0) {
     format_.reset(made);

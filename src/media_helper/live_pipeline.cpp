@@ -24,7 +24,7 @@ std::int64_t guess_dts(const AVStream& stream, std::int64_t last_dts, const AVPa
   if (length <= 0 && stream.avg_frame_rate.num > 0) length = av_rescale_q(1, av_inv_q(stream.avg_frame_rate), stream.time_base);
   if (last_dts != AV_NOPTS_VALUE) return last_dts + std::max<std::int64_t>(length, 1);
   if (packet.pts == AV_NOPTS_VALUE) return 0;
-  return packet.pts - length * std::clamp(stream.codecpar->video_delay, 0, 16);   // H.264 reorders 16 pictures at most
+  return packet.pts - length * std::clamp(stream.codecpar->video_delay, 0, 16);  // H.264 reorders 16 pictures at most
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ Status LivePipeline::drain() {
     auto done = (*lane)->path->finish([&](AVPacket& p, bool independent) { return emit(is_video, p, independent); });
     if (!done) return done;
   }
-  if (!open_) {   // too short for both streams to show what they are
+  if (!open_) {  // too short for both streams to show what they are
     if (audio_ && !audio_->path->ready()) audio_.reset();
     if (video_ && !video_->path->ready()) video_.reset();
     if (auto done = begin_if_ready(); !done) return done;
@@ -105,7 +105,8 @@ bool LivePipeline::jumped(Lane& lane, const AVPacket& packet) const {
 // A stream that showed up after the choice was made, of a kind that is missing (FLV announces nothing).
 bool LivePipeline::may_add(const AVPacket& packet) const {
   const AVFormatContext& format = input_->format();
-  if (late_streams_ >= kMaxLateStreams || packet.stream_index < 0 || static_cast<unsigned>(packet.stream_index) >= format.nb_streams) return false;
+  if (late_streams_ >= kMaxLateStreams || packet.stream_index < 0 || static_cast<unsigned>(packet.stream_index) >= format.nb_streams)
+    return false;
   const AVCodecParameters& p = *format.streams[packet.stream_index]->codecpar;
   if (p.codec_type == AVMEDIA_TYPE_VIDEO) return !video_ && p.width > 0;
   return p.codec_type == AVMEDIA_TYPE_AUDIO && !audio_ && p.sample_rate > 0;
@@ -123,7 +124,7 @@ Status LivePipeline::take(AVPacket& packet) {
     if (auto done = new_epoch(); !done) return done;
     lane = lane_of();
   }
-  if (lane == nullptr) return {};
+  if (lane == nullptr || !has_sane_times(packet, lane->stream->time_base)) return {};
   if (packet.dts == AV_NOPTS_VALUE) packet.dts = guess_dts(*lane->stream, lane->last_dts, packet);
   if (jumped(*lane, packet)) {
     if (auto done = new_epoch(); !done) return done;

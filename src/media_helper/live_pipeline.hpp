@@ -19,16 +19,17 @@ namespace runnel::media_helper {
 class LivePipeline {
  public:
   struct Config {
-    HelperLink* link = nullptr;   // may be null in tests
+    HelperLink* link = nullptr;  // may be null in tests
     std::uint32_t first_epoch = 0;
     std::function<void(std::string)> notice;
   };
-  LivePipeline(Config config, Packager::Sink sink) : config_(std::move(config)), packager_(std::move(sink)), next_epoch_(config_.first_epoch) {}
+  LivePipeline(Config config, Packager::Sink sink)
+      : config_(std::move(config)), packager_(std::move(sink)), next_epoch_(config_.first_epoch) {}
 
   struct Outcome {
-    bool any_media = false;   // at least one epoch began
-    int code = 0;             // what reading ended with: AVERROR_EOF or another of FFmpeg's
-    std::string error;        // not empty: the source cannot be streamed, in words for a user
+    bool any_media = false;  // at least one epoch began
+    int code = 0;            // what reading ended with: AVERROR_EOF or another of FFmpeg's
+    std::string error;       // not empty: the source cannot be streamed, in words for a user
   };
   [[nodiscard]] Outcome run(LiveInput& input, Pacer& pacer);
 
@@ -41,8 +42,8 @@ class LivePipeline {
   static constexpr base::Duration kWaitForAudio = std::chrono::seconds{5};
   static constexpr base::Duration kWaitForVideo = std::chrono::seconds{15};
   static constexpr std::size_t kMaxHeldPackets = 4000;
-  static constexpr int kMaxLateStreams = 3;   // streams that show up late may reopen the epoch so often
-  static constexpr int kMaxStrays = 500;      // packets with far-off time stamps that are left out at an epoch's start
+  static constexpr int kMaxLateStreams = 3;  // streams that show up late may reopen the epoch so often
+  static constexpr int kMaxStrays = 500;     // packets with far-off time stamps that are left out at an epoch's start
 
  private:
   struct Lane {
@@ -78,10 +79,10 @@ class LivePipeline {
   Pacer* pacer_ = nullptr;
   std::optional<Lane> video_;
   std::optional<Lane> audio_;
-  bool open_ = false;   // the epoch has begun
+  bool open_ = false;  // the epoch has begun
   std::deque<Held> held_;
-  std::optional<base::Duration> epoch_start_;   // decode time of its first packet
-  base::Duration now_{};                        // decode time of the newest
+  std::optional<base::Duration> epoch_start_;  // decode time of its first packet
+  base::Duration now_{};                       // decode time of the newest
   base::WallTime captured_{};
   int late_streams_ = 0;
   int strays_ = 0;

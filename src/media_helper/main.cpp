@@ -24,6 +24,8 @@ struct Mode {
 constexpr std::array kModes{
     Mode{"ingest", run_ingest},
     Mode{"ts", run_ts},
+    Mode{"demand", run_demand},
+    Mode{"scan", run_scan},
 };
 
 int usage() {
@@ -40,7 +42,7 @@ bool has_socket() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);   // a node that is killed takes its helpers with it
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a node that is killed takes its helpers with it
   ::signal(SIGPIPE, SIG_IGN);
   if (argc != 2 || !has_socket()) return usage();
   set_up_ffmpeg();

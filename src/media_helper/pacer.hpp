@@ -16,15 +16,15 @@ class Pacer {
   void wait(base::Duration dts);
   // How late the last packet was.
   [[nodiscard]] base::Duration behind() const { return behind_; }
-  void restart() { anchor_.reset(); }   // a new epoch: times begin anew
+  void restart() { anchor_.reset(); }  // a new epoch: times begin anew
 
-  static constexpr std::chrono::seconds kGiveUp{10};   // later than this, lost time is not made up for
+  static constexpr std::chrono::seconds kGiveUp{10};  // later than this, lost time is not made up for
 
  private:
   using Clock = std::chrono::steady_clock;
   base::Duration lead_;
   base::Duration behind_{};
-  std::optional<Clock::time_point> anchor_;   // when decode time zero was due
+  std::optional<Clock::time_point> anchor_;  // when decode time zero was due
 };
 
 }  // namespace runnel::media_helper

@@ -32,7 +32,7 @@ Packager::~Packager() = default;
 AVStream* Packager::add_stream(const PackagedTrack& track, AVRational base) {
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
   if (stream == nullptr || avcodec_parameters_copy(stream->codecpar, track.parameters) < 0) return nullptr;
-  stream->codecpar->codec_tag = 0;   // the source container's tag means nothing in MP4
+  stream->codecpar->codec_tag = 0;  // the source container's tag means nothing in MP4
   stream->time_base = base;
   if (!track.info.language.empty()) av_dict_set(&stream->metadata, "language", track.info.language.c_str(), 0);
   return stream;
@@ -90,7 +90,8 @@ std::expected<void, std::string> Packager::write(Track& track, AVPacket& packet)
   // Sources repeat or reverse time stamps now and then; the container must not.
   if (track.last_dts != AV_NOPTS_VALUE && packet.dts <= track.last_dts) packet.dts = track.last_dts + 1;
   packet.pts = std::max(packet.pts, packet.dts);
-  if (packet.duration <= 0 && track.frame_duration == 0 && track.last_dts != AV_NOPTS_VALUE) track.frame_duration = packet.dts - track.last_dts;
+  if (packet.duration <= 0 && track.frame_duration == 0 && track.last_dts != AV_NOPTS_VALUE)
+    track.frame_duration = packet.dts - track.last_dts;
   if (packet.duration <= 0) packet.duration = track.frame_duration;
   track.last_dts = packet.dts;
   const int failed = av_write_frame(muxer_.get(), &packet);
@@ -136,7 +137,7 @@ std::expected<void, std::string> Packager::write_audio(AVPacket& packet, base::W
   const base::Duration dts = to_duration(packet.dts, audio_->input_base);
   if (!base_ && video_) return {};
   if (!base_) base_ = dts;
-  if (dts < *base_) return {};   // heard before the first picture
+  if (dts < *base_) return {};  // heard before the first picture
   const std::int64_t shift = av_rescale_q(base_->count(), kMicroseconds, audio_->stream->time_base);
   av_packet_rescale_ts(&packet, audio_->input_base, audio_->stream->time_base);
   packet.dts -= shift;

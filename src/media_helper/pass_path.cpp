@@ -8,8 +8,8 @@
 namespace runnel::media_helper {
 namespace {
 
-constexpr base::Duration kMaxWaitForIdr = std::chrono::seconds{12};   // OBS's longest default is 250 frames: 10 s at 25 per second
-constexpr int kOpenGopsBeforeTranscoding = 3;                         // key frames that are no IDR, one after the other
+constexpr base::Duration kMaxWaitForIdr = std::chrono::seconds{12};  // OBS's longest default is 250 frames: 10 s at 25 per second
+constexpr int kOpenGopsBeforeTranscoding = 3;                        // key frames that are no IDR, one after the other
 
 void set_extradata(AVCodecParameters& parameters, base::ByteView bytes) {
   av_freep(&parameters.extradata);
@@ -52,7 +52,8 @@ class PassVideo final : public TrackPath {
 
   std::expected<Taken, std::string> push(AVPacket& packet, const Emit& emit) override {
     if (packet.pts == AV_NOPTS_VALUE && stream_->codecpar->video_delay > 0) return Taken::must_transcode;
-    if (const base::ByteView fresh = side_data(packet, AV_PKT_DATA_NEW_EXTRADATA); !fresh.empty() && !learn(fresh)) return Taken::new_parameters;
+    if (const base::ByteView fresh = side_data(packet, AV_PKT_DATA_NEW_EXTRADATA); !fresh.empty() && !learn(fresh))
+      return Taken::new_parameters;
     bool independent = (packet.flags & AV_PKT_FLAG_KEY) != 0;
     if (stream_->codecpar->codec_id == AV_CODEC_ID_H264) {
       const auto nals = h264_nals(view(packet), h264_length_bytes(extradata(*stream_->codecpar)));
@@ -64,7 +65,7 @@ class PassVideo final : public TrackPath {
       }
       if (too_few_idrs(packet, key, independent)) return Taken::must_transcode;
     }
-    if (!ready()) return Taken::yes;   // nothing can be decoded yet
+    if (!ready()) return Taken::yes;  // nothing can be decoded yet
     if (auto done = emit(packet, independent); !done) return std::unexpected{done.error()};
     return Taken::yes;
   }
@@ -100,10 +101,10 @@ class PassVideo final : public TrackPath {
 
   AVStream* stream_;
   Parameters parameters_;
-  base::Bytes sets_;   // H.264 in Annex B: the parameter sets of this epoch
+  base::Bytes sets_;  // H.264 in Annex B: the parameter sets of this epoch
   double frame_rate_ = 0;
-  int open_gops_ = 0;                       // since the last IDR
-  std::int64_t since_ = AV_NOPTS_VALUE;     // decode time of the last IDR, or of the first packet
+  int open_gops_ = 0;                    // since the last IDR
+  std::int64_t since_ = AV_NOPTS_VALUE;  // decode time of the last IDR, or of the first packet
 };
 
 class PassAudio final : public TrackPath {
@@ -145,7 +146,9 @@ class PassAudio final : public TrackPath {
   }
   Status finish(const Emit&) override { return {}; }
   bool ready() const override { return stream_->codecpar->codec_id != AV_CODEC_ID_AAC || parameters_->extradata_size > 0; }
-  PackagedTrack track() const override { return {parameters_.get(), stream_->time_base, describe_track(*parameters_, 0, stream_->metadata)}; }
+  PackagedTrack track() const override {
+    return {parameters_.get(), stream_->time_base, describe_track(*parameters_, 0, stream_->metadata)};
+  }
 
  private:
   AVStream* stream_;
@@ -164,15 +167,20 @@ std::expected<std::unique_ptr<TrackPath>, std::string> pass_audio(const PathOpti
 }
 
 bool plays_as_it_is(const AVCodecParameters& p) {
-  switch (p.codec_id) {   // a third party's enum of hundreds
-    case AV_CODEC_ID_H264: return p.format == AV_PIX_FMT_YUV420P || p.format == AV_PIX_FMT_YUVJ420P || p.format == AV_PIX_FMT_NONE;
-    case AV_CODEC_ID_AV1: return p.extradata_size > 0;   // TS carries AV1 without the header that MP4 needs
-    case AV_CODEC_ID_VP9: return p.profile <= 0 || p.profile == 2;
+  switch (p.codec_id) {  // a third party's enum of hundreds
+    case AV_CODEC_ID_H264:
+      return p.format == AV_PIX_FMT_YUV420P || p.format == AV_PIX_FMT_YUVJ420P || p.format == AV_PIX_FMT_NONE;
+    case AV_CODEC_ID_AV1:
+      return p.extradata_size > 0;  // TS carries AV1 without the header that MP4 needs
+    case AV_CODEC_ID_VP9:
+      return p.profile <= 0 || p.profile == 2;
     case AV_CODEC_ID_AAC:
       return p.profile == FF_PROFILE_UNKNOWN || p.profile == FF_PROFILE_AAC_LOW || p.profile == FF_PROFILE_AAC_HE ||
              p.profile == FF_PROFILE_AAC_HE_V2;
-    case AV_CODEC_ID_OPUS: return p.extradata_size > 0;
-    default: return false;
+    case AV_CODEC_ID_OPUS:
+      return p.extradata_size > 0;
+    default:
+      return false;
   }
 }
 

@@ -97,8 +97,9 @@ std::expected<RtmpUrl, std::string> parse_rtmp_url(std::string_view url) {
   if (!path.empty()) path.remove_prefix(1);
   const std::size_t slash = path.substr(0, parts->path.size()).rfind('/');
   if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size()) {
-    return std::unexpected("an RTMP source needs an application and a stream key, as in rtmp://0.0.0.0:1935/live/KEY: without a key "
-                           "anybody could publish");
+    return std::unexpected(
+        "an RTMP source needs an application and a stream key, as in rtmp://0.0.0.0:1935/live/KEY: without a key "
+        "anybody could publish");
   }
   return RtmpUrl{*listen, std::string{path.substr(0, slash)}, std::string{path.substr(slash + 1)}};
 }
@@ -121,8 +122,9 @@ std::expected<SrtUrl, std::string> parse_srt_url(std::string_view url) {
     }
   }
   if (result.key.empty() && result.passphrase.empty()) {
-    return std::unexpected("an SRT source needs a stream id or a passphrase, as in srt://0.0.0.0:9000?streamid=KEY: without one anybody "
-                           "could publish");
+    return std::unexpected(
+        "an SRT source needs a stream id or a passphrase, as in srt://0.0.0.0:9000?streamid=KEY: without one anybody "
+        "could publish");
   }
   return result;
 }

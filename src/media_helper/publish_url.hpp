@@ -21,8 +21,8 @@ constexpr std::uint16_t kRtmpDefaultPort = 1935;  // Adobe RTMP 1.0, section 1: 
 // srt://ADDR:PORT?streamid=KEY&latency=MS&passphrase=TEXT. One of streamid and passphrase is there: without either anybody could publish.
 struct SrtUrl {
   base::Endpoint listen;
-  std::string key;         // empty: any stream id, the passphrase decides
-  std::string passphrase;  // empty: not encrypted; else 10 to 79 characters (libsrt)
+  std::string key;                         // empty: any stream id, the passphrase decides
+  std::string passphrase;                  // empty: not encrypted; else 10 to 79 characters (libsrt)
   std::chrono::milliseconds latency{120};  // libsrt's default for live
 };
 constexpr std::chrono::milliseconds kSrtMaxLatency{10'000};  // beyond it the receive buffer of libsrt would not hold the stream

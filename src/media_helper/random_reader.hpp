@@ -20,7 +20,8 @@ class RandomReader {
   virtual ~RandomReader() = default;
   // Total size in bytes; constant.
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  // Fills `into` whole; offset + into.size() <= size(). Gives the number of bytes: fewer only where a file shrank meanwhile.
+  // Fills the beginning of `into`; offset + into.size() <= size(). Gives the number of bytes: fewer than asked for where no more
+  // are at hand, 0 only where a file shrank meanwhile.
   [[nodiscard]] virtual std::expected<std::size_t, ReadError> read(std::uint64_t offset, base::MutableByteView into) = 0;
   // These bytes are likely to be read next. Never blocks, may do nothing.
   virtual void prefetch(std::uint64_t offset, std::size_t length) {

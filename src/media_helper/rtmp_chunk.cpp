@@ -7,7 +7,7 @@
 namespace runnel::media_helper {
 namespace {
 
-constexpr std::uint32_t kExtendedMark = 0xff'ffff;   // 5.3.1.3
+constexpr std::uint32_t kExtendedMark = 0xff'ffff;  // 5.3.1.3
 constexpr std::size_t kExtendedBytes = 4;
 
 std::optional<std::uint32_t> read_u24(base::Reader& reader) {

@@ -93,10 +93,10 @@ class RtmpChunkReader {
   RtmpChunkLimits limits_;
   std::uint32_t chunk_size_ = kRtmpInitialChunkSize;
   std::map<std::uint32_t, Stream> streams_;
-  base::Bytes input_;                     // from input_used_bytes_ on: what append() gave and next() did not use yet
+  base::Bytes input_;  // from input_used_bytes_ on: what append() gave and next() did not use yet
   std::size_t input_used_bytes_ = 0;
-  Stream* current_ = nullptr;             // whose chunk is being read; map nodes stay where they are
-  std::uint32_t chunk_left_bytes_ = 0;    // of the body of that chunk
+  Stream* current_ = nullptr;           // whose chunk is being read; map nodes stay where they are
+  std::uint32_t chunk_left_bytes_ = 0;  // of the body of that chunk
   std::size_t unfinished_bytes_ = 0;
 };
 

@@ -77,7 +77,7 @@ class RtmpConnection : public std::enable_shared_from_this<RtmpConnection> {
   const RtmpTimeouts timeouts_;
   Owner& owner_;
   RtmpSession session_;
-  std::shared_ptr<ByteQueue> queue_;     // while it publishes; shared with the publication's reader
+  std::shared_ptr<ByteQueue> queue_;  // while it publishes; shared with the publication's reader
   std::array<std::byte, 16 * 1024> input_{};
   base::Bytes to_send_;
   base::Bytes being_sent_;

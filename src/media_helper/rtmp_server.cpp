@@ -89,7 +89,8 @@ class RtmpServer final : public PublishServer, private RtmpConnection::Owner {
       (*oldest)->abort("waited while others came");
     }
     const RtmpConnection::Config config{config_.url.app, config_.url.key, config_.timeouts};
-    connections_.push_back(std::make_shared<RtmpConnection>(std::move(socket), to_base(remote), config, static_cast<RtmpConnection::Owner&>(*this)));
+    connections_.push_back(
+        std::make_shared<RtmpConnection>(std::move(socket), to_base(remote), config, static_cast<RtmpConnection::Owner&>(*this)));
     connections_.back()->start();
   }
 

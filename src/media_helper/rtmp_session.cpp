@@ -16,11 +16,11 @@ constexpr std::size_t kHandshakeBytes = 1 + 2 * kHandshakePartBytes;
 constexpr std::uint32_t kOurChunkSize = 4096;
 // Half a second of 40 Mb/s; only a hint for how often either side acknowledges.
 constexpr std::uint32_t kOurAckWindowBytes = 2'500'000;
-constexpr std::uint8_t kPeerBandwidthDynamic = 2;      // 5.4.5
-constexpr std::uint8_t kControlChunkStream = 2;        // 5.4
+constexpr std::uint8_t kPeerBandwidthDynamic = 2;  // 5.4.5
+constexpr std::uint8_t kControlChunkStream = 2;    // 5.4
 constexpr std::uint8_t kStreamChunkStream = 5;
-constexpr std::uint32_t kMediaStreamId = 1;            // there is one stream per connection
-constexpr std::uint32_t kMaxCreatedStreams = 8;        // some encoders create one per try
+constexpr std::uint32_t kMediaStreamId = 1;                                      // there is one stream per connection
+constexpr std::uint32_t kMaxCreatedStreams = 8;                                  // some encoders create one per try
 enum : std::uint16_t { kStreamBegin = 0, kPingRequest = 6, kPingResponse = 7 };  // 7.1.7
 
 std::string_view text_at(const std::vector<Amf0Value>& values, std::size_t index) {
@@ -91,21 +91,29 @@ RtmpSession::Result RtmpSession::handle(const RtmpMessage& message) {
     case kRtmpWindowAckSize:
       if (message.body.size() >= 4) ack_window_bytes_ = base::load_big_endian<std::uint32_t>(message.body.data());
       return {};
-    case kRtmpUserControl: handle_user_control(message); return {};
+    case kRtmpUserControl:
+      handle_user_control(message);
+      return {};
     case kRtmpAcknowledgement:
-    case kRtmpSetPeerBandwidth: return {};
+    case kRtmpSetPeerBandwidth:
+      return {};
     case kRtmpCommandAmf0:
-    case kRtmpCommandAmf3: return handle_command(message);
+    case kRtmpCommandAmf3:
+      return handle_command(message);
     case kRtmpAudio:
-    case kRtmpVideo: return on_media(message);
-    case kRtmpDataAmf0: return on_data(message.body, message.timestamp_ms);
+    case kRtmpVideo:
+      return on_media(message);
+    case kRtmpDataAmf0:
+      return on_data(message.body);
     case kRtmpDataAmf3:
       if (message.body.empty()) return std::unexpected(RtmpFault::bad_amf);
-      return on_data(base::ByteView{message.body}.subspan(1), message.timestamp_ms);
+      return on_data(base::ByteView{message.body}.subspan(1));
     case kRtmpAggregate:
     case kRtmpSharedObjectAmf0:
-    case kRtmpSharedObjectAmf3: return std::unexpected(RtmpFault::unsupported_message);
-    default: return {};  // types that nobody has defined
+    case kRtmpSharedObjectAmf3:
+      return std::unexpected(RtmpFault::unsupported_message);
+    default:
+      return {};  // types that nobody has defined
   }
 }
 
@@ -206,8 +214,8 @@ RtmpSession::Result RtmpSession::on_publish(const Values& command) {
   writer.write(std::uint16_t{kStreamBegin});
   writer.write(kMediaStreamId);
   send({kControlChunkStream, 0}, kRtmpUserControl, std::move(begin));
-  send_command({kStreamChunkStream, kMediaStreamId}, {Amf0Value{"onStatus"}, Amf0Value{0.0}, Amf0Value{},
-                                                      status("status", "NetStream.Publish.Start", "You are live.")});
+  send_command({kStreamChunkStream, kMediaStreamId},
+               {Amf0Value{"onStatus"}, Amf0Value{0.0}, Amf0Value{}, status("status", "NetStream.Publish.Start", "You are live.")});
   return {};
 }
 
@@ -225,7 +233,7 @@ RtmpSession::Result RtmpSession::on_media(const RtmpMessage& message) {
   return {};
 }
 
-RtmpSession::Result RtmpSession::on_data(base::ByteView body, std::uint32_t timestamp_ms) {
+RtmpSession::Result RtmpSession::on_data(base::ByteView body) {
   if (state_ != State::publishing) return std::unexpected(RtmpFault::bad_command_order);
   const auto values = decode_amf0(body);
   if (!values || values->empty()) return std::unexpected(RtmpFault::bad_amf);
@@ -238,7 +246,8 @@ RtmpSession::Result RtmpSession::on_data(base::ByteView body, std::uint32_t time
   if (audio || video) flv_streams_ = {audio, video};
   begin_flv();
   // Written anew from what was understood, so that the demuxer sees no byte of it that was not.
-  RtmpMessage tag{kRtmpDataAmf0, timestamp_ms, 0, {}};
+  // At time 0: FFmpeg's demuxer makes a data stream of script tags at other times.
+  RtmpMessage tag{kRtmpDataAmf0, 0, 0, {}};
   encode_amf0(Amf0Value{"onMetaData"}, tag.body);
   encode_amf0(metadata, tag.body);
   write_flv_tag(tag, flv_);

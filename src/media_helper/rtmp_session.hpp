@@ -30,9 +30,9 @@ class RtmpSession {
  public:
   enum class State : std::uint8_t {
     handshake,
-    commands,    // handshake done, not publishing yet
+    commands,  // handshake done, not publishing yet
     publishing,
-    ended,       // the publisher said goodbye (FCUnpublish, deleteStream, closeStream)
+    ended,  // the publisher said goodbye (FCUnpublish, deleteStream, closeStream)
   };
 
   explicit RtmpSession(RtmpSessionConfig config);
@@ -63,7 +63,7 @@ class RtmpSession {
   Result on_create_stream(const Values& command);
   Result on_publish(const Values& command);
   Result on_media(const RtmpMessage& message);
-  Result on_data(base::ByteView body, std::uint32_t timestamp_ms);
+  Result on_data(base::ByteView body);
   void begin_flv();
   void acknowledge(std::size_t received_bytes);
 
@@ -85,8 +85,8 @@ class RtmpSession {
   std::uint32_t created_streams_ = 0;
   bool flv_begun_ = false;
   FlvStreams flv_streams_;
-  std::uint32_t ack_window_bytes_ = 0;   // the publisher's; 0: none told yet
-  std::uint32_t received_bytes_ = 0;     // wraps, as the Acknowledgement does
+  std::uint32_t ack_window_bytes_ = 0;  // the publisher's; 0: none told yet
+  std::uint32_t received_bytes_ = 0;    // wraps, as the Acknowledgement does
   std::uint32_t acknowledged_bytes_ = 0;
 };
 

@@ -21,10 +21,10 @@ struct Colour {
   std::uint8_t y, u, v;
 };
 // 75 % colour bars in BT.601, white to black.
-constexpr std::array kBars{Colour{180, 128, 128}, Colour{162, 44, 142}, Colour{131, 156, 44},  Colour{112, 72, 58},
+constexpr std::array kBars{Colour{180, 128, 128}, Colour{162, 44, 142}, Colour{131, 156, 44}, Colour{112, 72, 58},
                            Colour{84, 184, 198},  Colour{65, 100, 212}, Colour{35, 212, 114}, Colour{16, 128, 128}};
 constexpr std::uint8_t kBlack = 16, kWhite = 235;
-constexpr int kCellHeight = 16;   // one macroblock: it survives any bit rate
+constexpr int kCellHeight = 16;  // one macroblock: it survives any bit rate
 constexpr int kClockCharacters = 12;
 
 std::optional<std::int64_t> number(std::string_view text, std::int64_t least, std::int64_t most) {
@@ -32,9 +32,12 @@ std::optional<std::int64_t> number(std::string_view text, std::int64_t least, st
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc{} || end == text.data()) return std::nullopt;
   const std::string_view unit{end, text.data() + text.size()};
-  if (unit == "k") value *= 1000;
-  else if (unit == "M") value *= 1'000'000;
-  else if (!unit.empty()) return std::nullopt;
+  if (unit == "k")
+    value *= 1000;
+  else if (unit == "M")
+    value *= 1'000'000;
+  else if (!unit.empty())
+    return std::nullopt;
   return value >= least && value <= most ? std::optional{value} : std::nullopt;
 }
 
@@ -97,13 +100,15 @@ TestPicture::TestPicture(const TestOptions& options) : options_(options) {
     bars_[static_cast<std::size_t>(plane)].resize(static_cast<std::size_t>(width) * 2);
     for (int x = 0; x < width * 2; ++x) {
       const Colour& c = kBars[static_cast<std::size_t>(x % width * static_cast<int>(kBars.size()) / width)];
-      bars_[static_cast<std::size_t>(plane)][static_cast<std::size_t>(x)] = static_cast<std::byte>(plane == 0 ? c.y : plane == 1 ? c.u : c.v);
+      bars_[static_cast<std::size_t>(plane)][static_cast<std::size_t>(x)] = static_cast<std::byte>(plane == 0   ? c.y
+                                                                                                   : plane == 1 ? c.u
+                                                                                                                : c.v);
     }
   }
 }
 
 AVFrame* TestPicture::draw(std::int64_t number, base::WallTime now) {
-  av_frame_make_writable(frame_.get());   // the encoder may still hold the last one
+  av_frame_make_writable(frame_.get());  // the encoder may still hold the last one
   draw_bars(number);
   draw_noise();
   draw_text(now);
@@ -113,7 +118,7 @@ AVFrame* TestPicture::draw(std::int64_t number, base::WallTime now) {
 
 void TestPicture::draw_bars(std::int64_t number) {
   const std::int64_t half_width = options_.width / 2;
-  const std::int64_t offset = number * std::max(1, options_.width / (options_.rate * 16)) % half_width;   // once across in 8 s
+  const std::int64_t offset = number * std::max(1, options_.width / (options_.rate * 16)) % half_width;  // once across in 8 s
   for (int plane = 0; plane < 3; ++plane) {
     const int width = plane == 0 ? options_.width : options_.width / 2;
     const int height = plane == 0 ? options_.height : options_.height / 2;
@@ -130,7 +135,7 @@ void TestPicture::draw_noise() {
   for (int y = top; y < top + height; ++y) {
     std::uint8_t* row = frame_->data[0] + static_cast<std::ptrdiff_t>(y) * frame_->linesize[0] + width / 4;
     for (int x = 0; x + 8 <= width; x += 8) {
-      std::uint64_t random = (rng_() & 0x7f7f'7f7f'7f7f'7f7fU) + 0x1010'1010'1010'1010U;   // eight samples of 16..143
+      std::uint64_t random = (rng_() & 0x7f7f'7f7f'7f7f'7f7fU) + 0x1010'1010'1010'1010U;  // eight samples of 16..143
       std::memcpy(row + x, &random, sizeof random);
     }
   }
@@ -141,7 +146,7 @@ void TestPicture::box(int x, int y, int width, int height, std::uint8_t luma) {
     const int from = std::clamp(x, 0, options_.width), to = std::clamp(x + width, 0, options_.width);
     std::memset(frame_->data[0] + static_cast<std::ptrdiff_t>(row) * frame_->linesize[0] + from, luma, static_cast<std::size_t>(to - from));
     if (row % 2 != 0) continue;
-    for (const int plane : {1, 2}) {   // grey, whatever colour is beneath
+    for (const int plane : {1, 2}) {  // grey, whatever colour is beneath
       std::uint8_t* chroma = frame_->data[plane] + static_cast<std::ptrdiff_t>(row / 2) * frame_->linesize[plane];
       std::memset(chroma + from / 2, 128, static_cast<std::size_t>(to / 2 - from / 2));
     }
@@ -216,7 +221,7 @@ AVFrame* TestTone::make(std::int64_t position, int samples, base::WallTime start
   av_frame_get_buffer(frame_.get(), 0);
   const std::int64_t first = start.time_since_epoch().count() % 1'000'000 * AudioEncoder::kSampleRate / 1'000'000 + position;
   for (int i = 0; i < samples; ++i) {
-    const auto at = static_cast<double>((position + i) % (AudioEncoder::kSampleRate * 10));   // both tones fit whole turns into 10 s
+    const auto at = static_cast<double>((position + i) % (AudioEncoder::kSampleRate * 10));  // both tones fit whole turns into 10 s
     const bool beep = (first + i) % AudioEncoder::kSampleRate < AudioEncoder::kSampleRate / 10;
     const double value = 0.1 * std::sin(at * 440 * kTurn) + (beep ? 0.2 * std::sin(at * 1760 * kTurn) : 0);
     const auto sample = static_cast<float>(value);

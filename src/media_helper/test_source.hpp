@@ -16,11 +16,11 @@ namespace runnel::media_helper {
 
 // "test:" or "test:?size=640x360&rate=30&bitrate=800k&seconds=10".
 struct TestOptions {
-  int width = 1280;                    // pixels, even, 160..1920
-  int height = 720;                    // even, 90..1080
-  int rate = 30;                       // pictures per second, 1..60
-  std::int64_t bit_rate = 2'400'000;   // of the video, 100k..20M
-  int seconds = 0;                     // then it ends; 0: never
+  int width = 1280;                   // pixels, even, 160..1920
+  int height = 720;                   // even, 90..1080
+  int rate = 30;                      // pictures per second, 1..60
+  std::int64_t bit_rate = 2'400'000;  // of the video, 100k..20M
+  int seconds = 0;                    // then it ends; 0: never
   static std::expected<TestOptions, std::string> parse(std::string_view source);
 };
 
@@ -46,7 +46,7 @@ class TestPicture {
 
   TestOptions options_;
   Frame frame_ = make_frame();
-  std::array<base::Bytes, 3> bars_;   // a row of each plane, twice as wide as the picture
+  std::array<base::Bytes, 3> bars_;  // a row of each plane, twice as wide as the picture
   base::Rng rng_{1};
 };
 

@@ -36,10 +36,10 @@ class TrackPath {
 };
 
 struct PathOptions {
-  AVFormatContext* format = nullptr;   // outlives the path
+  AVFormatContext* format = nullptr;  // outlives the path
   AVStream* stream = nullptr;
-  HelperLink* link = nullptr;          // for its Busy; may be null in tests
-  bool transcode = false;              // even if it could be passed through
+  HelperLink* link = nullptr;  // for its Busy; may be null in tests
+  bool transcode = false;      // even if it could be passed through
   // How far the source is ahead of us; encoding leaves pictures out to catch up. Empty: never.
   std::function<base::Duration()> behind;
 };

@@ -27,7 +27,7 @@ class Ts {
     if (!packets.empty()) link_.send(messages::Packets{chunk.independent, std::move(packets)});
   }
   template <class Other>
-  void take(const Other&) {}   // not for this mode
+  void take(const Other&) {}  // not for this mode
 
  private:
   HelperLink& link_;

@@ -12,8 +12,8 @@ namespace runnel::media_helper {
 namespace {
 
 constexpr int kIoBufferBytes = 32 << 10;
-constexpr std::size_t kMaxPacketsPerChunk = 4096;   // 100 ms hold fewer than 20; hostile chunks may claim more
-constexpr std::int64_t kMuxDelayMicroseconds = 200'000;   // between the clock reference and decoding: sound may come so late
+constexpr std::size_t kMaxPacketsPerChunk = 4096;        // 100 ms hold fewer than 20; hostile chunks may claim more
+constexpr std::int64_t kMuxDelayMicroseconds = 200'000;  // between the clock reference and decoding: sound may come so late
 constexpr std::size_t kTsPacket = 188;
 
 // Two views, one after the other, as a seekable file.
@@ -71,14 +71,16 @@ int append(void* opaque, std::uint8_t* data, int size) {
 }
 
 bool ts_carries(AVCodecID codec) {
-  switch (codec) {   // a third party's enum of hundreds; these are what players find in TS
+  switch (codec) {  // a third party's enum of hundreds; these are what players find in TS
     case AV_CODEC_ID_H264:
     case AV_CODEC_ID_HEVC:
     case AV_CODEC_ID_AAC:
     case AV_CODEC_ID_OPUS:
     case AV_CODEC_ID_MP3:
-    case AV_CODEC_ID_AC3: return true;
-    default: return false;
+    case AV_CODEC_ID_AC3:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -115,7 +117,8 @@ std::expected<void, std::string> TsMuxer::open_muxer(AVFormatContext& source) {
     out_.back() = Out{stream, from.codec_type == AVMEDIA_TYPE_VIDEO};
   }
   if (!refused.empty()) {
-    return std::unexpected{"this stream's codec (" + refused + ") cannot be carried in MPEG-TS; play it from the page or as HLS (master.m3u8)"};
+    return std::unexpected{"this stream's codec (" + refused +
+                           ") cannot be carried in MPEG-TS; play it from the page or as HLS (master.m3u8)"};
   }
   if (made->nb_streams == 0) return std::unexpected{std::string{"the stream has neither picture nor sound"}};
   auto* buffer = static_cast<unsigned char*>(av_malloc(kIoBufferBytes));
@@ -141,13 +144,15 @@ base::Bytes TsMuxer::chunk(base::ByteView bytes, bool independent) {
     return {};
   }
   std::vector<Packet> packets;
-  for (Packet p = make_packet(); packets.size() < kMaxPacketsPerChunk && av_read_frame(source.format.get(), p.get()) >= 0; p = make_packet()) {
+  for (Packet p = make_packet(); packets.size() < kMaxPacketsPerChunk && av_read_frame(source.format.get(), p.get()) >= 0;
+       p = make_packet()) {
     if (static_cast<std::size_t>(p->stream_index) >= out_.size() || !out_[static_cast<std::size_t>(p->stream_index)]) continue;
     if (p->dts == AV_NOPTS_VALUE || p->size <= 0) continue;
+    if (!has_sane_times(*p, source.format->streams[p->stream_index]->time_base)) continue;
     packets.push_back(std::move(p));
   }
   const auto is_video = [&](const Packet& p) { return out_[static_cast<std::size_t>(p->stream_index)]->is_video; };
-  if (independent) {   // a reader begins with the IDR, not with sound from just before it
+  if (independent) {  // a reader begins with the IDR, not with sound from just before it
     const auto first = std::ranges::find_if(packets, is_video);
     if (first != packets.end()) std::rotate(packets.begin(), first, first + 1);
     av_opt_set(muxer_->priv_data, "mpegts_flags", "+resend_headers", 0);

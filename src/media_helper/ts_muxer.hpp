@@ -34,11 +34,11 @@ class TsMuxer {
   base::Bytes written_;
   Io io_;
   Output muxer_;
-  std::vector<std::optional<Out>> out_;    // by the stream's index in the header
-  bool started_ = false;                   // an independent chunk was written since init()
+  std::vector<std::optional<Out>> out_;  // by the stream's index in the header
+  bool started_ = false;                 // an independent chunk was written since init()
   bool first_epoch_ = true;
-  std::optional<base::Duration> shift_;    // added to the epoch's times
-  base::Duration end_{};                   // where the next epoch begins
+  std::optional<base::Duration> shift_;  // added to the epoch's times
+  base::Duration end_{};                 // where the next epoch begins
 };
 
 }  // namespace runnel::media_helper

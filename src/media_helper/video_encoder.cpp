@@ -37,7 +37,7 @@ std::expected<VideoEncoder, std::string> VideoEncoder::open(const VideoSettings&
   c.time_base = kBase;
   c.framerate = av_d2q(settings.frame_rate, 100'000);
   c.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-  c.gop_size = 100'000;   // IDRs come by time, from encode()
+  c.gop_size = 100'000;  // IDRs come by time, from encode()
   c.max_b_frames = 0;
   c.thread_count = 0;
   c.color_range = AVCOL_RANGE_MPEG;
@@ -45,12 +45,12 @@ std::expected<VideoEncoder, std::string> VideoEncoder::open(const VideoSettings&
       settings.bit_rate > 0 ? settings.bit_rate : default_bit_rate(settings.width, settings.height, settings.frame_rate);
   c.bit_rate = settings.bit_rate;
   c.rc_max_rate = bit_rate;
-  c.rc_buffer_size = static_cast<int>(std::min<std::int64_t>(bit_rate, 1 << 30));   // one second
+  c.rc_buffer_size = static_cast<int>(std::min<std::int64_t>(bit_rate, 1 << 30));  // one second
   AVDictionary* options = nullptr;
   av_dict_set(&options, "preset", settings.preset, 0);
   av_dict_set(&options, "tune", "zerolatency", 0);
   av_dict_set(&options, "forced-idr", "1", 0);
-  av_dict_set(&options, "x264-params", "scenecut=0", 0);   // an I picture that is not an IDR helps nobody here
+  av_dict_set(&options, "x264-params", "scenecut=0", 0);  // an I picture that is not an IDR helps nobody here
   if (settings.bit_rate == 0) av_dict_set(&options, "crf", "23", 0);
   const int failed = avcodec_open2(&c, x264, &options);
   av_dict_free(&options);

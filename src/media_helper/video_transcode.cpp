@@ -174,6 +174,7 @@ class Conversion {
   void decode(const AVPacket* packet) {
     static_cast<void>(avcodec_send_packet(decoder_.get(), packet));
     while (!error_ && avcodec_receive_frame(decoder_.get(), frame_.get()) >= 0) {
+      if (reader_.cancelled()) error_ = DemandError::cancelled;
       if (frame_->best_effort_timestamp == AV_NOPTS_VALUE) continue;
       const std::int64_t time = film_ticks(frame_->best_effort_timestamp);
       if (align_to_ && shift_ == AV_NOPTS_VALUE) shift_ = *align_to_ - time;

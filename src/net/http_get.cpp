@@ -56,7 +56,8 @@ std::optional<std::uint64_t> total_size(std::string_view content_range) {
 }
 
 std::optional<TrackerUrl> resolve_location(const TrackerUrl& from, std::string_view location) {
-  const auto base_url = boost::urls::parse_uri(from.to_string());
+  const std::string from_text = from.to_string();  // the parsed forms are views
+  const auto base_url = boost::urls::parse_uri(from_text);
   const auto reference = boost::urls::parse_uri_reference(location);
   if (!base_url || !reference) return std::nullopt;
   boost::urls::url result;
@@ -71,19 +72,26 @@ std::optional<TrackerUrl> resolve_location(const TrackerUrl& from, std::string_v
 
 struct HttpClient::Shared {
   Shared(asio::io_context& context, Config configuration)
-      : io(context), config(std::move(configuration)), tls(ssl::context::tls_client), resolver(std::in_place, context) {
-    tls.set_verify_mode(ssl::verify_peer);
-    error_code error;
+      : io(context), config(std::move(configuration)), resolver(std::in_place, context) {}
+
+  // Made when first needed: reading the system's authorities takes tens of milliseconds.
+  ssl::context& tls_context() {
+    if (tls) return *tls;
+    tls.emplace(ssl::context::tls_client);
+    tls->set_verify_mode(ssl::verify_peer);
+    error_code error;  // without authorities no certificate is believed, and the handshake says so
     if (config.ca_file.empty()) {
-      tls.set_default_verify_paths(error);
+      tls->set_default_verify_paths(error);
     } else {
-      tls.load_verify_file(config.ca_file, error);
+      tls->load_verify_file(config.ca_file, error);
     }
-    SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+    return *tls;
   }
+
   asio::io_context& io;
   Config config;
-  ssl::context tls;
+  std::optional<ssl::context> tls;
   // Gone with the client: its pending lookups hold transfers, which hold this.
   std::optional<Resolver> resolver;
 
@@ -159,7 +167,7 @@ class HttpClient::Shared::Get : public std::enable_shared_from_this<Get> {
     plain_.reset();
     tls_.reset();
     if (url_.scheme == TrackerScheme::https) {
-      tls_.emplace(shared_->io, shared_->tls);
+      tls_.emplace(shared_->io, shared_->tls_context());
     } else {
       plain_.emplace(shared_->io);
     }

@@ -1,5 +1,6 @@
 // What can go wrong with files, in words for the person who runs the program.
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -29,8 +30,9 @@ enum class Fault {
 
 struct Error {
   Fault fault = Fault::io_failed;
-  int os_error = 0;             // errno, where the operating system said no
-  std::filesystem::path path;   // the file or folder it is about
+  int os_error = 0;                  // errno, where the operating system said no
+  std::filesystem::path path;        // the file or folder it is about
+  std::uint64_t missing_bytes = 0;   // disk_full: how much room is missing, if that is known
   friend bool operator==(const Error&, const Error&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -25,6 +26,13 @@ FileIdentity identity_of(const struct stat& status) {
   return {.size = static_cast<std::uint64_t>(status.st_size),
           .inode = status.st_ino,
           .modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
+// linux/magic.h, fs/smb/client/cifs_fs.h
+bool is_remote_type(std::uint32_t type) {
+  constexpr std::uint32_t kNfs = 0x6969, kSmb = 0x517b, kCifs = 0xff53'4d42, kSmb2 = 0xfe53'4d42, kFuse = 0x6573'5546, k9p = 0x0102'1997,
+                          kCeph = 0x00c3'6400;
+  return type == kNfs || type == kSmb || type == kCifs || type == kSmb2 || type == kFuse || type == k9p || type == kCeph;
 }
 
 // pwritev until all of it is written; the vectors are used up.
@@ -88,6 +96,8 @@ std::expected<File, Error> File::open(const std::filesystem::path& path, OpenMod
   struct stat status {};
   if (::fstat(fd, &status) != 0) return std::unexpected(file.failure());
   if (!S_ISREG(status.st_mode)) return std::unexpected(Error{Fault::not_a_file, 0, path});
+  struct statfs system {};
+  file.remote_ = ::fstatfs(fd, &system) == 0 && is_remote_type(static_cast<std::uint32_t>(system.f_type));
   return file;
 }
 
@@ -95,12 +105,13 @@ File::~File() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), remote_(other.remote_), path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
   if (this != &other) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = std::exchange(other.fd_, -1);
+    remote_ = other.remote_;
     path_ = std::move(other.path_);
   }
   return *this;

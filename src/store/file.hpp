@@ -47,6 +47,8 @@ class File {
   std::expected<void, Error> sync() const;
   [[nodiscard]] std::expected<FileIdentity, Error> identity() const;
   [[nodiscard]] std::uint64_t allocated_bytes() const;            // holes not counted
+  // On a file system whose server sets the time of modification after write() has returned.
+  [[nodiscard]] bool is_remote() const { return remote_; }
   // Asks the system to read ahead.
   void will_read_in_order() const;
   // Advisory lock of the whole file, held until it is closed. Fault::in_use when another process holds it.
@@ -61,6 +63,7 @@ class File {
   [[nodiscard]] Error failure() const;   // from errno
 
   int fd_ = -1;
+  bool remote_ = false;
   std::filesystem::path path_;
 };
 

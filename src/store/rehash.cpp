@@ -25,7 +25,11 @@ crypto::Digest parent_hash(crypto::Hasher& hasher, const crypto::Digest& left, c
 class Checker {
  public:
   Checker(const HashJob& job, const RangeSet& claimed, const RangeSet& trusted)
-      : job_(job), claimed_(claimed), trusted_(trusted), chunks_(chunks_in(job.size, job.chunk_size)), reader_(job, claimed.count() * job.chunk_size) {}
+      : job_(job),
+        claimed_(claimed),
+        trusted_(trusted),
+        chunks_(chunks_in(job.size, job.chunk_size)),
+        reader_(job, (claimed.count() - std::min(claimed.count(), trusted.count())) * job.chunk_size) {}
 
   // Walks down from a node whose hash is proved. Recursion is as deep as the tree has layers, at most 62.
   std::expected<void, Error> check(tree::Bin bin, const crypto::Digest& hash) {

@@ -32,7 +32,9 @@ std::expected<void, Error> StaticStore::Impl::set_size(std::uint64_t bytes) {
   // Better to hear it now than at the end of the download.
   const std::uint64_t held = s_.media.allocated_bytes();
   const auto room = free_bytes(s_.media.path());
-  if (room && bytes > held && bytes - held > *room) return std::unexpected(fault(Fault::disk_full));
+  if (room && bytes > held && bytes - held > *room) {
+    return std::unexpected(Error{.fault = Fault::disk_full, .path = s_.media.path(), .missing_bytes = bytes - held - *room});
+  }
   if (preallocate) {
     if (auto taken = s_.media.preallocate(bytes); !taken) return taken;
   }
@@ -67,6 +69,10 @@ std::expected<void, Error> StaticStore::Impl::expect_unchanged() {
   if (changed_) return std::unexpected(fault(Fault::changed_on_disk));
   const auto identity = s_.media.identity();
   if (!identity) return std::unexpected(identity.error());
+  if (!s_.read_only && s_.media.is_remote() && identity->inode == s_.identity.inode && identity->size == s_.identity.size) {
+    s_.identity = *identity;   // the server tells the time of our own writes when it likes
+    return {};
+  }
   changed_ = *identity != s_.identity;
   if (changed_) return std::unexpected(fault(Fault::changed_on_disk));
   return {};

@@ -31,7 +31,8 @@ constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such a
 }  // namespace
 
 struct HttpServer::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::io_context& context, Handle on_request) : io(context), handle(std::move(on_request)), acceptor(context), pause(context) {}
+  Impl(asio::io_context& context, HttpLimits most, Handle on_request)
+      : io(context), limits(most), handle(std::move(on_request)), acceptor(context), pause(context) {}
 
   std::expected<void, std::string> open(const base::Endpoint& at);
   void accept();
@@ -40,6 +41,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<Impl> {
   void leave(Connection* connection, const base::IpAddress& source);
 
   asio::io_context& io;
+  HttpLimits limits;
   Handle handle;
   tcp::acceptor acceptor;
   asio::steady_timer pause;
@@ -146,8 +148,9 @@ void HttpServer::Impl::accept() {
 }
 
 bool HttpServer::Impl::admit(const base::IpAddress& source) {
-  if (connections.size() >= kMaxHttpConnections) return false;
-  if (!source.is_loopback() && by_address[source] >= kMaxHttpConnectionsPerAddress) return false;
+  if (connections.size() >= limits.connections) return false;
+  const auto known = by_address.find(source);
+  if (known != by_address.end() && known->second >= limits.connections_per_address) return false;
   ++by_address[source];
   return true;
 }
@@ -168,8 +171,9 @@ void HttpServer::Impl::close() {
 HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { impl_->close(); }
 
-std::expected<std::unique_ptr<HttpServer>, std::string> HttpServer::listen(asio::io_context& io, const base::Endpoint& at, Handle handle) {
-  auto impl = std::make_shared<Impl>(io, std::move(handle));
+std::expected<std::unique_ptr<HttpServer>, std::string> HttpServer::listen(asio::io_context& io, const base::Endpoint& at, HttpLimits limits,
+                                                                           Handle handle) {
+  auto impl = std::make_shared<Impl>(io, limits, std::move(handle));
   if (const auto opened = impl->open(at); !opened) return std::unexpected(opened.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }

@@ -15,8 +15,11 @@ class io_context;
 
 namespace runnel::tracker {
 
-constexpr std::size_t kMaxHttpConnections = 1024;
-constexpr std::size_t kMaxHttpConnectionsPerAddress = 128;  // loopback apart
+// Whoever comes beyond these is disconnected; within kRequestTimeout there is room again.
+struct HttpLimits {
+  std::size_t connections = 512;  // half of the file descriptors that a process usually has
+  std::size_t connections_per_address = 128;
+};
 constexpr std::size_t kMaxRequestBytes = 8 * 1024;          // a scrape of 64 swarms has 5 KB
 constexpr base::Duration kRequestTimeout = std::chrono::seconds{10};  // for a request to come, and for its answer to go
 
@@ -25,7 +28,8 @@ class HttpServer {
  public:
   using Handle = std::function<HttpReply(std::string_view target, const base::IpAddress& source)>;
   // The error is a text for the user.
-  static std::expected<std::unique_ptr<HttpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at, Handle handle);
+  static std::expected<std::unique_ptr<HttpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at, HttpLimits limits,
+                                                                        Handle handle);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -51,7 +51,7 @@ class SqliteStore::Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
-SqliteStore::SqliteStore(StoreLimits limits) : memory_(limits) {}
+SqliteStore::SqliteStore(StoreLimits limits) : limits_(limits), memory_(limits) {}
 SqliteStore::~SqliteStore() { sqlite3_close(db_); }
 
 std::expected<std::unique_ptr<TrackerStore>, std::string> SqliteStore::open(const std::string& file, const OpenStore& open) {
@@ -129,13 +129,13 @@ std::expected<void, std::string> SqliteStore::load(const OpenStore& open) {
 
 void SqliteStore::count_completed(const InfoHash& swarm) {
   memory_.count_completed(swarm);
-  if (dirty_swarms_.size() < kMaxDirtyRows) dirty_swarms_.insert(swarm);
+  if (dirty_swarms_.size() < limits_.max_unwritten) dirty_swarms_.insert(swarm);
 }
 
 void SqliteStore::mark(const Key& key) {
   if (rewrite_) return;
   dirty_.insert(key);
-  if (dirty_.size() <= kMaxDirtyRows) return;
+  if (dirty_.size() <= limits_.max_unwritten) return;
   dirty_.clear();
   rewrite_ = true;
 }

@@ -10,7 +10,6 @@ struct sqlite3;
 namespace runnel::tracker {
 
 constexpr std::size_t kMaxRowsPerFlush = 20'000;    // about 100 ms; what is left goes with the next
-constexpr std::size_t kMaxDirtyRows = 1'000'000;    // of a disk that refuses for long; past it the whole table is written anew
 constexpr int kTrackerSchemaVersion = 1;
 
 class SqliteStore : public TrackerStore {
@@ -50,6 +49,7 @@ class SqliteStore : public TrackerStore {
   [[nodiscard]] std::string last_error() const;
 
   sqlite3* db_ = nullptr;
+  StoreLimits limits_;
   MemoryStore memory_;
   std::set<Key> dirty_;
   std::set<discovery::InfoHash> dirty_swarms_;

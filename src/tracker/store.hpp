@@ -23,6 +23,7 @@ struct StoreLimits {
   std::size_t max_peers = 500'000;
   std::size_t max_peers_per_swarm = 50'000;
   std::size_t max_peers_per_address = 64;  // in one swarm, so that no address fills it; loopback apart
+  std::size_t max_unwritten = 1'000'000;   // changes that wait for a disk; past it the whole table is written anew
 };
 
 struct PeerRecord {

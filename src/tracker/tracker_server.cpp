@@ -6,7 +6,6 @@
 #include "base/log.hpp"
 #include "net/clock.hpp"
 #include "tracker/http_handler.hpp"
-#include "tracker/http_server.hpp"
 #include "tracker/udp_handler.hpp"
 #include "tracker/udp_server.hpp"
 
@@ -71,7 +70,7 @@ std::expected<std::unique_ptr<TrackerServer>, std::string> TrackerServer::start(
   if (!store) return std::unexpected(store.error());
   auto impl = std::make_shared<Impl>(io, config, std::move(*store));
   if (config.http) {
-    auto http = HttpServer::listen(io, *config.http, [raw = impl.get()](std::string_view target, const base::IpAddress& source) {
+    auto http = HttpServer::listen(io, *config.http, config.http_limits, [raw = impl.get()](std::string_view target, const base::IpAddress& source) {
       return raw->http_handler.handle(target, source, net::steady_now());
     });
     if (!http) return std::unexpected(http.error());

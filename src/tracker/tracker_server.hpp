@@ -8,6 +8,7 @@
 
 #include "base/endpoint.hpp"
 #include "crypto/secret_rng.hpp"
+#include "tracker/http_server.hpp"
 #include "tracker/service.hpp"
 
 namespace boost::asio {
@@ -26,6 +27,7 @@ class TrackerServer {
     StoreLimits limits;
     Policy policy;
     RateLimit rate;
+    HttpLimits http_limits;
     std::uint64_t rng_seed = 0;          // which peers are told
     crypto::SecretRng::Seed secret{};    // for connection ids: from the operating system
   };

@@ -78,10 +78,10 @@ class Garbage(Scenario):
             if "listen" in ready:
                 host, port = ready["listen"].rsplit(":", 1)
                 yield "udp", host.strip("[]"), int(port)
-            for name in ("http", "udp", "ws", "ingest"):
-                if name in ready:
+            for name in ("http", "udp"):
+                if ready.get(name):
                     url = urllib.parse.urlsplit(ready[name])
-                    yield "udp" if url.scheme in ("udp", "srt") else "tcp", url.hostname, url.port
+                    yield "udp" if url.scheme == "udp" else "tcp", url.hostname, url.port
 
     def noise(self, kind, host, port):
         if kind == "udp":
@@ -116,7 +116,8 @@ class Garbage(Scenario):
         live = self.cast("rtmp://127.0.0.1:0/live/key", name="live")
         watcher = self.watch(caster.link, "--max-download", "1000000")
         nodes = [tracker, caster, live, watcher]
-        targets = list(self.addresses(*nodes))
+        ingest = urllib.parse.urlsplit(self.ingest_url(live))
+        targets = [*self.addresses(*nodes), ("tcp", ingest.hostname, ingest.port)]
         self.assertGreaterEqual(len(targets), 8)
         for target in targets:
             self.noise(*target)
@@ -170,7 +171,7 @@ class AbsentTracker(Scenario):
 class WrongStreamKey(Scenario):
     def test_a_wrong_stream_key_is_refused_and_logged_once(self):
         caster = self.cast("rtmp://127.0.0.1:0/live/right-key")
-        ingest = caster.ready()["ingest"].rstrip("/")
+        ingest = self.ingest_url(caster)
         for attempt in range(3):
             wrong = self.start(media.publish_command(f"{ingest}/wrong-key"), f"wrong-{attempt}")
             self.assertNotEqual(wrong.wait_exit(20), 0)
@@ -182,7 +183,7 @@ class WrongStreamKey(Scenario):
 
     def test_a_second_publisher_does_not_disturb_the_first(self):
         caster = self.cast("rtmp://127.0.0.1:0/live/right-key")
-        url = caster.ready()["ingest"].rstrip("/") + "/right-key"
+        url = self.ingest_url(caster) + "/right-key"
         first = self.start(media.publish_command(url), "first")
         caster.event("playable", 20)
         second = self.start(media.publish_command(url), "second")

@@ -24,7 +24,7 @@ class LiveWatchers(Scenario):
 
     def publisher(self, caster, name="publisher"):
         """ffmpeg in OBS's place; what the caster reports leaves the stream key out."""
-        return self.start(media.publish_command(f"{caster.ready()['ingest'].rstrip('/')}/{STREAM_KEY}"), name)
+        return self.start(media.publish_command(f"{self.ingest_url(caster)}/{STREAM_KEY}"), name)
 
     def watch_from_start(self, link, number):
         """A watcher, its recording, and ffprobe asking for its first frame from the moment there is an address to ask."""

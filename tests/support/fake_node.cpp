@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <thread>
 #include <unistd.h>
 
@@ -219,7 +220,7 @@ void make_film(const fs::path& folder) {
   const auto cut = [&](const std::string& source, const std::string& codec, const std::string& name) {
     run("cd '" + (folder / name).string() + "' && " + quiet + source + codec + hls + "'%d.m4s' list.m3u8 </dev/null");
   };
-  cut("-f lavfi -i mandelbrot=s=854x480:r=25:maxiter=300:end_scale=0.05 -t 60 ", "-c:v libx264 -preset ultrafast -crf 32 -pix_fmt yuv420p -g 100 -keyint_min 100 -sc_threshold 0", "v");
+  cut("-f lavfi -i gradients=s=854x480:r=25:d=60:speed=0.02:seed=7 -t 60 ", "-c:v libx264 -preset ultrafast -crf 32 -pix_fmt yuv420p -g 100 -keyint_min 100 -sc_threshold 0", "v");
   cut("-f lavfi -i 'sine=f=330:d=60' ", "-af volume=0.2 -c:a aac", "a0");
   cut("-f lavfi -i 'sine=f=220:d=60' ", "-af volume=0.2 -c:a aac", "a1");
   run(quiet + "-f lavfi -i 'testsrc2=s=854x480:d=10' -c:v libx264 -preset ultrafast '" + (folder / "film.mp4").string() + "' </dev/null");

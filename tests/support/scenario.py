@@ -95,6 +95,12 @@ class Scenario(unittest.TestCase):
     def tracker(self, *arguments, name="tracker", **options):
         return self.runnel("tracker", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0", *arguments, "--json", name=name, **options)
 
+    def ingest_url(self, caster):
+        """Where a publisher goes, without the stream key: what a cast of rtmp:// or srt:// tells as soon as it listens."""
+        find = re.compile(r"waiting for a publisher at (\S+)")
+        return caster.wait_for(lambda: next((m.group(1).rstrip("/") for _, line in caster.err if (m := find.search(line))), None), 15,
+                               "place for a publisher")
+
     def run_to_end(self, command, timeout_s=60, **options):
         """(exit status, stdout, stderr) of a program that ends by itself."""
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL,

@@ -105,10 +105,19 @@ TEST(HelperMessages, too_many_tracks_and_impossible_values_are_refused) {
 
 TEST(HelperMessages, a_long_text_is_cut_at_the_start_of_a_character) {
   std::string line(kMaxText - 1, 'a');
-  line += "\xC3\xA9";   // a two-byte letter across the limit
+  line += "\xC3\xA9";  // a two-byte letter across the limit
   const auto back = decode(body_of(encode(Notice{line})));
   ASSERT_TRUE(back);
   EXPECT_EQ(std::get<Notice>(*back).line, std::string(kMaxText - 1, 'a'));
+}
+
+TEST(HelperMessages, texts_come_out_printable_and_paths_as_they_are) {
+  const auto notice = decode(body_of(encode(Notice{"\x1b[2J\xff"})));
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(std::get<Notice>(*notice).line, " [2J?");
+  const auto start = decode(body_of(encode(StartScan{"/films/\xff\n.ts"})));
+  ASSERT_TRUE(start);
+  EXPECT_EQ(std::get<StartScan>(*start).path, "/films/\xff\n.ts");
 }
 
 RC_GTEST_PROP(HelperMessages, random_bytes_never_do_harm, (const std::vector<std::uint8_t>& raw)) {

@@ -11,8 +11,8 @@
 namespace runnel::media::test {
 namespace {
 
-using testing::HasSubstr;
 using std::chrono::milliseconds;
+using testing::HasSubstr;
 
 IngestConfig config(std::string source) { return {.helper = kHelper, .source = std::move(source)}; }
 
@@ -55,14 +55,14 @@ TEST(IngestSession, a_test_stream_is_chunks_that_decode_from_each_independent_on
     r.save(folder / "from.mp4", 0, i);
     EXPECT_EQ(decode_errors(folder / "from.mp4"), "");
   }
-  EXPECT_EQ(independent, 3);   // one each second
+  EXPECT_EQ(independent, 3);  // one each second
 }
 
 // Files as people have them, four seconds of picture and tone each. Made once for all tests of this program.
 class Films {
  public:
   static Films& get() {
-    static Films films;   // the folder goes when the program ends
+    static Films films;  // the folder goes when the program ends
     return films;
   }
   std::string make(const std::string& name, const std::string& codecs, bool video = true, bool audio = true) {
@@ -86,7 +86,7 @@ struct Case {
   const char* codecs;
   bool video;
   bool audio;
-  const char* video_codecs;   // what the first track's `codecs` begins with
+  const char* video_codecs;  // what the first track's `codecs` begins with
   bool transcoded;
 };
 const std::vector<Case> kCases{
@@ -120,7 +120,8 @@ TEST(IngestSession, files_of_all_kinds_become_live_chunks_in_real_time_that_deco
     };
     sessions.push_back(start_ingest(io, config(paths[i]), std::move(events)));
   }
-  ASSERT_TRUE(run_until(io, [&] { return std::ranges::all_of(all, &Recording::over); }, std::chrono::seconds{60}));
+  ASSERT_TRUE(run_until(
+      io, [&] { return std::ranges::all_of(all, &Recording::over); }, std::chrono::seconds{60}));
   EXPECT_GE(first_end, milliseconds{3500});
   for (std::size_t i = 0; i < all.size(); ++i) {
     SCOPED_TRACE(kCases[i].name);
@@ -141,12 +142,12 @@ TEST(IngestSession, a_stream_without_points_to_begin_at_is_encoded_anew) {
   boost::asio::io_context io;
   const TemporaryFolder folder;
   Recording r;
-  const auto session =
-      start_ingest(io, config(Films::get().make("refresh.ts", "-c:v libx264 -preset ultrafast -x264-params intra-refresh=1:keyint=15 -c:a aac")),
-                   r.events());
+  const auto session = start_ingest(
+      io, config(Films::get().make("refresh.ts", "-c:v libx264 -preset ultrafast -x264-params intra-refresh=1:keyint=15 -c:a aac")),
+      r.events());
   ASSERT_TRUE(run_until(io, [&] { return r.over(); }));
   EXPECT_EQ(r.error, "");
-  ASSERT_EQ(r.inits.size(), 2U);   // as it is up to where that showed
+  ASSERT_EQ(r.inits.size(), 2U);  // as it is up to where that showed
   EXPECT_TRUE(r.inits[1].tracks[0].transcoded);
   EXPECT_EQ(r.notices.size(), 1U);
   expect_sound_chunks(r, folder);
@@ -208,6 +209,10 @@ class WebServer {
         "import http.server,functools,sys,threading,os\n"
         "class H(http.server.SimpleHTTPRequestHandler):\n"
         "  def log_message(self,*a): pass\n"
+        "  def do_GET(self):\n"
+        "    if not self.path.startswith(\"/live/\"): return super().do_GET()\n"
+        "    self.send_response(200); self.end_headers()\n"  // no length: nobody knows where it ends
+        "    self.wfile.write(open(sys.argv[1]+self.path[5:],\"rb\").read())\n"
         "s=http.server.ThreadingHTTPServer((\"127.0.0.1\",0),functools.partial(H,directory=sys.argv[1]))\n"
         "print(s.server_port,os.getpid(),flush=True)\n"
         "s.serve_forever()\n";
@@ -237,6 +242,21 @@ TEST(IngestSession, a_film_pulled_over_http_is_played_in_real_time) {
   const auto session = start_ingest(io, config(server.url("pulled.mp4")), r.events());
   ASSERT_TRUE(run_until(io, [&] { return r.over(); }));
   EXPECT_EQ(r.error, "");
+  expect_sound_chunks(r, folder);
+}
+
+TEST(IngestSession, a_pulled_live_stream_that_breaks_off_is_pulled_again_as_a_new_epoch) {
+  const std::string path = Films::get().make("broken-off.ts", std::string{kH264} + "-c:a aac -t 1");
+  const WebServer server{std::filesystem::path{path}.parent_path().string()};
+  boost::asio::io_context io;
+  const TemporaryFolder folder;
+  Recording r;
+  const auto session = start_ingest(io, config(server.url("live/broken-off.ts")), r.events());
+  ASSERT_TRUE(run_until(io, [&] { return r.over() || r.inits.size() == 3; }));
+  EXPECT_EQ(r.error, "");
+  EXPECT_FALSE(r.ended);
+  EXPECT_GE(r.notices.size(), 2U);
+  r.inits.resize(2);
   expect_sound_chunks(r, folder);
 }
 

@@ -52,7 +52,8 @@ class PublishSession : public testing::Test {
   }
   bool wait_for_epochs(std::size_t count, std::size_t chunks) {
     return run_until(io_, [&] {
-      return recording_.over() || (recording_.inits.size() >= count && recording_.of_epoch(recording_.inits[count - 1].epoch).size() >= chunks);
+      return recording_.over() ||
+             (recording_.inits.size() >= count && recording_.of_epoch(recording_.inits[count - 1].epoch).size() >= chunks);
     });
   }
   void expect_epoch_decodes(std::size_t position) {
@@ -78,9 +79,10 @@ TEST_F(PublishSession, rtmp_publishers_one_after_the_other_are_epochs_of_one_str
   first.stop(SIGKILL);
   Publisher second{"flv", recording_.url + "/KEY", "2"};
   ASSERT_TRUE(wait_for_epochs(2, 15));
-  ASSERT_TRUE(run_until(io_, [&] { return std::ranges::count_if(recording_.notices, [](const std::string& line) {
-                                            return line.find("is gone") != std::string::npos;
-                                          }) == 2; }));
+  ASSERT_TRUE(run_until(io_, [&] {
+    return std::ranges::count_if(recording_.notices, [](const std::string& line) { return line.find("is gone") != std::string::npos; }) ==
+           2;
+  }));
   EXPECT_FALSE(recording_.over());
   ASSERT_EQ(recording_.inits.size(), 2U);
   expect_epoch_decodes(0);
@@ -92,7 +94,8 @@ TEST_F(PublishSession, srt_publishers_are_epochs_too) {
   const std::string url = recording_.url + "?streamid=publish:KEY&passphrase=0123456789";
   Publisher first{"mpegts", url, "3"};
   ASSERT_TRUE(wait_for_epochs(1, 20));
-  ASSERT_TRUE(run_until(io_, [&] { return !recording_.notices.empty() && recording_.notices.back().find("is gone") != std::string::npos; }));
+  ASSERT_TRUE(
+      run_until(io_, [&] { return !recording_.notices.empty() && recording_.notices.back().find("is gone") != std::string::npos; }));
   Publisher second{"mpegts", url};
   ASSERT_TRUE(wait_for_epochs(2, 20));
   expect_epoch_decodes(0);

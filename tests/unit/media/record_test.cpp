@@ -9,7 +9,7 @@
 namespace runnel::media {
 namespace {
 
-constexpr std::size_t kMunro = 32 * 1080;   // bytes under one munro
+constexpr std::size_t kMunro = 32 * 1080;  // bytes under one munro
 const base::WallTime kTime{base::Duration{1'700'000'000'500'000}};
 constexpr std::uint64_t kFirst = 0x0D58'0000'0000'0020, kSecond = 0x0D58'0000'0000'0040;
 
@@ -44,7 +44,8 @@ Catalog sample_catalog() {
     bytes[0] = std::byte{13};
     return bytes;
   };
-  return {"Evening news \xC3\xA9", {{id(0x11), 1280, 720, 2'400'000, "avc1.64001f,mp4a.40.2"}, {id(0x22), 640, 360, 800'000, "avc1.64001f,mp4a.40.2"}}};
+  return {"Evening news \xC3\xA9",
+          {{id(0x11), 1280, 720, 2'400'000, "avc1.64001f,mp4a.40.2"}, {id(0x22), 640, 360, 800'000, "avc1.64001f,mp4a.40.2"}}};
 }
 StreamEnd sample_end() { return {{{7, base::Bytes(32, std::byte{0x33}), 123'456'789, "news-7.mp4"}}}; }
 
@@ -139,7 +140,7 @@ TEST(Record, a_gap_drops_the_record_and_the_next_munro_with_a_header_begins_anew
   const auto middle = reader.feed(base::ByteView{long_record}.subspan(2 * kMunro, kMunro), true);
   ASSERT_TRUE(middle);
   EXPECT_EQ(middle->error(), RecordError::no_record);
-  EXPECT_FALSE(reader.feed(base::ByteView{long_record}.subspan(2 * kMunro + 5, 1000), false));   // waits for a munro
+  EXPECT_FALSE(reader.feed(base::ByteView{long_record}.subspan(2 * kMunro + 5, 1000), false));  // waits for a munro
   EXPECT_TRUE(read_one(reader, vector_file("media")));
 }
 
@@ -185,7 +186,7 @@ base::Bytes with_payload(RecordKind kind, const base::Bytes& payload) {
   base::Bytes record = *writer.media(chunk, 0);
   record[8] = static_cast<std::byte>(kind);
   std::fill_n(record.begin() + 52, 4, std::byte{0});
-  std::uint32_t crc = ~0U;   // bit by bit: not the code under test
+  std::uint32_t crc = ~0U;  // bit by bit: not the code under test
   for (const std::byte b : record) {
     crc ^= std::to_integer<std::uint32_t>(b);
     for (int i = 0; i < 8; ++i) crc = (crc & 1U) != 0 ? crc >> 1U ^ 0x82F6'3B78U : crc >> 1U;
@@ -263,7 +264,7 @@ RC_GTEST_PROP(Record, random_bytes_never_do_harm_and_never_pile_up, (const std::
   RecordReader reader;
   for (const auto& m : munros) {
     base::Bytes bytes = vector_file("media");
-    bytes.resize(16);   // magic and a length that fits
+    bytes.resize(16);  // magic and a length that fits
     for (const std::uint8_t b : m) bytes.push_back(std::byte{b});
     const auto got = reader.feed(bytes, true);
     RC_ASSERT(!got || !*got);

@@ -21,7 +21,7 @@ inline const HelperConfig kHelper{RUNNEL_MEDIA_PROGRAM};
 
 // Runs the loop until `holds`, at most `limit`. True if it held.
 template <class Predicate>
-bool run_until(boost::asio::io_context& io, Predicate holds, std::chrono::seconds limit = std::chrono::seconds{30}) {
+bool run_until(boost::asio::io_context& io, Predicate holds, std::chrono::seconds limit = std::chrono::seconds{60}) {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
@@ -48,7 +48,7 @@ class TemporaryFolder {
 
 struct CommandResult {
   int status = -1;
-  std::string output;   // both streams, in the order they came
+  std::string output;  // both streams, in the order they came
 };
 inline CommandResult run_command(const std::string& command) {
   CommandResult result;
@@ -77,7 +77,7 @@ inline std::vector<int> helper_pids() {
   std::ifstream children{"/proc/self/task/" + std::to_string(::getpid()) + "/children"};
   for (int pid = 0; children >> pid;) {
     std::string name;
-    std::ifstream{"/proc/" + std::to_string(pid) + "/cmdline"} >> name;   // empty once it has ended
+    std::ifstream{"/proc/" + std::to_string(pid) + "/cmdline"} >> name;  // empty once it has ended
     if (name.starts_with(RUNNEL_MEDIA_PROGRAM)) found.push_back(pid);
   }
   return found;

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 // What a TS session hands out, fed by a test stream.
 struct TsRecording {
   base::Bytes all;
-  std::vector<std::size_t> starts;   // where a reader may begin
+  std::vector<std::size_t> starts;  // where a reader may begin
   std::string error;
   TsEvents events() {
     return {.on_packets =
@@ -99,10 +99,11 @@ TEST(TsSession, times_go_on_from_epoch_to_epoch) {
 TEST(TsSession, a_codec_that_players_do_not_find_in_ts_is_refused_with_words) {
   boost::asio::io_context io;
   const TemporaryFolder folder;
-  ASSERT_EQ(run_command("ffmpeg -v error -y -f lavfi -i testsrc2=size=160x90:rate=30 -t 1 -c:v libvpx-vp9 -deadline realtime -cpu-used 8 '" +
-                        (folder / "a.webm") + "'")
-                .status,
-            0);
+  ASSERT_EQ(
+      run_command("ffmpeg -v error -y -f lavfi -i testsrc2=size=160x90:rate=30 -t 1 -c:v libvpx-vp9 -deadline realtime -cpu-used 8 '" +
+                  (folder / "a.webm") + "'")
+          .status,
+      0);
   Fed fed{io, {.helper = kHelper, .source = folder / "a.webm"}};
   ASSERT_TRUE(run_until(io, [&] { return !fed.out.error.empty(); }));
   EXPECT_THAT(fed.out.error, HasSubstr("vp9"));
@@ -138,13 +139,15 @@ TEST(TsSession, a_killed_helper_is_started_again) {
 TEST(HelperProcess, a_helper_that_hangs_is_killed_and_told) {
   boost::asio::io_context io;
   std::string why;
-  HelperProcess process{io, {.program = RUNNEL_MEDIA_PROGRAM, .mode = "ts", .silence = std::chrono::seconds{3}},
+  HelperProcess process{io,
+                        {.program = RUNNEL_MEDIA_PROGRAM, .mode = "ts", .silence = std::chrono::seconds{3}},
                         {.on_message = {}, .on_exit = [&](std::string reason) { why = std::move(reason); }}};
   process.send(helper::StartTs{});
   const int pid = process.pid();
   ASSERT_GT(pid, 0);
   // It beats for longer than the silence allowed: no false alarm.
-  EXPECT_FALSE(run_until(io, [&] { return !why.empty(); }, std::chrono::seconds{4}));
+  EXPECT_FALSE(run_until(
+      io, [&] { return !why.empty(); }, std::chrono::seconds{4}));
   ::kill(pid, SIGSTOP);
   ASSERT_TRUE(run_until(io, [&] { return !why.empty(); }));
   EXPECT_THAT(why, HasSubstr("hung"));
@@ -156,13 +159,16 @@ TEST(HelperProcess, while_reading_is_paused_no_message_comes_and_silence_does_no
   boost::asio::io_context io;
   int messages = 0;
   std::string why;
-  HelperProcess process{io, {.program = RUNNEL_MEDIA_PROGRAM, .mode = "ingest", .silence = std::chrono::seconds{2}},
-                        {.on_message = [&](helper::Message) { ++messages; }, .on_exit = [&](std::string reason) { why = std::move(reason); }}};
+  HelperProcess process{
+      io,
+      {.program = RUNNEL_MEDIA_PROGRAM, .mode = "ingest", .silence = std::chrono::seconds{2}},
+      {.on_message = [&](helper::Message) { ++messages; }, .on_exit = [&](std::string reason) { why = std::move(reason); }}};
   process.send(helper::StartIngest{"test:?size=320x180", false, {}, 0});
   ASSERT_TRUE(run_until(io, [&] { return messages > 3; }));
   process.pause_reading(true);
   const int before = messages;
-  EXPECT_FALSE(run_until(io, [&] { return messages > before || !why.empty(); }, std::chrono::seconds{4}));
+  EXPECT_FALSE(run_until(
+      io, [&] { return messages > before || !why.empty(); }, std::chrono::seconds{4}));
   process.pause_reading(false);
   EXPECT_TRUE(run_until(io, [&] { return messages > before + 10; }));
   EXPECT_EQ(why, "");
@@ -171,8 +177,8 @@ TEST(HelperProcess, while_reading_is_paused_no_message_comes_and_silence_does_no
 TEST(HelperProcess, a_program_that_is_no_helper_is_told_apart) {
   boost::asio::io_context io;
   std::string why;
-  const HelperProcess process{io, {.program = "/bin/false", .mode = "ts"},
-                              {.on_message = {}, .on_exit = [&](std::string reason) { why = std::move(reason); }}};
+  const HelperProcess process{
+      io, {.program = "/bin/false", .mode = "ts"}, {.on_message = {}, .on_exit = [&](std::string reason) { why = std::move(reason); }}};
   ASSERT_TRUE(run_until(io, [&] { return !why.empty(); }));
   EXPECT_THAT(why, HasSubstr("status 1"));
 }

@@ -35,53 +35,57 @@ int works_with_threads_and_memory() {
 
 TEST(Confine, a_closed_helper_still_has_threads_and_memory) {
   EXPECT_EQ(in_child([] {
-    if (!confine(Confinement::closed)) return 100;
-    return works_with_threads_and_memory();
-  }), 0);
+              if (!confine(Confinement::closed)) return 100;
+              return works_with_threads_and_memory();
+            }),
+            0);
 }
 
 TEST(Confine, a_closed_helper_opens_no_path_no_socket_and_no_program) {
   EXPECT_EQ(in_child([] {
-    if (!confine(Confinement::closed)) return 100;
-    if (!refused(::open("/etc/passwd", O_RDONLY))) return 1;
-    if (!refused(::open("/tmp/never-made", O_WRONLY | O_CREAT, 0600))) return 2;
-    if (!refused(::socket(AF_INET, SOCK_STREAM, 0))) return 3;
-    char* const arguments[] = {nullptr};
-    if (!refused(::execv("/bin/true", arguments))) return 4;
-    if (!refused(::kill(::getppid(), 0))) return 5;
-    if (::fork() >= 0) return 6;
-    return 0;
-  }), 0);
+              if (!confine(Confinement::closed)) return 100;
+              if (!refused(::open("/etc/passwd", O_RDONLY))) return 1;
+              if (!refused(::open("/tmp/never-made", O_WRONLY | O_CREAT, 0600))) return 2;
+              if (!refused(::socket(AF_INET, SOCK_STREAM, 0))) return 3;
+              char* const arguments[] = {nullptr};
+              if (!refused(::execv("/bin/true", arguments))) return 4;
+              if (!refused(::kill(::getppid(), 0))) return 5;
+              if (::fork() >= 0) return 6;
+              return 0;
+            }),
+            0);
 }
 
 TEST(Confine, a_thread_that_ran_before_is_confined_as_well) {
   EXPECT_EQ(in_child([] {
-    int ready[2], answer = -1;
-    if (::pipe(ready) != 0) return 101;
-    std::thread early{[&] {
-      char byte = 0;
-      if (::read(ready[0], &byte, 1) == 1) answer = refused(::socket(AF_INET, SOCK_STREAM, 0)) ? 0 : 1;
-    }};
-    const bool confined = confine(Confinement::closed).has_value();
-    if (::write(ready[1], "x", 1) != 1) return 102;
-    early.join();
-    return confined ? answer : 100;
-  }), 0);
+              int ready[2], answer = -1;
+              if (::pipe(ready) != 0) return 101;
+              std::thread early{[&] {
+                char byte = 0;
+                if (::read(ready[0], &byte, 1) == 1) answer = refused(::socket(AF_INET, SOCK_STREAM, 0)) ? 0 : 1;
+              }};
+              const bool confined = confine(Confinement::closed).has_value();
+              if (::write(ready[1], "x", 1) != 1) return 102;
+              early.join();
+              return confined ? answer : 100;
+            }),
+            0);
 }
 
 TEST(Confine, a_network_helper_reads_files_and_has_sockets_but_writes_nothing_and_starts_nothing) {
   EXPECT_EQ(in_child([] {
-    if (!confine(Confinement::network)) return 100;
-    if (::open("/etc/passwd", O_RDONLY) < 0) return 1;
-    if (::socket(AF_INET, SOCK_STREAM, 0) < 0) return 2;
-    if (!refused(::open("/tmp/never-made", O_WRONLY | O_CREAT, 0600))) return 3;
-    if (!refused(::open("/etc/passwd", O_RDWR))) return 4;
-    if (!refused(::unlink("/tmp/never-made"))) return 5;
-    char* const arguments[] = {nullptr};
-    if (!refused(::execv("/bin/true", arguments))) return 6;
-    if (::fork() >= 0) return 7;
-    return works_with_threads_and_memory();
-  }), 0);
+              if (!confine(Confinement::network)) return 100;
+              if (::open("/etc/passwd", O_RDONLY) < 0) return 1;
+              if (::socket(AF_INET, SOCK_STREAM, 0) < 0) return 2;
+              if (!refused(::open("/tmp/never-made", O_WRONLY | O_CREAT, 0600))) return 3;
+              if (!refused(::open("/etc/passwd", O_RDWR))) return 4;
+              if (!refused(::unlink("/tmp/never-made"))) return 5;
+              char* const arguments[] = {nullptr};
+              if (!refused(::execv("/bin/true", arguments))) return 6;
+              if (::fork() >= 0) return 7;
+              return works_with_threads_and_memory();
+            }),
+            0);
 }
 
 }  // namespace

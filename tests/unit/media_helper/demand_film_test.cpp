@@ -17,6 +17,7 @@ struct Recipe {
   bool audio_converted = false;
   std::size_t texts = 0;
   bool indexed = true;     // false: played without an index, so only approximately cut
+  double end_tolerance = 0.1;   // seconds; containers without times for every picture lose a few at the end
 };
 
 const std::string kX264 = "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p -b:v 400k ";
@@ -39,14 +40,14 @@ std::vector<Recipe> recipes() {
       {"mp4_hevc_aac", "i.mp4", av + "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=50 -c:a aac", "avc1", {"mp4a.40.2"}, true, false},
       {"mp4_av1_aac", "j.mp4", av + "-c:v libaom-av1 -usage realtime -cpu-used 8 -row-mt 1 -g 50 -b:v 200k -c:a aac", "av01", {"mp4a.40.2"}},
       {"mkv_ten_bit_h264_eac3", "k.mkv", av + "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p10le -c:a eac3", "avc1", {"mp4a.40.2"}, true, true},
-      {"avi_mpeg4_mp3", "l.avi", av + "-c:v mpeg4 -bf 2 -g 50 -c:a libmp3lame", "avc1", {"mp4a.40.2"}, true, true},
+      {"avi_mpeg4_mp3", "l.avi", av + "-c:v mpeg4 -bf 2 -g 50 -c:a libmp3lame", "avc1", {"mp4a.40.2"}, true, true, 0, true, 0.13},
       {"mkv_flac_without_video", "m.mka", kTone + "-c:a flac", "", {"flac"}},
       {"m4a_alone", "n.m4a", kTone + "-c:a aac", "", {"mp4a.40.2"}},
       {"mp3_alone", "o.mp3", kTone + "-c:a libmp3lame", "", {"mp4a.40.2"}, false, true, 0, false},
       {"ts_h264_mp3", "p.ts", av + kX264 + "-c:a libmp3lame", "avc1", {"mp4a.40.2"}, false, true, 0, false},
       {"ts_h264_aac", "q.ts", av + kX264 + "-c:a aac", "avc1", {"mp4a.40.2"}, false, false, 0, false},
       {"ts_mpeg2_ac3", "r.ts", av + "-c:v mpeg2video -bf 2 -g 25 -c:a ac3", "avc1", {"mp4a.40.2"}, true, true, 0, false},
-      {"vob_mpeg2_ac3", "s.vob", av + "-c:v mpeg2video -bf 2 -g 25 -c:a ac3", "avc1", {"mp4a.40.2"}, true, true, 0, false},
+      {"vob_mpeg2_ac3", "s.vob", av + "-c:v mpeg2video -bf 2 -g 25 -c:a ac3", "avc1", {"mp4a.40.2"}, true, true, 0, false, 0.13},
       {"fragmented_mp4", "t.mp4", av + kX264 + "-c:a aac -movflags frag_keyframe+empty_moov", "avc1", {"mp4a.40.2"}, false, false, 0, false},
       {"mkv_without_cues", "u.mkv", av + kX264 + "-c:a aac -f matroska -live 1", "avc1", {"mp4a.40.2"}, false, false, 0, false},
       {"flv_h264_aac", "v.flv", av + kX264 + "-c:a aac", "avc1", {"mp4a.40.2"}, false, false, 0, false},
@@ -160,7 +161,7 @@ void DemandFilm::check_whole_tracks() {
       }
       before = times;
     }
-    EXPECT_NEAR(static_cast<double>(before->decode_end) / scale, kFilmSeconds, GetParam().name == "avi_mpeg4_mp3" ? 0.13 : 0.1);
+    EXPECT_NEAR(static_cast<double>(before->decode_end) / scale, kFilmSeconds, GetParam().end_tolerance);
     write_whole(folder_ / "whole.mp4", parts);
     expect_plays(folder_ / "whole.mp4");
   }

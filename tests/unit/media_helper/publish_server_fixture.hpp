@@ -41,7 +41,8 @@ class Notices {
 
  private:
   std::size_t count_locked(std::string_view text) const {
-    return static_cast<std::size_t>(std::ranges::count_if(lines_, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(lines_, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
   }
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -63,7 +64,8 @@ inline std::string probe(const base::Bytes& media, const std::string& format) {
   ::close(descriptor);
   std::ofstream{name, std::ios::binary}.write(reinterpret_cast<const char*>(media.data()), static_cast<std::streamsize>(media.size()));
   const std::string report = name + ".txt";
-  TestProcess probe{{"ffprobe", "-v", "error", "-f", format, "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", name}, report};
+  TestProcess probe{{"ffprobe", "-v", "error", "-f", format, "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", name},
+                    report};
   probe.wait();
   std::stringstream text;
   text << std::ifstream{report}.rdbuf();

@@ -72,7 +72,8 @@ TEST(SrtStreamId, each_form_with_the_right_key_is_admitted) {
 }
 
 TEST(SrtStreamId, anything_else_is_not) {
-  for (const std::string_view id : {"", "key", "publish:", "publish:KEYS", "read:KEY", "#!::r=KEY,m=request", "#!::m=publish", "#!::", "#!::r="}) {
+  for (const std::string_view id :
+       {"", "key", "publish:", "publish:KEYS", "read:KEY", "#!::r=KEY,m=request", "#!::m=publish", "#!::", "#!::r="}) {
     EXPECT_FALSE(stream_id_admits(id, "KEY")) << id;
   }
 }

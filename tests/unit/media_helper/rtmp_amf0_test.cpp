@@ -15,14 +15,14 @@ using test::operator+;
 base::Bytes text(std::string_view value) { return base::to_bytes(base::as_bytes(value)); }
 
 TEST(RtmpAmf0, each_type_is_read_from_its_bytes) {
-  const auto values = decode_amf0(bytes_of({0x00, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0}) +   // 1.5
-                                  bytes_of({0x01, 1}) +                              // true
-                                  bytes_of({0x02, 0, 2}) + text("hi") +              //
-                                  bytes_of({0x05}) + bytes_of({0x06}) +              // null, undefined
-                                  bytes_of({0x07, 0, 1}) +                           // a reference
-                                  bytes_of({0x0a, 0, 0, 0, 1, 0x01, 0}) +            // [false]
-                                  bytes_of({0x0b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) +   // a date
-                                  bytes_of({0x0c, 0, 0, 0, 1}) + text("x") +         // a long string
+  const auto values = decode_amf0(bytes_of({0x00, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0}) +  // 1.5
+                                  bytes_of({0x01, 1}) +                             // true
+                                  bytes_of({0x02, 0, 2}) + text("hi") +             //
+                                  bytes_of({0x05}) + bytes_of({0x06}) +             // null, undefined
+                                  bytes_of({0x07, 0, 1}) +                          // a reference
+                                  bytes_of({0x0a, 0, 0, 0, 1, 0x01, 0}) +           // [false]
+                                  bytes_of({0x0b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) +  // a date
+                                  bytes_of({0x0c, 0, 0, 0, 1}) + text("x") +        // a long string
                                   bytes_of({0x0d}));
   ASSERT_TRUE(values.has_value());
   ASSERT_EQ(values->size(), 10U);
@@ -80,13 +80,16 @@ TEST(RtmpAmf0, unknown_markers_are_refused) {
 }
 
 rc::Gen<Amf0Value> any_value(int depth) {
-  const auto leaf = rc::gen::oneOf(rc::gen::map(rc::gen::arbitrary<bool>(), [](bool flag) { return Amf0Value{flag}; }),
-                                   rc::gen::map(rc::gen::arbitrary<int>(), [](int number) { return Amf0Value{number / 8.0}; }),
-                                   rc::gen::map(rc::gen::arbitrary<std::string>(), [](const std::string& t) { return Amf0Value{std::string_view{t}}; }),
-                                   rc::gen::just(Amf0Value{}));
+  const auto leaf =
+      rc::gen::oneOf(rc::gen::map(rc::gen::arbitrary<bool>(), [](bool flag) { return Amf0Value{flag}; }),
+                     rc::gen::map(rc::gen::arbitrary<int>(), [](int number) { return Amf0Value{number / 8.0}; }),
+                     rc::gen::map(rc::gen::arbitrary<std::string>(), [](const std::string& t) { return Amf0Value{std::string_view{t}}; }),
+                     rc::gen::just(Amf0Value{}));
   if (depth == 0) return leaf;
-  const auto property = rc::gen::map(rc::gen::pair(rc::gen::arbitrary<std::string>(), any_value(depth - 1)),
-                                     [](std::pair<std::string, Amf0Value> p) { return Amf0Property{std::move(p.first), std::move(p.second)}; });
+  const auto property =
+      rc::gen::map(rc::gen::pair(rc::gen::arbitrary<std::string>(), any_value(depth - 1)), [](std::pair<std::string, Amf0Value> p) {
+        return Amf0Property{std::move(p.first), std::move(p.second)};
+      });
   return rc::gen::oneOf(leaf, rc::gen::map(rc::gen::resize(4, rc::gen::container<Amf0Value::Object>(property)),
                                            [](Amf0Value::Object object) { return Amf0Value{std::move(object)}; }));
 }

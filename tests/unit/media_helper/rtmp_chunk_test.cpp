@@ -78,9 +78,9 @@ TEST(RtmpChunk, interleaved_chunk_streams_are_told_apart) {
 
 TEST(RtmpChunk, headers_of_types_1_2_and_3_take_over_what_they_leave_out) {
   const base::Bytes input = bytes_of({0x04, 0, 0, 100, 0, 0, 2, 8, 1, 0, 0, 0, 0xaa, 0xab}) +  // type 0: time 100, 2 bytes, audio
-                            bytes_of({0x44, 0, 0, 20, 0, 0, 1, 9, 0xac}) +                      // type 1: +20, 1 byte, video
-                            bytes_of({0x84, 0, 0, 30, 0xad}) +                                  // type 2: +30
-                            bytes_of({0xc4, 0xae});                                             // type 3: +30 again
+                            bytes_of({0x44, 0, 0, 20, 0, 0, 1, 9, 0xac}) +                     // type 1: +20, 1 byte, video
+                            bytes_of({0x84, 0, 0, 30, 0xad}) +                                 // type 2: +30
+                            bytes_of({0xc4, 0xae});                                            // type 3: +30 again
   const auto messages = read_all(input, 1);
   ASSERT_TRUE(messages.has_value());
   ASSERT_EQ(messages->size(), 4U);
@@ -123,8 +123,8 @@ TEST(RtmpChunk, extended_timestamps_are_read_whether_type_3_chunks_repeat_them_o
 }
 
 TEST(RtmpChunk, an_extended_delta_is_added) {
-  const base::Bytes input = bytes_of({0x04, 0, 0, 5, 0, 0, 1, 8, 1, 0, 0, 0, 0xaa}) +
-                            bytes_of({0x84, 0xff, 0xff, 0xff, 0x01, 0x00, 0x00, 0x00, 0xab});
+  const base::Bytes input =
+      bytes_of({0x04, 0, 0, 5, 0, 0, 1, 8, 1, 0, 0, 0, 0xaa}) + bytes_of({0x84, 0xff, 0xff, 0xff, 0x01, 0x00, 0x00, 0x00, 0xab});
   const auto messages = read_all(input, 1);
   ASSERT_TRUE(messages.has_value());
   ASSERT_EQ(messages->size(), 2U);
@@ -138,9 +138,7 @@ TEST(RtmpChunk, the_chunk_size_is_obeyed) {
   EXPECT_EQ((*messages)[0].body, body_of(10'000));
 }
 
-TEST(RtmpChunk, a_chunk_size_of_zero_ends_the_connection) {
-  EXPECT_EQ(read_all(set_chunk_size(0)).error(), RtmpFault::bad_chunk);
-}
+TEST(RtmpChunk, a_chunk_size_of_zero_ends_the_connection) { EXPECT_EQ(read_all(set_chunk_size(0)).error(), RtmpFault::bad_chunk); }
 
 TEST(RtmpChunk, an_aborted_message_is_dropped) {
   base::Bytes begun = chunks(6, {kRtmpVideo, 1, 1, body_of(200)});

@@ -215,7 +215,8 @@ TEST_F(RtmpServer, a_slow_reader_pauses_the_publisher_and_loses_nothing) {
   const auto publication = server_->wait_for_publisher();
   // Nothing is read: what the server holds stays bounded and the publisher waits.
   const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
-  while (publication->bytes->level_bytes() < config_.queue_limit_bytes && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  while (publication->bytes->level_bytes() < config_.queue_limit_bytes && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
   EXPECT_EQ(sending.wait_for(0s), std::future_status::timeout);
   EXPECT_LE(publication->bytes->level_bytes(), (64U << 10) + kFrameBytes + (16U << 10));
   EXPECT_EQ(test::read_all(*publication->bytes).size(), 13 + kFrames * (11 + kFrameBytes + 4));

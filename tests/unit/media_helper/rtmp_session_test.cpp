@@ -38,7 +38,7 @@ TEST(RtmpSession, the_handshake_answers_with_s0_s1_and_c1_repeated) {
   const base::Bytes answer = session.take_output();
   ASSERT_EQ(answer.size(), 1U + 2 * 1536U);
   EXPECT_EQ(answer.front(), std::byte{3});
-  EXPECT_EQ(answer[5], std::byte{0});       // S1: version 0, the plain handshake
+  EXPECT_EQ(answer[5], std::byte{0});  // S1: version 0, the plain handshake
   EXPECT_EQ(answer.back(), std::byte{0x5a});
   EXPECT_EQ(session.state(), State::commands);
 }
@@ -58,7 +58,7 @@ TEST(RtmpSession, a_publisher_is_let_in_byte_by_byte_and_its_media_become_flv) {
   const std::string answers = output_text(session);
   EXPECT_NE(answers.find("NetConnection.Connect.Success"), std::string::npos);
   EXPECT_NE(answers.find("NetStream.Publish.Start"), std::string::npos);
-  const base::Bytes expected = bytes_of({'F', 'L', 'V', 1, 5, 0, 0, 0, 9, 0, 0, 0, 0}) +                           //
+  const base::Bytes expected = bytes_of({'F', 'L', 'V', 1, 5, 0, 0, 0, 9, 0, 0, 0, 0}) +                             //
                                bytes_of({9, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0}) + kAvcHeader + bytes_of({0, 0, 0, 20}) +  //
                                bytes_of({8, 0, 0, 4, 2, 3, 4, 1, 0, 0, 0}) + kAacHeader + bytes_of({0, 0, 0, 15});
   EXPECT_EQ(session.take_flv(), expected);
@@ -167,7 +167,8 @@ TEST(RtmpSession, a_ping_is_answered_with_its_time_stamp) {
 
 TEST(RtmpSession, bytes_are_acknowledged_by_the_window) {
   RtmpSession session = make_session();
-  ASSERT_TRUE(session.receive(up_to_publish("live", "KEY") + test::chunks(2, {kRtmpWindowAckSize, 0, 0, bytes_of({0, 0, 0x40, 0})})).has_value());
+  ASSERT_TRUE(
+      session.receive(up_to_publish("live", "KEY") + test::chunks(2, {kRtmpWindowAckSize, 0, 0, bytes_of({0, 0, 0x40, 0})})).has_value());
   static_cast<void>(session.take_output());
   int acknowledgements = 0;
   for (int i = 0; i < 200; ++i) {
@@ -179,7 +180,7 @@ TEST(RtmpSession, bytes_are_acknowledged_by_the_window) {
 }
 
 base::Bytes metadata(Amf0Value::Object properties) {
-  RtmpMessage message{kRtmpDataAmf0, 0, 1, {}};
+  RtmpMessage message{kRtmpDataAmf0, 777, 1, {}};
   encode_amf0(Amf0Value{"@setDataFrame"}, message.body);
   encode_amf0(Amf0Value{"onMetaData"}, message.body);
   encode_amf0(Amf0Value{std::move(properties)}, message.body);
@@ -193,6 +194,7 @@ TEST(RtmpSession, metadata_without_audio_gives_a_header_that_promises_video_only
   ASSERT_GT(flv.size(), 30U);
   EXPECT_EQ(flv[4], std::byte{1});
   EXPECT_EQ(flv[13], std::byte{kRtmpDataAmf0});
+  EXPECT_EQ(base::to_bytes(base::ByteView{flv}.subspan(17, 4)), bytes_of({0, 0, 0, 0}));  // its time
   EXPECT_EQ(base::as_text(flv).find("@setDataFrame"), std::string_view::npos);
   EXPECT_NE(base::as_text(flv).find("onMetaData"), std::string_view::npos);
 }
@@ -208,8 +210,8 @@ TEST(RtmpSession, malformed_metadata_and_commands_end_it) {
 }
 
 TEST(RtmpSession, the_codecs_of_enhanced_rtmp_are_refused_with_a_reason) {
-  for (const auto& [type, body] : std::vector<std::pair<std::uint8_t, base::Bytes>>{
-           {kRtmpVideo, bytes_of({0x90, 'h', 'v', 'c', '1'})}, {kRtmpAudio, bytes_of({0x90, 'O', 'p', 'u', 's'})}}) {
+  for (const auto& [type, body] : std::vector<std::pair<std::uint8_t, base::Bytes>>{{kRtmpVideo, bytes_of({0x90, 'h', 'v', 'c', '1'})},
+                                                                                    {kRtmpAudio, bytes_of({0x90, 'O', 'p', 'u', 's'})}}) {
     RtmpSession session = make_session();
     EXPECT_EQ(session.receive(up_to_publish("live", "KEY") + media(type, 0, body)).error(), RtmpFault::unsupported_codec);
     EXPECT_NE(output_text(session).find("NetStream.Publish.Rejected"), std::string::npos);

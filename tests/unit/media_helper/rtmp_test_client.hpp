@@ -47,8 +47,8 @@ inline base::Bytes command(const std::vector<Amf0Value>& values, std::uint32_t s
 }
 
 inline base::Bytes connect(std::string_view app) {
-  return command({Amf0Value{"connect"}, Amf0Value{1.0},
-                  Amf0Value{Amf0Value::Object{{"app", Amf0Value{app}}, {"flashVer", Amf0Value{"FMLE/3.0"}}}}});
+  return command(
+      {Amf0Value{"connect"}, Amf0Value{1.0}, Amf0Value{Amf0Value::Object{{"app", Amf0Value{app}}, {"flashVer", Amf0Value{"FMLE/3.0"}}}}});
 }
 inline base::Bytes create_stream() { return command({Amf0Value{"createStream"}, Amf0Value{2.0}, Amf0Value{}}); }
 inline base::Bytes publish(std::string_view key) {
@@ -64,9 +64,7 @@ inline base::Bytes media(std::uint8_t type, std::uint32_t timestamp_ms, base::By
 // Blocking. Reading gives up when the server closes.
 class TestClient {
  public:
-  explicit TestClient(std::uint16_t port) : socket_(io_) {
-    socket_.connect({boost::asio::ip::address_v4::loopback(), port});
-  }
+  explicit TestClient(std::uint16_t port) : socket_(io_) { socket_.connect({boost::asio::ip::address_v4::loopback(), port}); }
   // False when the connection is gone.
   bool send(const base::Bytes& bytes) {
     boost::system::error_code error;

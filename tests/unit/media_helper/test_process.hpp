@@ -59,10 +59,41 @@ class TestProcess {
 
 // What OBS sends, by ffmpeg: H.264 zerolatency with a key frame every 2 s, and AAC. Small pictures: the bytes are what is tested.
 inline std::vector<std::string> encoder_command(const std::string& seconds, const std::string& format, const std::string& url) {
-  return {"ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-re",       "-f",      "lavfi", "-i",          "testsrc2=size=320x180:rate=30",
-          "-f",     "lavfi",    "-i",           "sine=440:sample_rate=48000",      "-c:v",    "libx264", "-preset",  "veryfast",
-          "-tune",  "zerolatency", "-pix_fmt",  "yuv420p", "-g",    "60",          "-b:v",    "500k",  "-c:a",        "aac",
-          "-b:a",   "128k",     "-t",           seconds,   "-f",    format,        url};
+  return {"ffmpeg",
+          "-nostdin",
+          "-hide_banner",
+          "-loglevel",
+          "error",
+          "-re",
+          "-f",
+          "lavfi",
+          "-i",
+          "testsrc2=size=320x180:rate=30",
+          "-f",
+          "lavfi",
+          "-i",
+          "sine=440:sample_rate=48000",
+          "-c:v",
+          "libx264",
+          "-preset",
+          "veryfast",
+          "-tune",
+          "zerolatency",
+          "-pix_fmt",
+          "yuv420p",
+          "-g",
+          "60",
+          "-b:v",
+          "500k",
+          "-c:a",
+          "aac",
+          "-b:a",
+          "128k",
+          "-t",
+          seconds,
+          "-f",
+          format,
+          url};
 }
 
 }  // namespace runnel::media_helper::test

@@ -282,7 +282,7 @@ TEST(DiskFull, says_so_at_once_and_goes_on_when_there_is_room_again) {
     const auto store = StaticStore::open_download({.file = file, .root = large.root(), .chunk_size = 1000, .size = 9'000'000}, hasher, at_ms(0));
     ASSERT_FALSE(store);
     EXPECT_EQ(store.error().fault, Fault::disk_full) << "what can never fit is told at the beginning";
-    EXPECT_NE(message(store.error()).find("free space in " + (folder / "disk").string()), std::string::npos);
+    EXPECT_NE(message(store.error()).find(" MB more in " + (folder / "disk").string()), std::string::npos) << message(store.error());
   }
   std::filesystem::remove_all(index_folder_beside(file));
   std::filesystem::remove(file);
@@ -299,6 +299,7 @@ TEST(DiskFull, says_so_at_once_and_goes_on_when_there_is_room_again) {
   }
   ASSERT_TRUE(full);
   EXPECT_EQ(full->fault, Fault::disk_full);
+  EXPECT_NE(message(*full).find("free space in " + (folder / "disk").string()), std::string::npos) << message(*full);
   const auto committed = (*store)->commit(at_ms(1000));
   EXPECT_TRUE(committed || committed.error().fault == Fault::disk_full);
   EXPECT_EQ(problem_of(**store, content, at_ms(1)), "") << "what is claimed is whole";

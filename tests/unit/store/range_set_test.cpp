@@ -18,7 +18,8 @@ RC_GTEST_PROP(RangeSetProperty, behaves_as_a_set_of_indices, ()) {
   RangeSet ranges;
   std::set<std::uint64_t> model;
   const auto steps = *rc::gen::container<std::vector<std::tuple<bool, std::uint8_t, std::uint8_t>>>(
-      rc::gen::tuple(rc::gen::weightedElement<bool>({{3, true}, {1, false}}), rc::gen::inRange<std::uint8_t>(0, 60), rc::gen::inRange<std::uint8_t>(0, 12)));
+      rc::gen::tuple(rc::gen::weightedElement<bool>({{3, true}, {1, false}}), rc::gen::inRange<std::uint8_t>(0, 60),
+                     rc::gen::inRange<std::uint8_t>(0, 12)));
   for (const auto& [insert, first, length] : steps) {
     const ChunkRange r = range(first, first + std::uint64_t{length});
     for (std::uint64_t i = r.first.value(); i <= r.last.value(); ++i) insert ? static_cast<void>(model.insert(i)) : static_cast<void>(model.erase(i));

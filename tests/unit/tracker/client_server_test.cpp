@@ -192,6 +192,27 @@ TEST(TrackerServer, a_taken_port_is_a_message) {
   EXPECT_NE(store.error().find("unknown tracker store"), std::string::npos);
 }
 
+TEST(TrackerServer, connections_are_limited_in_all_and_for_each_address) {
+  using boost::asio::ip::tcp;
+  boost::asio::io_context io;
+  for (const auto& limits : {tracker::HttpLimits{.connections = 5}, tracker::HttpLimits{.connections_per_address = 5}}) {
+    auto handle = [](std::string_view, const base::IpAddress&) { return tracker::HttpReply{}; };
+    auto server = tracker::HttpServer::listen(io, *Endpoint::parse("127.0.0.1:0"), limits, handle);
+    ASSERT_TRUE(server) << server.error();
+    std::vector<tcp::socket> clients;
+    int refused = 0;
+    for (int i = 0; i < 12; ++i) {
+      clients.emplace_back(io);
+      clients.back().connect(net::to_asio<tcp::endpoint>((*server)->endpoint()));
+      clients.back().async_wait(tcp::socket::wait_read, [&](boost::system::error_code error) { refused += error ? 0 : 1; });
+    }
+    ASSERT_TRUE(run_until(io, [&] { return refused == 7; })) << refused;
+    EXPECT_EQ((*server)->connections(), 5U);
+    for (tcp::socket& client : clients) client.close();
+    EXPECT_TRUE(run_until(io, [&] { return (*server)->connections() == 0; }));
+  }
+}
+
 TEST(TrackerServer, random_bytes_on_both_sockets_leave_it_at_work) {
   const std::uint64_t seed = 20240601;
   SCOPED_TRACE("seed " + std::to_string(seed));
