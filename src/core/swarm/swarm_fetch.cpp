@@ -11,7 +11,6 @@ constexpr std::uint64_t kFirstWindow = 256;               // before a rate is kn
 constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
-constexpr base::Duration kLivePatience{150'000};          // then a live chunk is asked for again, maybe elsewhere
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
@@ -172,7 +171,7 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
 void Swarm::tick_downloads(Context& context) {
   for_established([&](Channel& channel) {
     give_back(channel.downloads.take_lost(context.now));
-    if (metadata_.live) give_back(channel.downloads.take_older(context.now - std::max(kLivePatience, 3 * channel.downloads.latency())));
+    if (metadata_.live) give_back(channel.downloads.take_late(context.now));
     const auto since = channel.downloads.waiting_since();
     const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
     if (since && context.now - *since > patience) {
