@@ -34,6 +34,7 @@ struct Context {
 constexpr std::size_t kMaxChannels = 256;          // of one swarm
 constexpr std::size_t kMaxIncoming = 192;          // so that some are left for our own calls (RFC 7574 12.6.1)
 constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
+constexpr std::size_t kMaxTrusted = 64;            // addresses called again and again
 constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many
 
 class Swarm {
@@ -83,6 +84,7 @@ class Swarm {
   void drop_marked(Context& context);
   void tick_peers(Context& context);
   void ask_for_peers(Context& context);
+  void call_trusted_again(Context& context);
   void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   [[nodiscard]] Channel* find_at(const base::Endpoint& endpoint, Channel::State state) const;
 
@@ -171,6 +173,8 @@ class Swarm {
   base::Time next_choke_round_{};
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
+  std::vector<base::Endpoint> trusted_;        // from the link or the user, at most kMaxTrusted
+  base::Time last_news_{};                     // live: when the edge last moved
   base::Time next_pex_{};
   base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 

@@ -150,6 +150,7 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
   if (news) {
     ++channel.news;
     edge_ = range.last;
+    last_news_ = context.now;
   }
   if (source_) return;
   // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
