@@ -14,7 +14,7 @@ class DemandLimits : public testing::Test {
     set_up_ffmpeg();
     folder_ = std::make_unique<Folder>();
     // Noise, so that the files have some size: about 1 MB a second.
-    make_film("-f lavfi -i nullsrc=size=640x360:rate=25:duration=24,geq=random(1)*255:128:128 " + kTone +
+    make_film("-f lavfi -i testsrc2=size=640x360:rate=25:duration=24,noise=alls=80:allf=t -f lavfi -i sine=sample_rate=48000:duration=24 "
                   "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p -b:v 8M -maxrate 8M -bufsize 8M -c:a aac -movflags +faststart",
               *folder_ / "a.mp4");
     const std::string copy = "-i " + (*folder_ / "a.mp4") + " -c copy ";

@@ -157,7 +157,7 @@ TEST(SampleBytes, start_codes_become_lengths) {
   parameters.codec_id = AV_CODEC_ID_H264;
   const auto packet = *base::from_hex("000000010910000000016511220000016533");
   base::Bytes out;
-  EXPECT_EQ(append_sample(parameters, packet, out), out.size());
+  EXPECT_EQ(append_sample(parameters, packet, out), 13U);
   EXPECT_EQ(base::to_hex(out), "00000003651122" "000000026533");
 }
 TEST(SampleBytes, adts_headers_go) {
