@@ -21,8 +21,8 @@ class DownloadQueue {
   bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
   // Chunks that answers overtook; they are no longer outstanding.
   [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now);
-  // Chunks that should have come by now, for streams that can not wait longer. Asks for more patience each time, until
-  // something comes: a peer that is slow gets no slower by being asked again and again.
+  // Chunks that should have come by now, for streams that can not wait longer. Asks for more patience while
+  // nothing comes, or what was given up comes after all: a slow peer gets no faster by being asked again and again.
   [[nodiscard]] std::vector<tree::ChunkRange> take_late(base::Time now);
   // Everything, when the peer chokes us, goes silent or leaves.
   [[nodiscard]] std::vector<tree::ChunkRange> take_all();
@@ -54,6 +54,7 @@ class DownloadQueue {
   base::Time last_answer_{};
   base::Duration latency_ = std::chrono::milliseconds{500};   // until known
   static constexpr base::Duration kLeastPatience{150'000};
+  static constexpr base::Duration kMostPatience{2'000'000};
   static constexpr unsigned kMaxDoublings = 5;
   base::Duration mean_latency_{100'000};                      // RFC 6298 2, of requests instead of segments
   base::Duration latency_var_{50'000};
