@@ -69,7 +69,9 @@ void EngineLoop::wait_readable() {
 void EngineLoop::on_readable() {
   for (int turn = 0; turn < kReadsPerTurn; ++turn) {
     const std::size_t trains = socket_->receive(buffer_views_, received_);
-    for (std::size_t i = 0; i < trains; ++i) input(swarm::DatagramsIn{received_[i].peer, received_[i].bytes, received_[i].segment_size});
+    trains_.clear();
+    for (std::size_t i = 0; i < trains; ++i) trains_.push_back({received_[i].peer, received_[i].bytes, received_[i].segment_size});
+    if (!trains_.empty()) input(swarm::DatagramsIn{trains_});
     if (trains < kBuffers) break;
   }
   drain();
@@ -82,7 +84,7 @@ void EngineLoop::drain() {
   arm_timer();
 }
 
-// Polls the engine dry. Its views die with the next handle(), so what is gathered is sent before a load is answered.
+// Polls the engine dry. Its views die with the next handle(), so what is gathered is sent before loads are answered.
 void EngineLoop::run_outputs() {
   while (true) {
     while (const auto output = engine_.poll(steady_now())) {
@@ -99,12 +101,21 @@ void EngineLoop::run_outputs() {
     }
     send_gathered();
     if (loads_.empty()) return;
-    const swarm::LoadChunks load = loads_.front();
-    loads_.pop_front();
-    loaded_.clear();
-    if (client_.load(load, loaded_, steady_now())) engine_.handle(swarm::ChunksLoaded{load.id, loaded_}, steady_now());
-    else engine_.handle(swarm::LoadFailed{load.id}, steady_now());
+    answer_loads();
   }
+}
+
+void EngineLoop::answer_loads() {
+  const base::Time now = steady_now();
+  loaded_.clear();
+  while (!loads_.empty() && loaded_.size() < kLoadsAtOnce) {
+    LoadSlot& slot = slots_[loaded_.size()];
+    slot.chunks.clear();
+    if (!client_.load(loads_.front(), slot.buffer, slot.chunks, now)) slot.chunks.clear();
+    loaded_.push_back({loads_.front().id, slot.chunks});
+    loads_.pop_front();
+  }
+  engine_.handle(swarm::ChunksLoaded{loaded_}, now);
 }
 
 void EngineLoop::send_gathered() {

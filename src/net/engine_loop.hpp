@@ -1,5 +1,6 @@
 // Runs the engine: one thread, one UDP socket, one timer. All that the pure machine asks for happens here.
 #pragma once
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -22,8 +23,9 @@ namespace runnel::net {
 class EngineClient {
  public:
   virtual ~EngineClient() = default;
-  // Every chunk of the range, in order; the views live until the next load(). False: not to be had.
-  virtual bool load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) = 0;
+  // Every chunk of the range, in order: views into what the client keeps, or into `buffer`, which it may use and resize. They
+  // live until the engine has answered. False: not to be had.
+  virtual bool load(const swarm::LoadChunks& load, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) = 0;
   virtual void store(const swarm::StoreChunks& store, base::Time now) = 0;
   virtual void on_event(const swarm::Event& event, base::Time now) = 0;
   // After each round of work: commits that are due. Returns when it wants to be called again at the latest.
@@ -53,7 +55,8 @@ class EngineLoop {
   [[nodiscard]] base::Endpoint local() const { return local_; }
 
  private:
-  static constexpr std::size_t kBuffers = 8;                       // trains read at a time
+  static constexpr std::size_t kBuffers = 32;                      // trains read at a time
+  static constexpr std::size_t kLoadsAtOnce = 32;                  // answered together
   static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
   static constexpr int kReadsPerTurn = 16;                         // then posted tasks and timers get their turn
 
@@ -62,6 +65,7 @@ class EngineLoop {
   void on_readable();
   void drain();
   void run_outputs();
+  void answer_loads();
   void send_gathered();
   void send_backlog();
   void arm_timer();
@@ -79,9 +83,15 @@ class EngineLoop {
   std::vector<std::unique_ptr<std::byte[]>> buffers_;
   std::vector<base::MutableByteView> buffer_views_;
   std::vector<Datagrams> received_;
+  std::vector<swarm::DatagramTrain> trains_;                       // the same, for the engine
   std::vector<Datagrams> gathered_;                                // to be sent; views into the engine
   std::deque<swarm::LoadChunks> loads_;
-  std::vector<base::ByteView> loaded_;
+  struct LoadSlot {
+    base::Bytes buffer;
+    std::vector<base::ByteView> chunks;
+  };
+  std::array<LoadSlot, kLoadsAtOnce> slots_;
+  std::vector<swarm::LoadedChunks> loaded_;
   struct Waiting {
     base::Endpoint peer;
     base::Bytes bytes;

@@ -19,7 +19,7 @@ swarm::SwarmParts LiveHost::parts() { return {&nodes_, hasher_.get(), verifier_.
 
 void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) { loop_.input(swarm::Publish{handle_, first, record, now}); }
 
-bool LiveHost::load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time) {
+bool LiveHost::load(tree::ChunkRange range, base::Bytes&, std::vector<base::ByteView>& chunks, base::Time) {
   for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
     const auto bytes = window_.get(tree::ChunkIndex{i});
     if (!bytes) return false;
@@ -28,8 +28,10 @@ bool LiveHost::load(tree::ChunkRange range, std::vector<base::ByteView>& chunks,
   return true;
 }
 
-void LiveHost::store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time) {
-  for (std::size_t i = 0; i < chunks.size(); ++i) window_.put(tree::ChunkIndex{first.value() + i}, chunks[i]);
+void LiveHost::store(std::span<const tree::ChunkRun> runs, base::Time) {
+  for (const tree::ChunkRun& run : runs) {
+    for (std::size_t i = 0; i < run.chunks.size(); ++i) window_.put(tree::ChunkIndex{run.first.value() + i}, run.chunks[i]);
+  }
 }
 
 void LiveHost::on_event(const swarm::Event& event, base::Time now) {

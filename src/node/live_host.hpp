@@ -22,8 +22,8 @@ class LiveHost final : public SwarmHost {
   [[nodiscard]] swarm::SwarmParts parts();
   void publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now);
 
-  bool load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time now) override;
-  void store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) override;
+  bool load(tree::ChunkRange range, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) override;
+  void store(std::span<const tree::ChunkRun> runs, base::Time now) override;
   void on_event(const swarm::Event& event, base::Time now) override;
   std::optional<base::Time> on_idle(base::Time now) override;
   void close() override {}

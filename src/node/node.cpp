@@ -66,13 +66,13 @@ std::expected<void, std::string> NodeImpl::open() {
 
 // ---- the engine's thread --------------------------------------------------------------------------------------------
 
-bool NodeImpl::load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) {
+bool NodeImpl::load(const swarm::LoadChunks& load, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) {
   const auto it = hosts_.find(load.swarm);
-  return it != hosts_.end() && it->second->load(load.range, chunks, now);
+  return it != hosts_.end() && it->second->load(load.range, buffer, chunks, now);
 }
 
 void NodeImpl::store(const swarm::StoreChunks& store, base::Time now) {
-  if (const auto it = hosts_.find(store.swarm); it != hosts_.end()) it->second->store(store.first, store.chunks, now);
+  if (const auto it = hosts_.find(store.swarm); it != hosts_.end()) it->second->store(store.runs, now);
 }
 
 void NodeImpl::on_event(const swarm::Event& event, base::Time now) {

@@ -62,7 +62,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
 
  private:
   // ---- net::EngineClient, on the engine's thread ----
-  bool load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) override;
+  bool load(const swarm::LoadChunks& load, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) override;
   void store(const swarm::StoreChunks& store, base::Time now) override;
   void on_event(const swarm::Event& event, base::Time now) override;
   std::optional<base::Time> on_idle(base::Time now) override;

@@ -18,15 +18,15 @@ StaticHost::StaticHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::un
 
 // ---- chunks ---------------------------------------------------------------------------------------------------------
 
-bool StaticHost::load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time now) {
+bool StaticHost::load(tree::ChunkRange range, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) {
   const std::uint64_t chunk = store_->chunk_size();
-  buffer_.resize(range.count() * chunk);
-  const auto read = store_->read(range.first.value() * chunk, buffer_, now);
+  buffer.resize(range.count() * chunk);
+  const auto read = store_->read(range.first.value() * chunk, buffer, now);
   if (!read) {
     if (read.error().fault == store::Fault::changed_on_disk) changed_on_disk();
     return false;
   }
-  base::ByteView rest = base::ByteView{buffer_}.first(*read);
+  base::ByteView rest = base::ByteView{buffer}.first(*read);
   for (std::uint64_t i = 0; i < range.count(); ++i) {
     if (rest.empty()) return false;
     chunks.push_back(rest.first(std::min<std::size_t>(chunk, rest.size())));
@@ -35,9 +35,9 @@ bool StaticHost::load(tree::ChunkRange range, std::vector<base::ByteView>& chunk
   return true;
 }
 
-void StaticHost::store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) {
+void StaticHost::store(std::span<const tree::ChunkRun> runs, base::Time now) {
   if (failed_) return;
-  if (const auto written = store_->write(first, chunks, now); !written) fail(written.error());
+  if (const auto written = store_->write(runs, now); !written) fail(written.error());
 }
 
 void StaticHost::fail(const store::Error& error) {

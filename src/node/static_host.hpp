@@ -30,8 +30,8 @@ class StaticHost final : public SwarmHost {
   [[nodiscard]] store::StaticStore& file() { return *store_; }
   [[nodiscard]] crypto::Hasher& tree_hasher() { return *tree_hasher_; }
 
-  bool load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time now) override;
-  void store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) override;
+  bool load(tree::ChunkRange range, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) override;
+  void store(std::span<const tree::ChunkRun> runs, base::Time now) override;
   void on_event(const swarm::Event& event, base::Time now) override;
   std::optional<base::Time> on_idle(base::Time now) override;
   void close() override;
@@ -53,7 +53,6 @@ class StaticHost final : public SwarmHost {
   std::unique_ptr<store::StaticStore> store_;
   Events events_;
   std::map<std::uint64_t, Reading> readings_;
-  base::Bytes buffer_;                             // of load()
   bool failed_ = false;
 };
 

@@ -12,8 +12,9 @@ namespace runnel::node {
 class SwarmHost {
  public:
   virtual ~SwarmHost() = default;
-  virtual bool load(tree::ChunkRange range, std::vector<base::ByteView>& chunks, base::Time now) = 0;
-  virtual void store(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) = 0;
+  // As net::EngineClient says.
+  virtual bool load(tree::ChunkRange range, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) = 0;
+  virtual void store(std::span<const tree::ChunkRun> runs, base::Time now) = 0;
   virtual void on_event(const swarm::Event& event, base::Time now) = 0;
   // Work that is due; when to call again at the latest.
   virtual std::optional<base::Time> on_idle(base::Time now) = 0;

@@ -85,24 +85,36 @@ std::expected<void, Error> StaticStore::Impl::remember_identity() {
   return write_identity_record(s_.identity_record, *identity);
 }
 
-std::expected<void, Error> StaticStore::Impl::write(ChunkIndex first, std::span<const base::ByteView> chunks, Time now) {
-  const auto bytes = checked_size(first, chunks);
-  if (!bytes) return std::unexpected(bytes.error());
-  if (chunks.empty()) return {};
-  const ChunkRange range{first, ChunkIndex{first.value() + chunks.size() - 1}};
-  if (s_.claimed.contains(range)) return {};
-  if (pending_bytes_ > 0 && pending_bytes_ + *bytes > kCommitBytes) {
+std::expected<void, Error> StaticStore::Impl::write(std::span<const tree::ChunkRun> runs, Time now) {
+  std::uint64_t bytes = 0;
+  std::vector<ChunkRange> news;
+  for (const tree::ChunkRun& run : runs) {
+    const auto size = checked_size(run.first, run.chunks);
+    if (!size) return std::unexpected(size.error());
+    if (run.chunks.empty() || s_.claimed.contains(run.range())) continue;
+    news.push_back(run.range());
+    bytes += *size;
+  }
+  if (news.empty()) return {};
+  if (pending_bytes_ > 0 && pending_bytes_ + bytes > kCommitBytes) {
     if (auto committed = commit_pending(now); !committed) return committed;
   }
   if (auto unchanged = expect_unchanged(); !unchanged) return unchanged;
-  const auto written = s_.media.write_at(first.value() * s_.header.chunk_size, chunks);
+  std::expected<void, Error> written;
+  for (const tree::ChunkRun& run : runs) {
+    if (run.chunks.empty() || s_.claimed.contains(run.range())) continue;
+    written = s_.media.write_at(run.first.value() * s_.header.chunk_size, run.chunks);
+    if (!written) break;
+  }
   // Even half a batch changed the file: what it looks like now is our own doing.
   if (auto known = remember_identity(); !known) return known;
   if (!written) return written;
   if (pending_.empty()) pending_since_ = now;
-  pending_.push_back(range);
-  pending_bytes_ += *bytes;
-  s_.claimed.insert(range);
+  for (const ChunkRange range : news) {
+    pending_.push_back(range);
+    s_.claimed.insert(range);
+  }
+  pending_bytes_ += bytes;
   // The chunks are written; if claiming them fails, the next commit() says so.
   if (pending_bytes_ >= kCommitBytes || complete()) static_cast<void>(commit_pending(now));
   return {};
@@ -319,9 +331,7 @@ std::optional<std::uint64_t> StaticStore::size() const { return impl_->state().h
 std::optional<std::uint64_t> StaticStore::chunk_count() const { return impl_->chunk_count(); }
 std::expected<void, Error> StaticStore::set_size(std::uint64_t bytes) { return impl_->set_size(bytes); }
 tree::NodeStore& StaticStore::nodes() { return impl_->tree(); }
-std::expected<void, Error> StaticStore::write(ChunkIndex first, std::span<const base::ByteView> chunks, Time now) {
-  return impl_->write(first, chunks, now);
-}
+std::expected<void, Error> StaticStore::write(std::span<const tree::ChunkRun> runs, Time now) { return impl_->write(runs, now); }
 std::expected<std::size_t, Error> StaticStore::read(std::uint64_t offset, base::MutableByteView into, Time now) {
   return impl_->read(offset, into, now);
 }

@@ -89,9 +89,13 @@ class StaticStore {
   // in the next commit().
   [[nodiscard]] tree::NodeStore& nodes();
 
-  // Verified chunks from `first` on; each of chunk_size() bytes but for the file's last one. Commits by itself when
-  // kCommitBytes are waiting. Faults: size_unknown, wrong_size, read_only, disk_full, file_too_large, io_failed.
-  std::expected<void, Error> write(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now);
+  // Verified chunks, each of chunk_size() bytes but for the file's last one. Commits by itself when kCommitBytes are waiting. Of
+  // several runs all are written, or none counts. Faults: size_unknown, wrong_size, read_only, disk_full, file_too_large, io_failed.
+  std::expected<void, Error> write(std::span<const tree::ChunkRun> runs, base::Time now);
+  std::expected<void, Error> write(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now) {
+    const tree::ChunkRun run{first, chunks};
+    return write({&run, 1}, now);
+  }
   // Verified bytes from `offset` on: as many as fit, fewer before a gap, 0 at the end of the file. Faults: not_held (not even the
   // first byte), changed_on_disk (until reverify()), io_failed.
   std::expected<std::size_t, Error> read(std::uint64_t offset, base::MutableByteView into, base::Time now);

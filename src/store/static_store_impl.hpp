@@ -43,7 +43,7 @@ class StaticStore::Impl {
   static std::expected<OpenedStore, Error> open_download(const DownloadOptions& options, crypto::Hasher& hasher);
 
   std::expected<void, Error> set_size(std::uint64_t bytes);
-  std::expected<void, Error> write(tree::ChunkIndex first, std::span<const base::ByteView> chunks, base::Time now);
+  std::expected<void, Error> write(std::span<const tree::ChunkRun> runs, base::Time now);
   std::expected<std::size_t, Error> read(std::uint64_t offset, base::MutableByteView into, base::Time now);
   std::expected<std::vector<tree::ChunkRange>, Error> reverify(tree::ChunkRange range, const Progress& progress);
   std::expected<void, Error> commit(base::Time now);

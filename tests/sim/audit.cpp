@@ -69,11 +69,13 @@ void Audit::restarted(HostId host) {
 // ---- chunks ---------------------------------------------------------------------------------------------------------
 
 void Audit::stored(base::Time now, HostId host, const swarm::StoreChunks& store, const tree::IntervalSet& held) {
-  for (std::size_t i = 0; i < store.chunks.size(); ++i) {
-    const tree::ChunkIndex index{store.first.value() + i};
-    const auto truth = truth_.chunk(index);
-    if (!truth || !base::equal(*truth, store.chunks[i])) violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
-    if (held.contains(index)) violate(now, host, "nothing_stored_twice", "chunk " + std::to_string(index.value()));
+  for (const tree::ChunkRun& run : store.runs) {
+    for (std::size_t i = 0; i < run.chunks.size(); ++i) {
+      const tree::ChunkIndex index{run.first.value() + i};
+      const auto truth = truth_.chunk(index);
+      if (!truth || !base::equal(*truth, run.chunks[i])) violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
+      if (held.contains(index)) violate(now, host, "nothing_stored_twice", "chunk " + std::to_string(index.value()));
+    }
   }
 }
 

@@ -66,7 +66,8 @@ void Node::input(const swarm::Input& in) {
 void Node::receive(const Packet& packet) {
   world_.audit.received(place_, packet.from, packet.bytes);
   const std::uint64_t before = packet.corrupt ? state().rejected : 0;
-  input(swarm::DatagramsIn{packet.from, packet.bytes, 0});
+  const swarm::DatagramTrain train{packet.from, packet.bytes, 0};
+  input(swarm::DatagramsIn{{&train, 1}});
   if (packet.corrupt) world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
 }
 
@@ -124,20 +125,23 @@ void Node::drain(std::vector<swarm::LoadChunks>& loads) {
 
 void Node::store(const swarm::StoreChunks& chunks) {
   world_.audit.stored(world_.simulation.now(), place_, chunks, held_);
-  const tree::ChunkRange range{chunks.first, tree::ChunkIndex{chunks.first.value() + chunks.chunks.size() - 1}};
-  held_.insert(range);
-  stored_.push_back(range);
+  for (const tree::ChunkRun& run : chunks.runs) {
+    held_.insert(run.range());
+    stored_.push_back(run.range());
+  }
 }
 
 void Node::answer(const swarm::LoadChunks& load) {
   world_.audit.load_asked(world_.simulation.now(), place_, load.range, held_);
   if (!held_.contains(load.range) || (config_.load_failures > 0 && rng_.unit() < config_.load_failures)) {
-    engine_->handle(swarm::LoadFailed{load.id}, local_now());
+    const swarm::LoadedChunks nothing{load.id, {}};
+    engine_->handle(swarm::ChunksLoaded{{&nothing, 1}}, local_now());
     return;
   }
   std::vector<base::ByteView> views;
   for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i) views.push_back(world_.truth.chunk(tree::ChunkIndex{i}).value());
-  engine_->handle(swarm::ChunksLoaded{load.id, views}, local_now());
+  const swarm::LoadedChunks loaded{load.id, views};
+  engine_->handle(swarm::ChunksLoaded{{&loaded, 1}}, local_now());
 }
 
 void Node::send(const swarm::SendDatagrams& datagrams) {

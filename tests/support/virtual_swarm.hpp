@@ -77,7 +77,8 @@ class VirtualNetwork {
         const Packet packet = in_flight_.top();
         in_flight_.pop();
         const auto to = std::ranges::find_if(nodes_, [&](const auto& n) { return n->endpoint == packet.to && !n->gone; });
-        if (to != nodes_.end()) input(**to, swarm::DatagramsIn{packet.from, packet.bytes, 0});
+        const swarm::DatagramTrain train{packet.from, packet.bytes, 0};
+        if (to != nodes_.end()) input(**to, swarm::DatagramsIn{{&train, 1}});
       }
       for (const auto& node : nodes_) {
         if (const auto deadline = node->engine.next_deadline(); deadline && *deadline <= now && !node->gone) drain(*node);
@@ -117,9 +118,11 @@ class VirtualNetwork {
       if (const auto* out = std::get_if<swarm::SendDatagrams>(&*output)) send(node, *out);
       if (const auto* load = std::get_if<swarm::LoadChunks>(&*output)) loads.push_back(*load);
       if (const auto* store = std::get_if<swarm::StoreChunks>(&*output)) {
-        for (std::size_t i = 0; i < store->chunks.size(); ++i) {
-          node.chunks[store->first.value() + i] = base::to_bytes(store->chunks[i]);
-          ++node.stored_chunks;
+        for (const tree::ChunkRun& run : store->runs) {
+          for (std::size_t i = 0; i < run.chunks.size(); ++i) {
+            node.chunks[run.first.value() + i] = base::to_bytes(run.chunks[i]);
+            ++node.stored_chunks;
+          }
         }
       }
       if (const auto* event = std::get_if<swarm::Event>(&*output)) node.events.push_back(*event);
@@ -131,7 +134,8 @@ class VirtualNetwork {
     for (const swarm::LoadChunks& load : loads) {
       std::vector<base::ByteView> views;
       for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i) views.push_back(node.chunks.at(i));
-      node.engine.handle(swarm::ChunksLoaded{load.id, views}, now);
+      const swarm::LoadedChunks loaded{load.id, views};
+      node.engine.handle(swarm::ChunksLoaded{{&loaded, 1}}, now);
       drain(node);
     }
   }

@@ -40,11 +40,13 @@ std::optional<base::Time> Engine::next_deadline() const {
 }
 
 void Engine::on_input(const DatagramsIn& in) {
-  const std::size_t size = in.segment_size == 0 ? in.bytes.size() : in.segment_size;
-  for (base::ByteView rest = in.bytes; !rest.empty();) {
-    const base::ByteView datagram = rest.first(std::min(size, rest.size()));
-    rest = rest.subspan(datagram.size());
-    on_datagram(in.from, datagram);
+  for (const DatagramTrain& train : in.trains) {
+    const std::size_t size = train.segment_size == 0 ? train.bytes.size() : train.segment_size;
+    for (base::ByteView rest = train.bytes; !rest.empty();) {
+      const base::ByteView datagram = rest.first(std::min(size, rest.size()));
+      rest = rest.subspan(datagram.size());
+      on_datagram(train.from, datagram);
+    }
   }
   for (Swarm* swarm : touched_) swarm->finish_input(context_);
   touched_.clear();
@@ -74,15 +76,11 @@ void Engine::on_datagram(const base::Endpoint& from, base::ByteView bytes) {
 }
 
 void Engine::on_input(const ChunksLoaded& in) {
-  const auto load = loads_.take(in.id);
-  if (!load) return;
-  if (Swarm* swarm = find(load->swarm)) swarm->on_loaded(context_, *load, in.chunks);
-}
-
-void Engine::on_input(const LoadFailed& in) {
-  const auto load = loads_.take(in.id);
-  if (!load) return;
-  if (Swarm* swarm = find(load->swarm)) swarm->on_load_failed(context_, *load);
+  for (const LoadedChunks& loaded : in.loads) {
+    const auto load = loads_.take(loaded.id);
+    if (!load) continue;
+    if (Swarm* swarm = find(load->swarm)) swarm->on_loaded(context_, *load, loaded.chunks);
+  }
 }
 
 void Engine::on_input(const AddSwarm& in) {

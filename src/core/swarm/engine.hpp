@@ -33,7 +33,6 @@ class Engine {
  private:
   void on_input(const DatagramsIn& in);
   void on_input(const ChunksLoaded& in);
-  void on_input(const LoadFailed& in);
   void on_input(const AddSwarm& in);
   void on_input(const RemoveSwarm& in);
   void on_input(const AddPeers& in);

@@ -27,19 +27,23 @@ using LoadId = base::Strong<struct LoadIdTag, std::uint64_t>;
 // ---- in -------------------------------------------------------------------------------------------------------------
 
 // Datagrams from one place, laid end to end: each `segment_size` bytes long, the last maybe shorter (0: just one).
-struct DatagramsIn {
+struct DatagramTrain {
   base::Endpoint from;
   base::ByteView bytes;
   std::uint16_t segment_size = 0;
 };
+// All that was there to be read. What it brings is stored, acknowledged and asked for together.
+struct DatagramsIn {
+  std::span<const DatagramTrain> trains;
+};
 
-// Answers to LoadChunks: every chunk of the range, in order.
-struct ChunksLoaded {
+// An answer to LoadChunks: every chunk of the range, in order; none when they are not to be had.
+struct LoadedChunks {
   LoadId id;
   std::span<const base::ByteView> chunks;
 };
-struct LoadFailed {
-  LoadId id;
+struct ChunksLoaded {
+  std::span<const LoadedChunks> loads;
 };
 
 // The parts that a swarm works with. They outlive it and belong to the engine's thread.
@@ -104,8 +108,8 @@ struct WallClock {
   base::WallTime now;
 };
 
-using Input = std::variant<DatagramsIn, ChunksLoaded, LoadFailed, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits,
-                           ForgetChunks, WallClock>;
+using Input = std::variant<DatagramsIn, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits, ForgetChunks,
+                           WallClock>;
 
 // ---- out ------------------------------------------------------------------------------------------------------------
 // Views live until the next handle().
@@ -115,17 +119,16 @@ struct SendDatagrams {
   base::ByteView bytes;
   std::uint16_t segment_size = 0;
 };
-// All of `range` is verified. Answer with ChunksLoaded or LoadFailed, when all outputs have been polled.
+// All of `range` is verified. Answer with ChunksLoaded, when all outputs have been polled.
 struct LoadChunks {
   LoadId id;
   SwarmHandle swarm;
   tree::ChunkRange range;
 };
-// Verified chunks, neighbours from `first` on.
+// Verified chunks.
 struct StoreChunks {
   SwarmHandle swarm;
-  tree::ChunkIndex first;
-  std::span<const base::ByteView> chunks;
+  std::span<const tree::ChunkRun> runs;
 };
 
 // Events, for whoever runs the engine.

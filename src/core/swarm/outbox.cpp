@@ -1,5 +1,7 @@
 #include "core/swarm/outbox.hpp"
 
+#include <utility>
+
 #include "base/check.hpp"
 
 namespace runnel::swarm {
@@ -29,9 +31,8 @@ void Outbox::end_datagram(const base::Endpoint& to, std::size_t size) {
   outputs_.push_back(SendDatagrams{to, {start, size}, static_cast<std::uint16_t>(size)});
 }
 
-void Outbox::store(SwarmHandle swarm, tree::ChunkIndex first, std::vector<base::ByteView> chunks) {
-  stores_.push_back(std::move(chunks));
-  outputs_.push_back(StoreChunks{swarm, first, stores_.back()});
+void Outbox::store(SwarmHandle swarm, StoreBatch& batch) {
+  outputs_.push_back(StoreChunks{swarm, stores_.emplace_back(std::exchange(batch, {})).runs()});
 }
 
 std::optional<Output> Outbox::pop() {

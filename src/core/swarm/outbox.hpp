@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/swarm/io.hpp"
+#include "core/swarm/store_batch.hpp"
 
 namespace runnel::swarm {
 
@@ -24,8 +25,8 @@ class Outbox {
 
   void load(const LoadChunks& load) { outputs_.push_back(Output{load}); }
   void event(const Event& event) { outputs_.push_back(Output{event}); }
-  // `chunks` are views into the input at hand.
-  void store(SwarmHandle swarm, tree::ChunkIndex first, std::vector<base::ByteView> chunks);
+  // Takes what was gathered; its chunks are views into the input at hand.
+  void store(SwarmHandle swarm, StoreBatch& batch);
 
   [[nodiscard]] std::optional<Output> pop();
   [[nodiscard]] bool empty() const { return next_ == outputs_.size(); }
@@ -47,7 +48,7 @@ class Outbox {
   std::size_t block_ = 0;        // in use
   std::size_t used_ = 0;         // of that block
   std::optional<Train> train_;   // the newest output, if it is a train that may grow
-  std::deque<std::vector<base::ByteView>> stores_;
+  std::deque<StoreBatch> stores_;
 };
 
 }  // namespace runnel::swarm

@@ -90,12 +90,13 @@ void Swarm::publish(Context& context, const Publish& publish) {
       rest = rest.subspan(size);
     }
     const tree::ChunkRange range = live->publish(first, chunks, publish.now);
-    context.outbox.store(handle_, first, chunks);
+    for (std::size_t i = 0; i < chunks.size(); ++i) stores_.add(tree::ChunkIndex{first.value() + i}, chunks[i]);
     fresh_.insert(range);
     verified_ += range.count();
     edge_ = range.last;
     first = tree::ChunkIndex{first.value() + metadata_.munro_width};
   }
+  flush_stores(context);
   if (const auto lowest = live->trim(*edge_)) context.outbox.event(Event{WindowMoved{handle_, *lowest}});
   announce(context);
 }

@@ -14,6 +14,7 @@
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
+#include "core/swarm/store_batch.hpp"
 #include "core/swarm/token_bucket.hpp"
 #include "core/wire/decoder.hpp"
 
@@ -52,8 +53,8 @@ class Swarm {
   void on_datagram(Context& context, Channel& channel, base::ByteView messages);
   // After all datagrams of one input: acknowledgements, requests and stores go out.
   void finish_input(Context& context);
+  // No chunks: they were not to be had.
   void on_loaded(Context& context, const LoadTable::Load& load, std::span<const base::ByteView> chunks);
-  void on_load_failed(Context& context, const LoadTable::Load& load);
 
   void add_peers(Context& context, const AddPeers& add);
   void want(Context& context, const Want& want);
@@ -164,8 +165,7 @@ class Swarm {
 
   // receiving
   std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
-  tree::ChunkIndex store_first_{0};
-  std::vector<base::ByteView> stores_;         // verified neighbours, from store_first_
+  StoreBatch stores_;                          // verified by the input at hand
   tree::IntervalSet fresh_;                    // not announced yet
   base::Time last_announce_{};
 

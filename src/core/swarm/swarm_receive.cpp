@@ -191,11 +191,7 @@ void Swarm::on_verified(Context& context, Channel& channel, const wire::Data& da
   live_picker_.arrived(data.chunk);
   fresh_.insert(one);
   channel.to_ack.push_back(data.chunk);
-  if (stores_.empty() || data.chunk.value() != store_first_.value() + stores_.size()) {
-    flush_stores(context);
-    store_first_ = data.chunk;
-  }
-  stores_.push_back(data.payload);
+  stores_.add(data.chunk, data.payload);
   if (LiveContent* live = live_content()) {
     if (const auto munro = live->take_completed(data.chunk)) {
       flush_stores(context);
@@ -206,9 +202,7 @@ void Swarm::on_verified(Context& context, Channel& channel, const wire::Data& da
 }
 
 void Swarm::flush_stores(Context& context) {
-  if (stores_.empty()) return;
-  context.outbox.store(handle_, store_first_, std::move(stores_));
-  stores_.clear();
+  if (!stores_.empty()) context.outbox.store(handle_, stores_);
 }
 
 void Swarm::flush_acks(Context& context, Channel& channel) {

@@ -25,10 +25,6 @@ void Swarm::pump(Context& context, Channel& channel) {
   }
 }
 
-void Swarm::on_load_failed(Context& context, const LoadTable::Load& load) {
-  if (const Route route = context.channels.find(load.channel); route.swarm == this) route.channel->uploads.burst_done(load.range);
-}
-
 void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<const base::ByteView> chunks) {
   const Route route = context.channels.find(load.channel);
   if (route.swarm != this) return;   // the peer left

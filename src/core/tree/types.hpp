@@ -3,7 +3,9 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 
+#include "base/bytes.hpp"
 #include "base/strong.hpp"
 
 namespace runnel::tree {
@@ -21,6 +23,14 @@ struct ChunkRange {
   [[nodiscard]] constexpr bool contains(ChunkRange r) const { return first <= r.first && r.last <= last; }
   [[nodiscard]] constexpr bool overlaps(ChunkRange r) const { return first <= r.last && r.first <= last; }
   friend constexpr auto operator<=>(const ChunkRange&, const ChunkRange&) = default;
+};
+
+// Neighbouring chunks and their bytes, from `first` on; views into somebody else's memory.
+struct ChunkRun {
+  ChunkIndex first;
+  std::span<const base::ByteView> chunks;
+  // Of a run that is not empty.
+  [[nodiscard]] constexpr ChunkRange range() const { return {first, ChunkIndex{first.value() + chunks.size() - 1}}; }
 };
 
 // A node of the hash tree, numbered as in RFC 7574 4.2: leaf i is bin 2i, a parent lies midway between its children.

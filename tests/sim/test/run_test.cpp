@@ -108,11 +108,13 @@ TEST_F(AuditTest, sees_more_bytes_go_to_an_unproved_address_than_came_from_it) {
 TEST_F(AuditTest, sees_false_and_repeated_chunks_stored) {
   const base::Bytes chunk = base::to_bytes(*truth.chunk(tree::ChunkIndex{2}));
   const base::ByteView view = chunk;
-  audit.stored(now, host, {kSwarm, tree::ChunkIndex{2}, {&view, 1}}, {});
+  const tree::ChunkRun right{tree::ChunkIndex{2}, {&view, 1}};
+  audit.stored(now, host, {kSwarm, {&right, 1}}, {});
   EXPECT_TRUE(audit.violations().empty());
-  audit.stored(now, host, {kSwarm, tree::ChunkIndex{2}, {&view, 1}}, everything);
+  audit.stored(now, host, {kSwarm, {&right, 1}}, everything);
   expect("nothing_stored_twice");
-  audit.stored(now, host, {kSwarm, tree::ChunkIndex{3}, {&view, 1}}, {});
+  const tree::ChunkRun wrong{tree::ChunkIndex{3}, {&view, 1}};
+  audit.stored(now, host, {kSwarm, {&wrong, 1}}, {});
   EXPECT_EQ(audit.violations().back().invariant, "no_unverified_chunk_stored");
 }
 

@@ -1,0 +1,29 @@
+// Verified chunks on their way to the store, neighbours together.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "core/tree/types.hpp"
+
+namespace runnel::swarm {
+
+// Several peers send at once, each its own neighbours: a few runs grow side by side.
+class StoreBatch {
+ public:
+  // A view of the chunk is kept, not its bytes.
+  void add(tree::ChunkIndex index, base::ByteView chunk);
+  [[nodiscard]] bool empty() const { return open_.empty(); }
+  // In the order in which they were begun. The views live until the batch goes.
+  [[nodiscard]] std::span<const tree::ChunkRun> runs();
+
+ private:
+  struct Run {
+    tree::ChunkIndex first;
+    std::vector<base::ByteView> chunks;
+  };
+  std::vector<Run> open_;
+  std::vector<tree::ChunkRun> runs_;
+};
+
+}  // namespace runnel::swarm
