@@ -120,6 +120,46 @@ std::optional<ChunkRange> StaticPicker::pick(const tree::IntervalSet& peer, cons
   return best;
 }
 
+bool PieceShare::set_members(std::uint64_t self, std::vector<std::uint64_t> others) {
+  std::ranges::sort(others);
+  if (self == self_ && others == others_) return false;
+  self_ = self;
+  others_ = std::move(others);
+  return true;
+}
+
+bool PieceShare::is_ours(std::uint64_t piece) const {
+  const auto draw = [piece](std::uint64_t id) { return std::pair{base::mix64(id ^ base::mix64(piece)), id}; };
+  const auto ours = draw(self_);
+  return std::ranges::none_of(others_, [&](std::uint64_t other) { return draw(other) > ours; });
+}
+
+void StaticPicker::share_with(std::uint64_t self, std::vector<std::uint64_t> others) {
+  // What was given back meanwhile is found by the next walk.
+  if (!share_.set_members(self, std::move(others)) && walked_ < held_.size()) return;
+  first_piece_ = rng_.below(held_.size());
+  walked_ = 0;
+}
+
+std::optional<ChunkRange> StaticPicker::pick_ours(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor) {
+  if (cursor.piece) {
+    if (const auto found = first_missing(*cursor.piece, peer, state)) return found;
+    cursor.piece.reset();
+  }
+  constexpr int kMaxSteps = 4096;   // the walk goes on with the next pick
+  for (int step = 0; step < kMaxSteps && walked_ < held_.size(); ++step, ++walked_) {
+    const std::uint64_t piece = (first_piece_ + walked_) % held_.size();
+    if (!share_.is_ours(piece)) continue;
+    const ChunkRange range = piece_of(ChunkIndex{piece * kPieceChunks});
+    const auto found = first_missing(range, peer, state);
+    if (!found) continue;
+    cursor.piece = range;
+    ++walked_;
+    return found;
+  }
+  return std::nullopt;
+}
+
 // ---- live -----------------------------------------------------------------------------------------------------------
 
 void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Time now) {

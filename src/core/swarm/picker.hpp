@@ -51,8 +51,21 @@ struct PickCursor {
   std::optional<tree::ChunkRange> piece;
 };
 
-// Static content. Beyond the readers' needs: whole pieces, in order while only seeds are here, else the rarest of a few
-// drawn at random, so that watchers who start together fetch different parts and can give to each other.
+// Watchers that know each other share the work of fetching from the seeds: each piece falls to the one whose id draws the
+// highest number for it (rendezvous hashing), which all work out alike without a word.
+class PieceShare {
+ public:
+  // Ids of this node and of the others that lack chunks as well, in any order. False when nothing changed.
+  bool set_members(std::uint64_t self, std::vector<std::uint64_t> others);
+  [[nodiscard]] bool is_ours(std::uint64_t piece) const;
+
+ private:
+  std::uint64_t self_ = 0;
+  std::vector<std::uint64_t> others_;
+};
+
+// Static content. Beyond the readers' needs: whole pieces, in order while only seeds are here; of seeds first what falls to us
+// (PieceShare), of others the rarest of a few drawn at random.
 class StaticPicker {
  public:
   static constexpr std::uint64_t kPieceChunks = 256;
@@ -64,6 +77,9 @@ class StaticPicker {
   void peer_gone(const tree::IntervalSet& had);
   // `in_order`: nobody else is after the same chunks.
   [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor, bool in_order);
+  // Of the pieces that fall to us.
+  [[nodiscard]] std::optional<tree::ChunkRange> pick_ours(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor);
+  void share_with(std::uint64_t self, std::vector<std::uint64_t> others);
   [[nodiscard]] std::optional<tree::ChunkRange> pick_wanted(const Wants& wants, const tree::IntervalSet& peer, const PickState& state) const;
 
  private:
@@ -73,6 +89,9 @@ class StaticPicker {
   base::Rng rng_;
   std::uint64_t chunks_;
   std::vector<std::uint32_t> held_;   // chunks of each piece held by all peers together
+  PieceShare share_;
+  std::uint64_t first_piece_ = 0;     // where our walk through the pieces began
+  std::uint64_t walked_ = 0;          // pieces of that walk
 };
 
 // Live content: oldest first. Each node waits a moment of its own before it asks for a munro, so that not everyone asks the

@@ -55,6 +55,7 @@ void Swarm::finish_input(Context& context) {
     channel.flush(context.outbox);
   }
   touched_.clear();
+  if (!metadata_.live) announce(context);
   check_progress(context);
   drop_marked(context);
 }

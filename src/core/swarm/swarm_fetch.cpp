@@ -14,6 +14,7 @@ constexpr base::Duration kStallFloor = std::chrono::seconds{1};
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
+constexpr std::uint64_t kOthersShare = 8;                 // of a seed's window, what may go to pieces that fall to other watchers: 1/8
 constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a rate into chunks
 
 }  // namespace
@@ -40,9 +41,13 @@ std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) 
   }
   if (auto wanted = picker_->pick_wanted(wants_, peer, state)) return wanted;
   if (!fetch_all_ || static_content()->complete()) return std::nullopt;
-  // A seed is spared while the others give well: it is asked only for what nobody else has.
+  // A seed is spared while the others give well: it is asked only for what nobody else has, and for little of what another watcher
+  // will soon have from it.
   if (channel.is_seed && watchers_give(context.now)) {
-    return picker_->pick(peer, {content_->have(), requested_, &elsewhere_}, channel.cursor, false);
+    const PickState nowhere{content_->have(), requested_, &elsewhere_};
+    if (const auto ours = picker_->pick_ours(peer, nowhere, channel.cursor)) return ours;
+    if (channel.downloads.outstanding() * kOthersShare >= request_window(channel, context.now)) return std::nullopt;
+    return picker_->pick(peer, nowhere, channel.cursor, false);
   }
   const bool alone = std::ranges::all_of(channels_, [](const auto& c) { return c->state != Channel::State::established || c->is_seed; });
   return picker_->pick(peer, state, channel.cursor, alone);
@@ -65,10 +70,14 @@ void Swarm::count_elsewhere(base::Time now) {
   if (now < next_count_ || !picker_) return;
   next_count_ = now + std::chrono::seconds{1};
   elsewhere_.clear();
+  std::vector<std::uint64_t> watchers;
   for_established([&](Channel& channel) {
-    if (channel.is_seed || channel.choking_us || channel.stalls > 0) return;
+    if (channel.is_seed) return;
+    if (channel.node_id) watchers.push_back(*channel.node_id);
+    if (channel.choking_us || channel.stalls > 0) return;
     channel.peer_has.set().for_each([&](tree::ChunkRange range) { elsewhere_.insert(range); });
   });
+  picker_->share_with(node_id_, std::move(watchers));
 }
 
 void Swarm::fill(Context& context, Channel& channel) {

@@ -185,13 +185,13 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
     return;
   }
   channel.node_id = hello->node_id;
+  next_count_ = next_tick_ = context.now;   // one more to share the work with
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
     // The same peer twice, by two addresses: both sides keep the channel whose smaller id is smaller.
     const auto key = [](const Channel& c) { return std::min(c.local, c.remote); };
     marked_.push_back(key(*other) < key(channel) ? channel.local : other->local);
   }
-  static_cast<void>(context);
 }
 
 // ---- peer exchange --------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@
 namespace runnel::swarm {
 namespace {
 
-constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long
+constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long,
+constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
 
 template <class... Fns>
@@ -219,7 +220,7 @@ void Swarm::flush_acks(Context& context, Channel& channel) {
 // HAVE for what is new, to everyone who may want it (RFC 7574 3.2, 4.3.1).
 void Swarm::announce(Context& context) {
   if (fresh_.empty() || context.no_upload) return;
-  if (!metadata_.live && context.now - last_announce_ < kAnnounceInterval) return;
+  if (!metadata_.live && context.now - last_announce_ < kAnnounceInterval && fresh_.count() < kAnnounceChunks) return;
   last_announce_ = context.now;
   std::vector<tree::ChunkRange> intervals;
   fresh_.for_each([&](tree::ChunkRange range) {
@@ -232,7 +233,7 @@ void Swarm::announce(Context& context) {
     for (const tree::ChunkRange& interval : intervals) {
       if (!channel.peer_has.has(interval)) channel.post(context.outbox, [&](wire::Encoder& e) { return e.have(interval); });
     }
-    if (metadata_.live) channel.flush(context.outbox);
+    channel.flush(context.outbox);
   });
 }
 
