@@ -14,7 +14,9 @@ command -v debootstrap >/dev/null || { echo "tools/bare.sh: apt-get install debo
 
 folder=${1:-$(mktemp -d /var/tmp/runnel-bare.XXXXXX)}
 mkdir -p "$folder"
-mirror=${BARE_MIRROR:-http://deb.debian.org/debian}
+# The mirrors that this machine's apt uses.
+mirror=${BARE_MIRROR:-$(apt-get indextargets --format '$(SITE) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')}
+security=${BARE_SECURITY:-$(apt-get indextargets --format '$(SITE) $(RELEASE)' | awk '$2 == "bookworm-security" { print $1; exit }')}
 mounts=()
 
 # shellcheck disable=SC2317  # called by the trap
@@ -57,7 +59,7 @@ debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/base" 
   { tail -n 20 "$folder/debootstrap.log" >&2; exit 1; }
 cp /etc/resolv.conf /etc/hosts "$folder/base/etc/"
 cp -r /etc/apt/apt.conf.d/. "$folder/base/etc/apt/apt.conf.d/"
-printf 'deb %s %s main\n' "$mirror" bookworm "$mirror" bookworm-updates "${BARE_SECURITY:-http://deb.debian.org/debian-security}" bookworm-security \
+printf 'deb %s %s main\n' "$mirror" bookworm "$mirror" bookworm-updates "${security:-$mirror}" "$([[ -n $security ]] && echo bookworm-security || echo bookworm)" \
   >"$folder/base/etc/apt/sources.list"
 if compgen -G '/usr/local/share/ca-certificates/*' >/dev/null; then
   cp -r /usr/local/share/ca-certificates/. "$folder/base/usr/local/share/ca-certificates/"

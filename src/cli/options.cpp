@@ -51,11 +51,13 @@ std::expected<node::NodeConfig, std::string> node_config(const NodeOptions& opti
     const auto parsed = parse_endpoint("--listen", options.listen);
     if (!parsed) return std::unexpected(parsed.error());
     config.listen = *parsed;
+    if (config.listen.port == 0) config.listen.port = defaults.listen_port;
   }
   if (!options.http.empty()) {
     const auto parsed = parse_endpoint("--http", options.http);
     if (!parsed) return std::unexpected(parsed.error());
     config.http = *parsed;
+    if (config.http.port == 0) config.http.port = defaults.http_port;
   }
   const auto upload = parse_rate("--max-upload", options.max_upload);
   if (!upload) return std::unexpected(upload.error());

@@ -32,7 +32,7 @@ void add_node_options(CLI::App& app, NodeOptions& options);
 std::expected<base::Endpoint, std::string> parse_endpoint(const std::string& option, const std::string& text);
 // Bytes per second: a number, or one with k, M or G (powers of 1000). Empty: 0, no limit.
 std::expected<std::uint64_t, std::string> parse_rate(const std::string& option, const std::string& text);
-// Everything of a NodeConfig that these options decide. `defaults` serve where an option is not given.
+// Everything of a NodeConfig that these options decide. `defaults` serve where no option names a port.
 struct NodeDefaults {
   std::uint16_t listen_port = 0;
   std::uint16_t http_port = 0;

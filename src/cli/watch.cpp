@@ -1,6 +1,4 @@
 // runnel watch LINK
-#include <openssl/evp.h>
-
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
@@ -52,18 +50,14 @@ std::expected<node::Watch, std::string> read_link(const WatchOptions& options) {
 }
 
 // Read back from what was stored, not from what was received.
-std::string sha256_of(player::Stream& stream, const std::filesystem::path& file) {
-  static_cast<void>(stream);
+std::string sha256_of(const std::filesystem::path& file) {
   std::ifstream in{file, std::ios::binary};
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  crypto::RunningHash hash{crypto::HashAlgorithm::sha256};
   std::vector<char> buffer(1 << 20);
   while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(in.gcount()));
+    hash.add(std::as_bytes(std::span{buffer}.first(static_cast<std::size_t>(in.gcount()))));
   }
-  crypto::Digest digest{32};
-  EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.mutable_view().data()), nullptr);
-  return base::to_hex(digest.view());
+  return base::to_hex(hash.finish().view());
 }
 
 int run_watch(const WatchOptions& options) {
@@ -83,13 +77,15 @@ int run_watch(const WatchOptions& options) {
   Session::Hooks hooks;
   const std::string player = options.player.empty() ? default_player() : options.player;
   hooks.on_playable = [&](player::Stream& stream, const std::string& url) {
-    static_cast<void>(stream);
-    if (const auto started = start_player(player, url, node->http_url() + "/"); !started) report.notice(started.error());
+    // A film's own bytes seek best in mpv and VLC: FFmpeg's HLS reader loses its place in fragmented MP4 after a seek.
+    const bool film = !stream.is_live();
+    const std::string bytes = node->http_url() + "/streams/" + stream.id() + "/media";
+    if (const auto started = start_player(player, film ? bytes : url, node->http_url() + "/"); !started) report.notice(started.error());
   };
   hooks.on_complete = [&](player::Stream& stream) {
     const auto file = node->stored_file(stream);
     report.stats(stream);
-    report.complete(stream.content() != nullptr ? stream.content()->size() : std::filesystem::file_size(file), sha256_of(stream, file));
+    report.complete(stream.content() != nullptr ? stream.content()->size() : std::filesystem::file_size(file), sha256_of(file));
     if (options.until_complete) session.finish(kDone);
   };
   const auto started = session.start(*config, std::move(hooks));

@@ -27,6 +27,11 @@ const EVP_MD* evp_md(HashAlgorithm algorithm) {
 unsigned char* raw(base::MutableByteView view) { return reinterpret_cast<unsigned char*>(view.data()); }
 const unsigned char* raw(base::ByteView view) { return reinterpret_cast<const unsigned char*>(view.data()); }
 
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+using DigestContext = std::unique_ptr<EVP_MD_CTX, FreeContext>;
+
 // Keeps one context and initialises it again for each hash: fetching the algorithm each time costs more than hashing a chunk.
 class OpensslHasher final : public Hasher {
  public:
@@ -52,10 +57,6 @@ class OpensslHasher final : public Hasher {
   }
 
  private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-
   void begin() { EVP_DigestInit_ex2(context_.get(), nullptr, nullptr); }
   Digest finish() {
     Digest digest{digest_size(algorithm_)};
@@ -64,7 +65,7 @@ class OpensslHasher final : public Hasher {
   }
 
   HashAlgorithm algorithm_;
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
+  DigestContext context_;
 };
 
 }  // namespace
@@ -76,6 +77,25 @@ std::optional<HashAlgorithm> hash_algorithm(std::uint8_t number) {
 std::unique_ptr<Hasher> make_hasher(HashAlgorithm algorithm) { return std::make_unique<OpensslHasher>(algorithm); }
 
 Digest hash(HashAlgorithm algorithm, base::ByteView data) { return OpensslHasher{algorithm}.hash(data); }
+
+struct RunningHash::State {
+  HashAlgorithm algorithm;
+  DigestContext context;
+};
+
+RunningHash::RunningHash(HashAlgorithm algorithm) : state_(std::make_unique<State>(State{algorithm, DigestContext{EVP_MD_CTX_new()}})) {
+  base::check(EVP_DigestInit_ex2(state_->context.get(), evp_md(algorithm), nullptr) == 1, "hash context");
+}
+
+RunningHash::~RunningHash() = default;
+
+void RunningHash::add(base::ByteView data) { EVP_DigestUpdate(state_->context.get(), data.data(), data.size()); }
+
+Digest RunningHash::finish() {
+  Digest digest{digest_size(state_->algorithm)};
+  EVP_DigestFinal_ex(state_->context.get(), raw(digest.mutable_view()), nullptr);
+  return digest;
+}
 
 Digest hmac_sha256(base::ByteView key, base::ByteView data) {
   Digest digest{32};

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "base/bytes.hpp"
@@ -66,6 +67,20 @@ class Hasher {
 
 // One-off uses, outside the hot path.
 Digest hash(HashAlgorithm algorithm, base::ByteView data);
+
+// A hash of bytes that come piece by piece.
+class RunningHash {
+ public:
+  explicit RunningHash(HashAlgorithm algorithm);
+  ~RunningHash();
+  void add(base::ByteView data);
+  // Once, last.
+  [[nodiscard]] Digest finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 Digest hmac_sha256(base::ByteView key, base::ByteView data);
 // RFC 5869 with SHA-256.
 base::Bytes hkdf_sha256(base::ByteView secret, base::ByteView salt, base::ByteView info, std::size_t size);

@@ -249,7 +249,10 @@ std::expected<CutSegment, DemandError> AudioTranscoder::cut(FilmReader& reader, 
   }
   painter.decode(nullptr);
   tail_for_ = tail_.empty() ? 0 : number + 1;
-  if (to_the_end) range.last = std::min(range.last, std::max(range.first, (canvas.end() + kFrame - 1) / kFrame));
+  if (to_the_end) {   // as far as there is sound, or the film
+    const std::int64_t heard = (canvas.end() + kFrame - 1) / kFrame;
+    range.last = std::clamp(std::max(heard, av_rescale(reader.film().duration_us, rate, 1'000'000) / kFrame), range.first, range.last);
+  }
   canvas.extend_to((range.last + 1) * kFrame);
   return encode(reader, canvas, *output_, range);
 }

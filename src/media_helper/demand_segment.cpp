@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kMaxLeadingPictures = 32;          // between a key frame and the first picture shown after it
 constexpr std::int64_t kTickRoundingUs = 1500;   // Matroska rounds to milliseconds
+constexpr std::int64_t kLeastHoleUs = 100'000;   // players bridge less
 constexpr std::int64_t kAacFrameSamples = 1024;
 
 Packet copy_of(AVPacket& packet) {
@@ -118,6 +119,21 @@ std::int64_t audio_ticks(const StreamFacts& stream, const AVPacket& packet, std:
   return std::max<std::int64_t>((ticks + kAacFrameSamples / 2) / kAacFrameSamples, 1) * kAacFrameSamples;
 }
 
+// Puts silence between `from` and `to` if there is a hole that would be heard as one; the bytes of the sample that ends it, already
+// there, stay last. Gives where the silence ends.
+std::int64_t fill_hole(Samples& samples, const SilentFrame& silent, std::int64_t from, std::int64_t to, std::size_t last_bytes,
+                       std::int32_t timescale) {
+  if (to - from < std::max(av_rescale(kLeastHoleUs, timescale, 1'000'000), 2 * silent.ticks)) return from;
+  const std::size_t at = samples.bytes.size() - last_bytes;
+  base::Bytes filling;
+  for (; from + silent.ticks <= to && samples.list.size() < kMaxSegmentSamples; from += silent.ticks) {
+    samples.list.push_back({.pts = from, .size = static_cast<std::uint32_t>(silent.bytes.size()), .key = true});
+    filling.insert(filling.end(), silent.bytes.begin(), silent.bytes.end());
+  }
+  samples.bytes.insert(samples.bytes.begin() + static_cast<std::ptrdiff_t>(at), filling.begin(), filling.end());
+  return from;
+}
+
 }  // namespace
 
 std::int64_t frame_ticks(const StreamFacts& stream, const AVPacket& packet, std::int32_t timescale) {
@@ -175,14 +191,15 @@ std::expected<CutSegment, DemandError> cut_video(FilmReader& reader, int stream,
   return cut;
 }
 
-std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream, std::int32_t timescale, std::size_t number) {
+std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream, std::int32_t timescale, std::size_t number,
+                                                 const SilentFrame* silent) {
   if (const auto gone = reader.go_to(number, stream); !gone) return std::unexpected{gone.error()};
   const std::int64_t from = number == 0 ? std::numeric_limits<std::int64_t>::min() : reader.film().cuts[number].time_us;
   const std::int64_t to = reader.film().end_us(number);
   const StreamFacts& facts = reader.stream(stream);
   const Packet packet = make_packet();
   CutSegment cut;
-  std::int64_t end = 0;
+  std::int64_t end = av_rescale(reader.film().cuts[number].time_us, timescale, 1'000'000);
   for (;;) {
     const auto more = reader.next(*packet);
     if (!more) return std::unexpected{more.error()};
@@ -196,9 +213,14 @@ std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream,
     const std::int64_t pts = facts.parameters->codec_id == AV_CODEC_ID_AAC ? on_grid(reader, stream, exact, frame, timescale) : exact;
     const std::size_t size = pts < 0 ? 0 : append_sample(*facts.parameters, view(*packet), cut.samples.bytes);
     if (size == 0) continue;
+    if (silent != nullptr) fill_hole(cut.samples, *silent, end, pts, size, timescale);
     cut.samples.list.push_back({.pts = pts, .size = static_cast<std::uint32_t>(size), .key = true});
     end = pts + frame;
     if (cut.samples.bytes.size() > kMaxSegmentBytes || cut.samples.list.size() > kMaxSegmentSamples) return std::unexpected{DemandError::too_large};
+  }
+  if (silent != nullptr) {
+    const std::int64_t wanted = av_rescale(std::min(to, reader.film().duration_us), timescale, 1'000'000);
+    end = std::max(end, fill_hole(cut.samples, *silent, end, wanted, 0, timescale));
   }
   if (!cut.samples.list.empty()) cut.decode_time = lay_out(cut.samples.list, end);
   return cut;

@@ -6,6 +6,7 @@
 
 #include "media_helper/film_reader.hpp"
 #include "media_helper/fragment_writer.hpp"
+#include "media_helper/silence.hpp"
 
 namespace runnel::media_helper {
 
@@ -33,10 +34,11 @@ struct CutSegment {
   std::int64_t decode_time = 0;   // of the first sample, in the track's timescale
 };
 
-// Packets passed through. `parameters`: those of the stream.
+// Packets passed through.
 std::expected<CutSegment, DemandError> cut_video(FilmReader& reader, int stream, std::int32_t timescale, std::size_t number);
-// The packets that begin between two cuts.
-std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream, std::int32_t timescale, std::size_t number);
+// The packets that begin between two cuts. Holes are filled with `silent`, if there is such a frame.
+std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream, std::int32_t timescale, std::size_t number,
+                                                 const SilentFrame* silent);
 
 bool is_far_beyond(const FilmReader& reader, const AVPacket& packet, std::int64_t end_us);
 // When a packet is shown, else when it is decoded; AV_NOPTS_VALUE if neither is known.

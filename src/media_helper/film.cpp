@@ -48,20 +48,36 @@ base::Bytes to_bytes(const CutSegment& cut, std::uint32_t number) {
 
 }  // namespace
 
-class Film::CopyTrack : public Film::Track {
+class Film::CopyVideo : public Film::Track {
  public:
-  CopyTrack(int stream, bool video, Header header) : stream_(stream), video_(video), header_(std::move(header)) {}
+  CopyVideo(int stream, Header header) : stream_(stream), header_(std::move(header)) {}
   [[nodiscard]] const Header* header() const override { return &header_; }
   [[nodiscard]] std::expected<base::Bytes, DemandError> segment(FilmReader& reader, std::uint32_t number) override {
-    const auto cut = (video_ ? cut_video : cut_audio)(reader, stream_, header_.timescale, number);
+    const auto cut = cut_video(reader, stream_, header_.timescale, number);
     if (!cut) return std::unexpected{cut.error()};
     return to_bytes(*cut, number);
   }
 
  private:
   int stream_;
-  bool video_;
   Header header_;
+};
+
+class Film::CopyAudio : public Film::Track {
+ public:
+  CopyAudio(int stream, Header header, std::optional<SilentFrame> silent)
+      : stream_(stream), header_(std::move(header)), silent_(std::move(silent)) {}
+  [[nodiscard]] const Header* header() const override { return &header_; }
+  [[nodiscard]] std::expected<base::Bytes, DemandError> segment(FilmReader& reader, std::uint32_t number) override {
+    const auto cut = cut_audio(reader, stream_, header_.timescale, number, silent_ ? &*silent_ : nullptr);
+    if (!cut) return std::unexpected{cut.error()};
+    return to_bytes(*cut, number);
+  }
+
+ private:
+  int stream_;
+  Header header_;
+  std::optional<SilentFrame> silent_;
 };
 
 // Converts with a VideoTranscoder or an AudioTranscoder.
@@ -136,7 +152,8 @@ std::unique_ptr<Film::Track> Film::make_track(const SourceTrack& source, media::
     auto header = write_header(*parameters, timescale_of(stream), octets(stream.display_matrix));
     if (!header) return nullptr;
     info.codecs = codec_string(*parameters, info.frame_rate);
-    return std::make_unique<CopyTrack>(source.stream, info.kind == media::TrackKind::video, std::move(*header));
+    if (info.kind == media::TrackKind::video) return std::make_unique<CopyVideo>(source.stream, std::move(*header));
+    return std::make_unique<CopyAudio>(source.stream, std::move(*header), make_silent_frame(*parameters));
   }
   return info.kind == media::TrackKind::video ? convert<VideoTranscoder>(source.stream, info) : convert<AudioTranscoder>(source.stream, info);
 }

@@ -30,7 +30,8 @@ class Film {
 
  private:
   class Track;
-  class CopyTrack;
+  class CopyVideo;
+  class CopyAudio;
   class TextTrack;
   template <class Transcoder>
   class ConvertedTrack;

@@ -33,11 +33,11 @@ void write_flv_tag(const RtmpMessage& message, base::Bytes& out) {
   writer.write(kFlvTagHeaderBytes + size);
 }
 
-bool is_enhanced_rtmp(const RtmpMessage& message) {
+bool is_unknown_to_demuxer(const RtmpMessage& message) {
   if (message.body.empty()) return false;
   const auto first = std::to_integer<unsigned>(message.body.front());
-  // Enhanced RTMP v1: the top bit of a video tag; v2: sound format 9.
-  if (message.type == kRtmpVideo) return (first & 0x80U) != 0;
+  // Enhanced RTMP v1: the top bit of a video tag; v2: sound format 9. E.4.3.1 ends with AVC, 7; FFmpeg 5.1 goes to 9.
+  if (message.type == kRtmpVideo) return (first & 0x80U) != 0 || (first & 0x0fU) > 9;
   return message.type == kRtmpAudio && first >> 4 == 9;
 }
 

@@ -18,7 +18,8 @@ void write_flv_header(FlvStreams streams, base::Bytes& out);
 // at most 2^24 - 1 bytes.
 void write_flv_tag(const RtmpMessage& message, base::Bytes& out);
 
-// Whether an audio or video message uses a codec that FFmpeg 5.1's FLV demuxer has no name for: Enhanced RTMP (FourCC codecs).
-[[nodiscard]] bool is_enhanced_rtmp(const RtmpMessage& message);
+// Whether an audio or video message uses a codec that FFmpeg 5.1's FLV demuxer has no name for: Enhanced RTMP (FourCC codecs), or HEVC
+// under the number that some Asian encoders gave it.
+[[nodiscard]] bool is_unknown_to_demuxer(const RtmpMessage& message);
 
 }  // namespace runnel::media_helper

@@ -222,7 +222,7 @@ RtmpSession::Result RtmpSession::on_publish(const Values& command) {
 RtmpSession::Result RtmpSession::on_media(const RtmpMessage& message) {
   if (state_ != State::publishing) return std::unexpected(RtmpFault::bad_command_order);
   if (message.body.empty()) return {};
-  if (is_enhanced_rtmp(message)) {
+  if (is_unknown_to_demuxer(message)) {
     send_command({kStreamChunkStream, kMediaStreamId},
                  {Amf0Value{"onStatus"}, Amf0Value{0.0}, Amf0Value{},
                   status("error", "NetStream.Publish.Rejected", "Only H.264 and AAC can be taken: change the encoder's settings.")});

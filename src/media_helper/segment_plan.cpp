@@ -28,7 +28,7 @@ std::vector<Key> plan_cuts(std::span<const Key> keys, std::int64_t duration_us) 
   cuts.push_back(keys.front());
   cuts.front().time_us = 0;
   std::size_t at = 1;
-  while (cuts.size() < kMaxCuts) {
+  while (cuts.size() < kMaxCuts && duration_us - cuts.back().time_us > kLongestSegmentUs) {
     at = next_cut(keys, at, cuts.back().time_us);
     if (at == keys.size() || keys[at].time_us + kShortestSegmentUs > duration_us) break;
     cuts.push_back(keys[at++]);

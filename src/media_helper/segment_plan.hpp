@@ -18,8 +18,8 @@ constexpr std::int64_t kShortestSegmentUs = 2'000'000;
 constexpr std::int64_t kLongestSegmentUs = 6'000'000;    // kept where the key frames allow it
 constexpr std::size_t kMaxCuts = 1U << 18;               // the limit of the messages to the node (helper::kMaxSegments)
 
-// `keys` in order of time. The first cut is at 0 whatever the first key's time; what is left at the end becomes part of the last
-// segment if it is shorter than kShortestSegmentUs. Beyond kMaxCuts the last segment takes the rest.
+// `keys` in order of time. The first cut is at 0 whatever the first key's time; what is left at the end is one segment, up to
+// kLongestSegmentUs. Beyond kMaxCuts the last segment takes the rest.
 std::vector<Key> plan_cuts(std::span<const Key> keys, std::int64_t duration_us);
 
 // Segments of equal length where no key frames are known. `length_us` > 0 grows where there would be more than kMaxCuts.

@@ -1,144 +1,32 @@
-#include "node/node.hpp"
+#include "node/node_impl.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <fstream>
-#include <map>
-#include <unordered_map>
+#include <utility>
 
 #include "base/log.hpp"
-#include "core/discovery/info_hash.hpp"
-#include "crypto/openssl.hpp"
 #include "net/clock.hpp"
-#include "net/engine_loop.hpp"
 #include "net/interfaces.hpp"
-#include "net/resolver.hpp"
-#include "net/tracker_client.hpp"
 #include "net/udp_socket.hpp"
-#include "node/live_source.hpp"
-#include "node/static_stream.hpp"
-#include "player/http_server.hpp"
-#include "store/cache.hpp"
-#include "tracker/tracker_server.hpp"
 
 namespace runnel::node {
 namespace {
 
-using swarm::SwarmHandle;
-
 constexpr std::chrono::milliseconds kTick{250};              // snapshots of the engine for display
-constexpr std::size_t kPlayableBytes = 64U << 10;            // of a film, before it is called playable
 constexpr base::Duration kNobodyAnswers = std::chrono::seconds{8};
-constexpr std::size_t kMaxScannedIndex = 16U << 20;          // bytes; an hour's index has a few kB
 
-std::uint64_t random_u64(crypto::SecretRng& rng) { return rng.next(); }
-
-// Everything of one stream that must go together.
-struct Entry {
-  std::unique_ptr<StreamBase> stream;
-  StaticStream* film = nullptr;
-  LiveStream* live = nullptr;
-  std::unique_ptr<LiveSource> source;
-  std::unique_ptr<media::IngestSession> ingest;
-  std::unique_ptr<media::ScanSession> scan;
-  discovery::InfoHash info_hash{};
-  std::filesystem::path file;  // of a film
-  std::map<std::string, std::string> tracker_lines;
-  base::Time added{};
-  bool hidden = false;         // the seek index of a film is no stream of its own
-  bool playable_told = false;
-  bool complete_told = false;
-};
-
-class NodeImpl final : public Node, public player::Streams, public net::EngineClient {
- public:
-  NodeImpl(boost::asio::io_context& service, NodeConfig config, NodeEvents events)
-      : service_(service), config_(std::move(config)), events_(std::move(events)), secrets_(crypto::os_random_seed()), resolver_(service), timer_(service) {}
-
-  std::expected<void, std::string> open();
-
-  // ---- Node ----
-  std::expected<player::Stream*, std::string> cast(const CastFile& cast) override;
-  std::expected<player::Stream*, std::string> cast(const CastLive& cast) override;
-  std::expected<player::Stream*, std::string> watch(const Watch& watch) override;
-  std::filesystem::path stored_file(const player::Stream& stream) const override;
-  base::Endpoint listen() const override { return loop_->local(); }
-  std::string http_url() const override { return http_->base_url(); }
-  std::string lan_url() const override { return http_->lan_url(); }
-  void stop(std::function<void()> done) override;
-
-  // ---- player::Streams ----
-  std::vector<player::Stream*> list() override;
-  player::Stream* find(std::string_view id) override;
-  std::string version() const override { return RUNNEL_VERSION; }
-
- private:
-  // ---- net::EngineClient, on the engine's thread ----
-  bool load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) override;
-  void store(const swarm::StoreChunks& store, base::Time now) override;
-  void on_event(const swarm::Event& event, base::Time now) override;
-  std::optional<base::Time> on_idle(base::Time now) override;
-
-  struct Film {
-    std::unique_ptr<store::StaticStore> store;
-    std::unique_ptr<crypto::Hasher> hasher;
-    swarm::Metadata metadata;
-    swarm::Link link;
-    std::string role;
-    std::string file_name;
-    bool hidden = false;
-  };
-  Entry& add_film(Film film);
-  Entry& add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer);
-  void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add);
-  void announce(Entry& entry, base::ByteView wire_id);
-  void dial(SwarmHandle handle, const swarm::LinkPeer& peer);
-  swarm::Link complete_link(swarm::Link link) const;
-  void scanned(SwarmHandle handle, std::expected<media::ScanResult, std::string> result);
-  std::expected<void, std::string> share_index(Entry& film, const base::Bytes& index);
-  std::expected<void, std::string> fetch_index(Entry& film, const swarm::LinkIndex& index);
-  void on_engine_event(SwarmHandle handle, std::function<void(Entry&)> then);
-  void film_complete(Entry& entry);
-  void become_ready(Entry& entry);
-  void tick();
-  void look_after(Entry& entry);
-  void remember_ports(Entry& entry);
-  Entry* entry_of(SwarmHandle handle);
-  template <class Task>
-  void to_service(Task task) {
-    boost::asio::post(service_, std::move(task));
-  }
-
-  boost::asio::io_context& service_;
-  NodeConfig config_;
-  NodeEvents events_;
-  crypto::SecretRng secrets_;
-  net::Resolver resolver_;
-  boost::asio::steady_timer timer_;
-  std::map<SwarmHandle, Entry> entries_;
-  std::uint32_t next_handle_ = 1;
-  std::map<SwarmHandle, LiveHost*> live_hosts_;   // to be reached by posting
-  bool stopping_ = false;
-
-  std::unordered_map<SwarmHandle, std::unique_ptr<SwarmHost>> hosts_;   // the engine's thread
-  std::unique_ptr<net::EngineLoop> loop_;
-  std::unique_ptr<tracker::TrackerServer> tracker_;
-  std::unique_ptr<net::TrackerClient> announcer_;
-  std::unique_ptr<player::HttpServer> http_;
-};
+}  // namespace
 
 // ---- opening --------------------------------------------------------------------------------------------------------
 
 std::expected<void, std::string> NodeImpl::open() {
   auto socket = net::UdpSocket::open(config_.listen);
   if (!socket) return std::unexpected(message(socket.error()));
-  loop_ = std::make_unique<net::EngineLoop>(std::move(*socket), net::EngineLoop::Seeds{random_u64(secrets_), crypto::os_random_seed()}, *this);
+  loop_ = std::make_unique<net::EngineLoop>(std::move(*socket), net::EngineLoop::Seeds{secrets_.next(), crypto::os_random_seed()}, *this);
 
   if (config_.embedded_tracker) {
     tracker::TrackerServer::Config tracker;
     tracker.http = base::Endpoint{config_.listen.address, config_.tracker_port};
-    tracker.rng_seed = random_u64(secrets_);
+    tracker.rng_seed = secrets_.next();
     tracker.secret = crypto::os_random_seed();
     auto started = tracker::TrackerServer::start(service_, tracker);
     if (!started && config_.tracker_port != 0) {   // the remembered port is taken: any other will do
@@ -155,7 +43,7 @@ std::expected<void, std::string> NodeImpl::open() {
   announcer.peer_id = *discovery::PeerId::from(name);
   announcer.port = loop_->local().port;
   for (const base::Endpoint& own : net::reachable_endpoints(loop_->local())) announcer.own_addresses.push_back(own.address);
-  announcer.rng_seed = random_u64(secrets_);
+  announcer.rng_seed = secrets_.next();
   announcer.secret = crypto::os_random_seed();
   announcer_ = std::make_unique<net::TrackerClient>(service_, announcer);
 
@@ -173,357 +61,6 @@ std::expected<void, std::string> NodeImpl::open() {
   loop_->start();
   loop_->post([this] { loop_->input(swarm::SetLimits{config_.max_upload, config_.max_download, config_.no_upload}); });
   tick();
-  return {};
-}
-
-// ---- adding streams -------------------------------------------------------------------------------------------------
-
-void NodeImpl::add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add) {
-  loop_->post([this, handle, host = std::make_shared<std::unique_ptr<SwarmHost>>(std::move(host)), add = std::move(add)] {
-    hosts_.emplace(handle, std::move(*host));
-    loop_->input(add);
-  });
-}
-
-Entry& NodeImpl::add_film(Film film) {
-  const SwarmHandle handle{next_handle_++};
-  Entry& entry = entries_[handle];
-  entry.added = net::steady_now();
-  entry.hidden = film.hidden;
-  entry.file = film.store->file();
-
-  swarm::AddSwarm add{handle, film.metadata, {}, film.store->verified(), true};
-  StaticHost::Events events;
-  events.on_size = [this, handle](std::uint64_t bytes) {
-    on_engine_event(handle, [bytes](Entry& e) { e.film->set_size(bytes); });
-  };
-  events.on_complete = [this, handle] {
-    on_engine_event(handle, [this](Entry& e) { film_complete(e); });
-  };
-  events.on_failure = [this, handle](std::string text) {
-    on_engine_event(handle, [this, text](Entry& e) {
-      e.stream->set_problem(text);
-      events_.on_error(text);
-    });
-  };
-  const auto size = film.store->size();
-  auto host = std::make_unique<StaticHost>(*loop_, handle, std::move(film.hasher), std::move(film.store), std::move(events));
-  add.parts = {&host->file().nodes(), &host->tree_hasher(), nullptr, nullptr};
-  auto stream = std::make_unique<StaticStream>(handle, film.role, film.link, StaticStream::Parts{service_, *loop_, *host}, film.file_name);
-  if (size) stream->set_size(*size);
-  entry.film = stream.get();
-  entry.stream = std::move(stream);
-  add_host(handle, std::move(host), std::move(add));
-  announce(entry, film.metadata.id);
-  return entry;
-}
-
-Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer) {
-  const SwarmHandle handle{next_handle_++};
-  Entry& entry = entries_[handle];
-  entry.added = net::steady_now();
-  auto stream = std::make_unique<LiveStream>(handle, std::move(role), std::move(link));
-  entry.live = stream.get();
-  entry.stream = std::move(stream);
-
-  auto on_munro = [this, handle](tree::ChunkRange munro, base::Bytes bytes) {
-    on_engine_event(handle, [munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) { e.live->on_munro(munro, *bytes); });
-  };
-  auto host = std::make_unique<LiveHost>(*loop_, handle, std::move(*crypto::make_verifier(wire_id)), signer, std::move(on_munro));
-  swarm::AddSwarm add;
-  add.swarm = handle;
-  add.metadata.id = wire_id;
-  add.metadata.live = true;
-  add.metadata.chunk_size = entry.stream->parsed_link().chunk_size_bytes();
-  add.metadata.addressing = wire::AddressingMethod::chunks64;
-  add.parts = host->parts();
-  live_hosts_[handle] = host.get();
-  add_host(handle, std::move(host), std::move(add));
-  announce(entry, wire_id);
-  return entry;
-}
-
-void NodeImpl::announce(Entry& entry, base::ByteView wire_id) {
-  entry.info_hash = discovery::info_hash(wire_id);
-  if (tracker_) tracker_->set_local_peers(entry.info_hash, net::reachable_endpoints(loop_->local()));
-  std::vector<std::string> urls = config_.trackers;
-  for (const std::string& url : entry.stream->parsed_link().trackers) {
-    if (std::ranges::find(urls, url) == urls.end()) urls.push_back(url);
-  }
-  // Its own embedded tracker needs no announce: it tells our addresses by itself; but we want to hear who came.
-  if (tracker_ && std::ranges::find(urls, tracker_->http_url()) == urls.end()) urls.push_back(tracker_->http_url());
-  const SwarmHandle handle = entry.stream->handle();
-  for (const std::string& url : urls) {
-    net::TrackerClient::Callbacks callbacks;
-    callbacks.on_peers = [this, handle](const std::vector<base::Endpoint>& peers) {
-      loop_->post([this, handle, peers] { loop_->input(swarm::AddPeers{handle, peers, false}); });
-    };
-    callbacks.on_state = [this, handle](const discovery::TrackerState& state) {
-      Entry* e = entry_of(handle);
-      if (e == nullptr) return;
-      if (state.condition == discovery::TrackerCondition::failing && e->tracker_lines[state.url] != state.text) base::log_info("tracker", state.text);
-      e->tracker_lines[state.url] = state.text;
-      std::vector<std::string> lines;
-      for (const auto& [url_of, text] : e->tracker_lines) lines.push_back(url_of + ": " + text);
-      e->stream->set_tracker_lines(std::move(lines));
-    };
-    if (const auto added = announcer_->add(url, entry.info_hash, std::move(callbacks)); !added) {
-      events_.on_notice("the tracker " + url + " is left out: " + message(added.error()));
-    }
-  }
-}
-
-void NodeImpl::dial(SwarmHandle handle, const swarm::LinkPeer& peer) {
-  resolver_.resolve(peer.host, peer.port, [this, handle](const net::Resolver::Result& found) {
-    if (!found) {
-      events_.on_notice(found.error());
-      return;
-    }
-    loop_->post([this, handle, peers = *found] { loop_->input(swarm::AddPeers{handle, peers, true}); });
-  });
-}
-
-// The addresses and trackers that make a caster's link work with nothing else running.
-swarm::Link NodeImpl::complete_link(swarm::Link link) const {
-  const auto reachable = net::reachable_endpoints(loop_->local());
-  for (const base::Endpoint& at : reachable) {
-    if (link.peers.size() < swarm::kMaxLinkPeers) link.peers.push_back({at.address.to_string(), at.port});
-  }
-  for (const std::string& url : config_.trackers) link.trackers.push_back(url);
-  if (tracker_) {
-    for (const base::Endpoint& at : net::reachable_endpoints(*tracker_->http_endpoint())) {
-      if (link.trackers.size() < swarm::kMaxLinkTrackers) link.trackers.push_back(tracker::announce_url(tracker::TrackerProtocol::http, at));
-    }
-  }
-  return link;
-}
-
-// ---- casting a file -------------------------------------------------------------------------------------------------
-
-std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast) {
-  const auto algorithm = cast.compat ? crypto::HashAlgorithm::sha1 : crypto::HashAlgorithm::sha256;
-  Film film;
-  film.hasher = crypto::make_hasher(algorithm);
-  store::SeedOptions options;
-  options.file = cast.file;
-  options.cache_folder = config_.cache_folder;
-  options.chunk_size = cast.compat ? swarm::kDefaultCompatChunkSize : cast.chunk_size;
-  options.progress = {cast.on_hashing, cast.cancelled};
-  auto opened = store::StaticStore::open_seed(options, *film.hasher, net::steady_now());
-  if (!opened) return std::unexpected(message(opened.error()));
-  film.store = std::move(*opened);
-  film.metadata.id = base::to_bytes(film.store->root().view());
-  film.metadata.hash = algorithm;
-  film.metadata.chunk_size = options.chunk_size;
-  film.metadata.content_bytes = film.store->size();
-  film.link.id_bytes = film.metadata.id;
-  film.link.size = film.store->size();
-  film.link.title = cast.title.empty() ? cast.file.filename().string() : cast.title;
-  if (options.chunk_size != film.link.chunk_size_bytes()) film.link.chunk_size = options.chunk_size;
-  film.link = complete_link(std::move(film.link));
-  film.role = "cast";
-  film.file_name = cast.file.filename().string();
-  Entry& entry = add_film(std::move(film));
-  entry.film->set_first_bytes_here();
-  // What is inside, and whether players need a seek index of their own for it; the link waits for the answer.
-  const SwarmHandle handle = entry.stream->handle();
-  entry.scan = media::start_scan(service_, {config_.helper}, std::filesystem::absolute(cast.file).string(),
-                                 [this, handle](std::expected<media::ScanResult, std::string> result) { scanned(handle, std::move(result)); });
-  return entry.film;
-}
-
-void NodeImpl::scanned(SwarmHandle handle, std::expected<media::ScanResult, std::string> result) {
-  Entry* entry = entry_of(handle);
-  if (entry == nullptr) return;
-  if (!result) {
-    events_.on_notice("the file is shared as bytes; players may not seek in it: " + result.error());
-  } else {
-    entry->film->set_mime(result->mime);
-    if (!result->is_media) events_.on_notice("not a film that can be played in a browser: shared as bytes");
-    if (result->index) {
-      if (const auto shared = share_index(*entry, *result->index); !shared) events_.on_notice("seeking will be slow: " + shared.error());
-    }
-  }
-  become_ready(*entry);
-}
-
-// The index becomes a small swarm of its own, named in the film's link.
-std::expected<void, std::string> NodeImpl::share_index(Entry& entry, const base::Bytes& index) {
-  const std::filesystem::path file = config_.cache_folder / ("index-" + entry.stream->id() + ".rnx");
-  std::error_code error;
-  std::filesystem::create_directories(config_.cache_folder, error);
-  std::ofstream out{file, std::ios::binary | std::ios::trunc};
-  out.write(reinterpret_cast<const char*>(index.data()), static_cast<std::streamsize>(index.size()));
-  out.close();
-  if (!out) return std::unexpected("the seek index can not be written to " + file.string());
-  Film film;
-  film.hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
-  auto opened = store::StaticStore::open_seed({file, config_.cache_folder, swarm::kDefaultChunkSize, {}}, *film.hasher, net::steady_now());
-  if (!opened) return std::unexpected(message(opened.error()));
-  film.store = std::move(*opened);
-  film.metadata.id = base::to_bytes(film.store->root().view());
-  film.metadata.content_bytes = film.store->size();
-  film.link.id_bytes = film.metadata.id;
-  film.link.size = film.store->size();
-  film.role = "cast";
-  film.file_name = file.filename().string();
-  film.hidden = true;
-  swarm::Link link = entry.stream->parsed_link();
-  link.index = swarm::LinkIndex{film.metadata.id, index.size()};
-  add_film(std::move(film));
-  entry.film->set_index(index);
-  entry.stream->set_link(std::move(link));
-  return {};
-}
-
-void NodeImpl::become_ready(Entry& entry) { events_.on_ready(*entry.stream); }
-
-// ---- casting live ---------------------------------------------------------------------------------------------------
-
-std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast) {
-  auto key = cast.key_file ? ChannelKey::open(*cast.key_file) : ChannelKey::temporary();
-  if (!key) return std::unexpected(key.error());
-  swarm::Link link;
-  link.kind = swarm::LinkKind::live;
-  link.id_bytes = *crypto::compress_key(key->signer().public_key());
-  link.title = cast.title;
-  link = complete_link(std::move(link));
-  crypto::Signer& signer = key->signer();
-  const base::Bytes wire_id = signer.public_key();
-  Entry& entry = add_live("cast", std::move(link), wire_id, &signer);
-  const SwarmHandle handle = entry.stream->handle();
-  // The host was handed to the engine's thread a moment ago and stays there until the node ends.
-  auto* live_host = live_hosts_.at(handle);
-  entry.source = std::make_unique<LiveSource>(*loop_, *live_host, *entry.live, std::move(*key));
-  remember_ports(entry);
-
-  media::IngestConfig ingest{{config_.helper}, cast.source, cast.loop, {}};
-  media::IngestEvents events;
-  events.on_listening = [this, handle](std::string url) {
-    events_.on_notice("waiting for a publisher at " + url);
-    if (Entry* e = entry_of(handle)) become_ready(*e);
-  };
-  events.on_init = [this, handle](const media::InitSegment& init) {
-    if (Entry* e = entry_of(handle)) e->source->on_init(init);
-  };
-  events.on_chunk = [this, handle](const media::MediaChunk& chunk) {
-    if (Entry* e = entry_of(handle)) e->source->on_chunk(chunk);
-  };
-  events.on_notice = events_.on_notice;
-  events.on_end = [this, handle] {
-    if (Entry* e = entry_of(handle)) e->source->on_end();
-    events_.on_notice("the source has ended; what is in the window is still served");
-  };
-  events.on_error = [this, handle](std::string text) {
-    if (Entry* e = entry_of(handle)) e->stream->set_problem(text);
-    events_.on_error(text);
-  };
-  entry.ingest = media::start_ingest(service_, std::move(ingest), std::move(events));
-  if (!cast.source.starts_with("rtmp://") && !cast.source.starts_with("srt://")) {
-    to_service([this, handle] {
-      if (Entry* e = entry_of(handle)) become_ready(*e);
-    });
-  }
-  return entry.live;
-}
-
-void NodeImpl::remember_ports(Entry& entry) {
-  entry.source->remember_ports(loop_->local().port, http_->local().port, tracker_ ? tracker_->http_endpoint()->port : std::uint16_t{0});
-}
-
-// ---- watching -------------------------------------------------------------------------------------------------------
-
-std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) {
-  const swarm::Link& link = watch.link;
-  Entry* entry = nullptr;
-  if (link.kind == swarm::LinkKind::live) {
-    const auto wire_id = crypto::expand_key(link.id_bytes);
-    if (!wire_id) return std::unexpected("the link's id is no key: " + crypto::message(wire_id.error()));
-    entry = &add_live("watch", link, *wire_id, nullptr);
-    if (watch.out) entry->live->record_to(*watch.out, events_.on_error);
-  } else {
-    Film film;
-    film.hasher = crypto::make_hasher(link.hash_algorithm());
-    film.metadata.id = link.id_bytes;
-    film.metadata.hash = link.hash_algorithm();
-    film.metadata.chunk_size = watch.chunk_size != 0 ? watch.chunk_size : link.chunk_size_bytes();
-    film.metadata.addressing = link.addressing_method();
-    film.metadata.content_bytes = link.size;
-    store::DownloadOptions options;
-    options.root = crypto::Digest{base::ByteView{link.id_bytes}};
-    options.chunk_size = film.metadata.chunk_size;
-    options.size = link.size;
-    if (watch.out) {
-      options.file = *watch.out;
-    } else {
-      auto cache = store::Cache::open(config_.cache_folder, config_.cache_quota);
-      if (!cache) return std::unexpected(message(cache.error()));
-      static_cast<void>(cache->evict());
-      const auto place = cache->place_for(options.root, options.chunk_size);
-      if (!place) return std::unexpected(message(place.error()));
-      options.file = place->file;
-      options.index_folder = place->index_folder;
-    }
-    auto opened = store::StaticStore::open_download(options, *film.hasher, net::steady_now());
-    if (!opened) return std::unexpected(message(opened.error()));
-    film.store = std::move(*opened);
-    film.link = link;
-    film.role = "watch";
-    film.file_name = !link.title.empty() ? link.title : options.file.filename().string();
-    entry = &add_film(std::move(film));
-    StaticStream& stream = *entry->film;
-    // The first bytes go ahead of all others: they make it playable.
-    const SwarmHandle handle = entry->stream->handle();
-    if (link.size) {
-      stream.read(0, std::min<std::uint64_t>(*link.size, kPlayableBytes), [this, handle](const std::expected<base::Bytes, std::string>& bytes) {
-        if (Entry* e = entry_of(handle); e != nullptr && bytes) e->film->set_first_bytes_here();
-      });
-    }
-    if (link.index) {
-      if (const auto fetching = fetch_index(*entry, *link.index); !fetching) return std::unexpected(fetching.error());
-    }
-  }
-  const SwarmHandle handle = entry->stream->handle();
-  for (const swarm::LinkPeer& peer : link.peers) dial(handle, peer);
-  for (const swarm::LinkPeer& peer : watch.peers) dial(handle, peer);
-  to_service([this, handle] {
-    if (Entry* e = entry_of(handle)) become_ready(*e);
-  });
-  return entry->stream.get();
-}
-
-// A film without an index of its own: the caster's, from its own little swarm, comes first.
-std::expected<void, std::string> NodeImpl::fetch_index(Entry& entry, const swarm::LinkIndex& index) {
-  if (index.size > kMaxScannedIndex) return std::unexpected("the link's seek index is too large to be one");
-  Film film;
-  film.hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
-  film.metadata.id = index.root;
-  film.metadata.content_bytes = index.size;
-  film.link.id_bytes = index.root;
-  film.link.size = index.size;
-  film.link.trackers = entry.stream->parsed_link().trackers;
-  auto cache = store::Cache::open(config_.cache_folder, config_.cache_quota);
-  if (!cache) return std::unexpected(message(cache.error()));
-  const crypto::Digest root{base::ByteView{index.root}};
-  const auto place = cache->place_for(root, swarm::kDefaultChunkSize);
-  if (!place) return std::unexpected(message(place.error()));
-  store::DownloadOptions options;
-  options.file = place->file;
-  options.index_folder = place->index_folder;
-  options.root = root;
-  options.size = index.size;
-  auto opened = store::StaticStore::open_download(options, *film.hasher, net::steady_now());
-  if (!opened) return std::unexpected(message(opened.error()));
-  film.store = std::move(*opened);
-  film.role = "watch";
-  film.hidden = true;
-  const SwarmHandle film_handle = entry.stream->handle();
-  Entry& fetched = add_film(std::move(film));
-  const SwarmHandle index_handle = fetched.stream->handle();
-  for (const swarm::LinkPeer& peer : entries_[film_handle].stream->parsed_link().peers) dial(index_handle, peer);
-  fetched.film->read(0, index.size, [this, film_handle](std::expected<base::Bytes, std::string> bytes) {
-    if (Entry* e = entry_of(film_handle); e != nullptr && bytes) e->film->set_index(std::move(*bytes));
-  });
   return {};
 }
 
@@ -598,7 +135,7 @@ void NodeImpl::tick() {
 void NodeImpl::look_after(Entry& entry) {
   if (entry.source) entry.source->on_tick();
   announcer_->set_stats(entry.info_hash, entry.stream->transfer_stats());
-  if (!entry.hidden && !entry.playable_told && entry.stream->playable()) {
+  if (entry.ready_told && !entry.playable_told && entry.stream->playable()) {
     entry.playable_told = true;
     events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
                                            (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));
@@ -655,8 +192,6 @@ void NodeImpl::stop(std::function<void()> done) {
     done();
   });
 }
-
-}  // namespace
 
 std::expected<std::unique_ptr<Node>, std::string> Node::start(boost::asio::io_context& service, NodeConfig config, NodeEvents events) {
   auto node = std::make_unique<NodeImpl>(service, std::move(config), std::move(events));

@@ -1,5 +1,7 @@
 #include "node/static_host.hpp"
 
+#include <algorithm>
+
 #include "crypto/openssl.hpp"
 #include "net/clock.hpp"
 
@@ -98,12 +100,13 @@ void StaticHost::on_event(const swarm::Event& event, base::Time) {
 }
 
 std::optional<base::Time> StaticHost::on_idle(base::Time now) {
-  const auto due = store_->next_commit();
-  if (due && *due <= now && !failed_) {
+  constexpr base::Duration kNotAtOnce{50'000};   // what stays due (a sync under way, a full disk) is looked at again a little later
+  if (failed_) return std::nullopt;
+  if (const auto due = store_->next_commit(); due && *due <= now) {
     if (const auto done = store_->commit(now); !done) fail(done.error());
-    return store_->next_commit();
   }
-  return due;
+  const auto next = store_->next_commit();
+  return next && !failed_ ? std::optional{std::max(*next, now + kNotAtOnce)} : std::nullopt;
 }
 
 void StaticHost::close() {

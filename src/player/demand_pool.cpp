@@ -1,7 +1,6 @@
 #include "player/demand_pool.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 
@@ -17,12 +16,12 @@ class DemandPool::Entry : public std::enable_shared_from_this<Entry> {
       : io_(io), start_(std::move(start)), config_(std::move(config)), content_(&content), idle_(idle), timer_(io) {}
 
   [[nodiscard]] bool gone() const { return content_ == nullptr; }
+  [[nodiscard]] const std::string& name() const { return config_.name; }
   // The stream goes: nothing may touch it any more.
   void shut() {
     content_ = nullptr;
     timer_.cancel();
     session_.reset();
-    dying_.clear();
   }
   media::DemandSession& session() {
     if (!session_) session_ = start_(io_, config_, *content_);
@@ -33,7 +32,6 @@ class DemandPool::Entry : public std::enable_shared_from_this<Entry> {
     timer_.cancel();
   }
   void leave(Job* job);
-  void fail(const std::string& message);
   void enqueue(const std::shared_ptr<Job>& job);
   void pump(std::uint32_t track);
 
@@ -53,7 +51,6 @@ class DemandPool::Entry : public std::enable_shared_from_this<Entry> {
   std::chrono::milliseconds idle_;
   boost::asio::steady_timer timer_;
   std::unique_ptr<media::DemandSession> session_;
-  std::vector<std::unique_ptr<media::DemandSession>> dying_;   // failed ones, until their own callback has returned
   std::vector<Job*> jobs_;
   std::map<std::uint32_t, Turns> turns_;
 };
@@ -72,28 +69,21 @@ class DemandPool::Job : public std::enable_shared_from_this<Job> {
   [[nodiscard]] std::uint32_t track() const { return track_; }
 
   void ask_index(Callback<Index> callback) {
-    fail_ = [callback](const std::string& message) { callback(std::unexpected(message)); };
     if (entry_->index) return answer([&] { callback(entry_->index); });
     entry_->session().index([weak = weak_from_this(), callback](std::expected<media::DemandIndex, std::string> result) {
       const auto self = weak.lock();
       if (!self || self->done_) return;
-      if (!result) return self->entry_->fail(result.error());
+      if (!result) return self->fail(result.error(), [&] { callback(std::unexpected(result.error())); });
       self->entry_->index = std::make_shared<const media::DemandIndex>(std::move(*result));
       self->answer([&] { callback(self->entry_->index); });
     });
   }
   void ask_init(Callback<Piece> callback) {
-    expect_piece(std::move(callback));
+    piece_ = std::move(callback);
     entry_->session().init(track_, taker());
   }
-  void expect_piece(Callback<Piece> callback) {
-    piece_ = std::move(callback);
-    fail_ = [this](const std::string& message) { piece_(std::unexpected(message)); };
-  }
+  void expect_piece(Callback<Piece> callback) { piece_ = std::move(callback); }
   void ask_segment() { entry_->session().segment(track_, number_, taker()); }
-  void give_up(const std::string& message) {
-    if (!done_) answer([&] { fail_(message); });
-  }
   [[nodiscard]] bool done() const { return done_; }
 
  private:
@@ -102,9 +92,15 @@ class DemandPool::Job : public std::enable_shared_from_this<Job> {
       const auto self = weak.lock();
       if (!self || self->done_) return;
       if (result && (!*result || (*result)->empty())) result = std::unexpected("the media helper gave an empty segment");
-      if (!result) return self->entry_->fail(result.error());
+      if (!result) return self->fail(result.error(), [&] { self->piece_(result); });
       self->answer([&] { self->piece_(std::move(result)); });
     };
+  }
+  // The session goes on: it starts its helper again by itself, and other parts of the film may be sound.
+  template <class Call>
+  void fail(const std::string& message, Call call) {
+    base::log_debug("player", "media of '" + entry_->name() + "': " + message);
+    answer(call);
   }
   template <class Call>
   void answer(Call call) {
@@ -119,7 +115,6 @@ class DemandPool::Job : public std::enable_shared_from_this<Job> {
   std::uint32_t number_;
   bool done_ = false;
   Callback<Piece> piece_;
-  std::function<void(const std::string&)> fail_;
 };
 
 void DemandPool::Entry::leave(Job* job) {
@@ -135,20 +130,6 @@ void DemandPool::Entry::end_when_idle() {
     const auto self = weak.lock();
     if (self && !error && self->jobs_.empty()) self->session_.reset();
   });
-}
-
-// The session is given up with all who wait for it; the next request starts another.
-void DemandPool::Entry::fail(const std::string& message) {
-  base::log_warn("player", "media of '" + config_.name + "': " + message);
-  if (session_) dying_.push_back(std::move(session_));
-  boost::asio::post(io_, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->dying_.clear();
-  });
-  turns_.clear();
-  std::vector<std::weak_ptr<Job>> all;
-  for (Job* job : jobs_) all.push_back(job->weak_from_this());
-  for (const auto& weak : all)
-    if (const auto job = weak.lock()) job->give_up(message);
 }
 
 void DemandPool::Entry::enqueue(const std::shared_ptr<Job>& job) {

@@ -103,6 +103,10 @@ Work Router::handle_demand(const Request& request, Stream& stream, std::string_v
       return nullptr;
     });
   }
+  if (!config_.start_demand) {
+    respond(not_found("this node was started without its media helper, which cuts films; their bytes are at 'media'"));
+    return nullptr;
+  }
   if (rest == "master.m3u8") {
     return with_index(stream, std::move(respond), [&stream](const media::DemandIndex& index) {
       const bool shown = std::ranges::any_of(index.tracks, [](const auto& t) { return t.kind != media::TrackKind::subtitle; });

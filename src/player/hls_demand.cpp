@@ -102,7 +102,7 @@ std::string demand_media_playlist(const DemandIndex& index, std::uint32_t track)
   base::Duration longest{};
   for (const auto& segment : index.segments) longest = std::max(longest, segment.duration);
   std::string text = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n";
-  text += "#EXT-X-TARGETDURATION:" + std::to_string(std::max<std::uint64_t>(ceil_seconds(longest), 1)) + "\n#EXT-X-MEDIA-SEQUENCE:0\n";
+  text += "#EXT-X-TARGETDURATION:" + std::to_string(target_seconds(longest)) + "\n#EXT-X-MEDIA-SEQUENCE:0\n";
   if (!subtitle) text += "#EXT-X-MAP:URI=\"" + stem + "init.mp4\"\n";
   for (std::size_t i = 0; i < index.segments.size(); ++i) {
     text += "#EXTINF:" + seconds_text(index.segments[i].duration) + ",\n" + stem + std::to_string(i) + (subtitle ? ".vtt" : ".m4s") + '\n';

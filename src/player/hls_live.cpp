@@ -37,7 +37,7 @@ std::string head(const LiveTimeline& timeline) {
   const bool independent = std::ranges::all_of(timeline.segments(), [](const Segment& s) { return s.parts.front().independent; });
   std::string text = "#EXTM3U\n#EXT-X-VERSION:6\n";
   if (independent) text += "#EXT-X-INDEPENDENT-SEGMENTS\n";
-  text += "#EXT-X-TARGETDURATION:" + std::to_string(ceil_seconds(timeline.target_duration())) + '\n';
+  text += "#EXT-X-TARGETDURATION:" + std::to_string(target_seconds(timeline.target_duration())) + '\n';
   text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=" + seconds_text(timeline.part_target() * kHoldBackParts) + '\n';
   text += "#EXT-X-PART-INF:PART-TARGET=" + seconds_text(timeline.part_target()) + '\n';
   text += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(first.sequence) + '\n';

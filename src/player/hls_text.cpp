@@ -36,8 +36,8 @@ std::string seconds_text(base::Duration duration) {
   return text;
 }
 
-std::uint64_t ceil_seconds(base::Duration duration) {
-  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(duration).count());
+std::uint64_t target_seconds(base::Duration longest) {
+  return std::max<std::uint64_t>(static_cast<std::uint64_t>(std::chrono::round<std::chrono::seconds>(longest).count()), 1);
 }
 
 std::string date_text(base::WallTime time) {

@@ -10,7 +10,8 @@
 namespace runnel::player {
 
 std::string seconds_text(base::Duration duration);              // "1.001000"
-std::uint64_t ceil_seconds(base::Duration duration);
+// For EXT-X-TARGETDURATION: rounded to the nearest, as RFC 8216 4.3.3.1 compares it, and at least 1.
+std::uint64_t target_seconds(base::Duration longest);
 std::string date_text(base::WallTime time);                     // "2024-05-01T12:00:00.123Z"
 // In quotes; what a quoted attribute must not hold (quotes, line ends, control characters, invalid UTF-8) is replaced.
 std::string quoted(std::string_view text);

@@ -47,13 +47,13 @@ class HttpServer {
     std::vector<base::IpAddress> lan_addresses;    // this machine's own, the best first: which one the QR code shows
     std::vector<std::string> extra_hosts;          // names accepted in Host besides loopback and the address connected to
     media::HelperConfig helper;
-    TsFactory start_ts;                            // media::start_ts
-    DemandFactory start_demand;                    // media::start_demand
+    TsFactory start_ts;                            // media::start_ts; empty: no live.ts
+    DemandFactory start_demand;                    // media::start_demand; empty: no HLS on demand
     HttpLimits limits;
   };
 
-  // `streams` and what it lists outlive the server, except a stream passed to forget(). Start and destroy it on the service thread, or while nobody
-  // runs `io`. The error says what a user can do (port taken, address not of this machine, no permission).
+  // `streams` and what it lists outlive the server, except a stream passed to forget(). Start and destroy it on the service
+  // thread, or while nobody runs `io`. The error says what a user can do (port taken, address not of this machine, no permission).
   static std::expected<std::unique_ptr<HttpServer>, std::string> start(boost::asio::io_context& io, Config config, Streams& streams);
 
   virtual ~HttpServer() = default;   // closes every connection and ends every media session

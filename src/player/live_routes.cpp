@@ -142,6 +142,10 @@ Work Router::live_ts(const Request& request, LiveTimeline& timeline, Stream& str
     respond(std::move(response));
     return nullptr;
   }
+  if (!config_.start_ts) {
+    respond(not_found("this node was started without its media helper, which makes live.ts; use master.m3u8"));
+    return nullptr;
+  }
   const auto begun = [&timeline] { return !timeline.segments().empty(); };
   return wait_until(io_, &timeline, config_.limits.first_media, begun, [this, &timeline, &stream, head, respond](bool reached) {
     if (!reached) return respond(no_media_yet(timeline));

@@ -34,8 +34,8 @@ class Chromium:
         self.read_end, their_out = os.pipe()
         self.changed = threading.Condition()
         self.answers, self.events, self.last_id, self.closed = {}, [], 0, False
-        # Python cannot place descriptors at given numbers in a child; a shell can.
-        command = ["/bin/sh", "-c", f'exec "$@" {TO_CHROMIUM}<&{their_in} {FROM_CHROMIUM}>&{their_out}', "sh", CHROMIUM, *FLAGS,
+        # Python cannot place descriptors at given numbers in a child; bash can (dash takes one digit only).
+        command = ["/bin/bash", "-c", f'exec "$@" {TO_CHROMIUM}<&{their_in} {FROM_CHROMIUM}>&{their_out}', "sh", CHROMIUM, *FLAGS,
                    f"--user-data-dir={self.profile}", "about:blank"]
         self.process = scenario.start(command, name, Process, user=user, environment=scenario.environment(name, user),
                                       pass_fds=(their_in, their_out), directory=self.profile)

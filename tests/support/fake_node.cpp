@@ -141,7 +141,7 @@ class FakeStream final : public player::Stream {
   }
   media::ContentReader* content() override { return content_.get(); }
   [[nodiscard]] std::string mime() const override { return mime_; }
-  [[nodiscard]] std::string file_name() const override { return live_ ? "" : "The Long Tide.mp4"; }
+  [[nodiscard]] std::string file_name() const override { return file_name_; }
   [[nodiscard]] std::optional<base::Bytes> scanned_index() const override { return std::nullopt; }
   media::LiveTimeline* timeline() override { return timeline_.get(); }
 
@@ -177,7 +177,7 @@ class FakeStream final : public player::Stream {
     if (!live_) status_.have_bytes = role_ == "cast" ? status_.total_bytes : std::min(status_.total_bytes, status_.down_bytes);
   }
 
-  std::string id_, title_, link_, role_ = "watch", mime_ = "video/mp4";
+  std::string id_, title_, link_, role_ = "watch", mime_ = "video/mp4", file_name_ = "The Long Tide.mp4";
   bool live_;
   std::unique_ptr<FileContent> content_;
   std::unique_ptr<media::LiveTimeline> timeline_;
@@ -229,7 +229,7 @@ void make_film(const fs::path& folder) {
 // The picture comes from ffmpeg in real time; its pipe is read on a thread of its own until it breaks.
 void cast(asio::io_context& io, FakeStream& stream, std::FILE* pipe) {
   const auto now = std::chrono::time_point_cast<base::Duration>(std::chrono::system_clock::now());
-  Fmp4Splitter splitter{1, 90'000, std::chrono::seconds{1}, base::WallTime{now.time_since_epoch()}};
+  Fmp4Splitter splitter{1, 90'000, base::WallTime{now.time_since_epoch()}};
   char some[16384];
   while (const ssize_t size = ::read(::fileno(pipe), some, sizeof some)) {
     if (size < 0) break;
@@ -291,6 +291,7 @@ void add_streams(asio::io_context& io, FakeStreams& streams, const fs::path& fol
 
   FakeStream& bytes = streams.add(std::string(64, 'e'), "archive.zip", false);
   bytes.mime_ = "application/zip";
+  bytes.file_name_ = "archive.zip";
   bytes.content_ = std::make_unique<FileContent>(io, base::Bytes(1000));
   bytes.status_.state = "seeding";
   bytes.status_.total_bytes = bytes.status_.have_bytes = 1000;

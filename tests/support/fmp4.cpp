@@ -30,15 +30,43 @@ std::optional<base::ByteView> find(base::ByteView bytes, std::string_view type) 
   return std::nullopt;
 }
 
-// baseMediaDecodeTime of the first track fragment.
-std::uint64_t decode_time(base::ByteView moof_content) {
+struct FragmentStart {
+  std::uint64_t decode_time = 0;   // of the first track's first sample
+  bool sync = false;               // it is a sync sample
+};
+
+// ISO/IEC 14496-12 8.8.7 (tfhd) and 8.8.8 (trun): where the first sample's flags stand.
+std::uint32_t first_sample_flags(base::ByteView tfhd, base::ByteView trun) {
+  constexpr std::uint32_t kDataOffset = 0x1, kFirstFlags = 0x4, kDuration = 0x100, kSize = 0x200, kFlags = 0x400;
+  base::Reader run{trun};
+  const std::uint32_t run_flags = run.read<std::uint32_t>().value_or(0) & 0xffffffU;
+  (void)run.read_view(4);   // sample count
+  if ((run_flags & kDataOffset) != 0) (void)run.read_view(4);
+  if ((run_flags & kFirstFlags) != 0) return run.read<std::uint32_t>().value_or(0);
+  if ((run_flags & kFlags) != 0) {
+    (void)run.read_view(((run_flags & kDuration) != 0 ? 4 : 0) + ((run_flags & kSize) != 0 ? 4 : 0));
+    return run.read<std::uint32_t>().value_or(0);
+  }
+  base::Reader head{tfhd};
+  const std::uint32_t head_flags = head.read<std::uint32_t>().value_or(0);
+  (void)head.read_view(4);   // track
+  for (const auto& [flag, size] : {std::pair{0x1U, 8U}, {0x2U, 4U}, {0x8U, 4U}, {0x10U, 4U}})
+    if ((head_flags & flag) != 0) (void)head.read_view(size);
+  return (head_flags & 0x20U) != 0 ? head.read<std::uint32_t>().value_or(0) : 0;
+}
+
+FragmentStart fragment_start(base::ByteView moof_content) {
+  constexpr std::uint32_t kNotSync = 0x10000;
   const auto traf = find(moof_content, "traf");
+  const auto tfhd = traf ? find(*traf, "tfhd") : std::nullopt;
   const auto tfdt = traf ? find(*traf, "tfdt") : std::nullopt;
-  if (!tfdt) throw std::runtime_error("a fragment without tfdt");
+  const auto trun = traf ? find(*traf, "trun") : std::nullopt;
+  if (!tfhd || !tfdt || !trun) throw std::runtime_error("a fragment without tfhd, tfdt or trun");
   base::Reader reader{*tfdt};
   const auto version = reader.read<std::uint8_t>().value_or(0);
   (void)reader.read_view(3);
-  return version == 1 ? reader.read<std::uint64_t>().value_or(0) : reader.read<std::uint32_t>().value_or(0);
+  const std::uint64_t time = version == 1 ? reader.read<std::uint64_t>().value_or(0) : reader.read<std::uint32_t>().value_or(0);
+  return {time, (first_sample_flags(*tfhd, *trun) & kNotSync) == 0};
 }
 
 }  // namespace
@@ -49,7 +77,7 @@ void Fmp4Splitter::emit(base::Duration next_start, std::vector<Item>& out) {
   chunk.epoch = epoch_;
   chunk.media_time = *fragment_start_;
   chunk.duration = last_duration_ = next_start - *fragment_start_;
-  chunk.independent = chunk.media_time % gop_ == base::Duration{};
+  chunk.independent = fragment_sync_;
   chunk.captured = start_ + chunk.media_time;
   chunk.bytes = std::make_shared<const base::Bytes>(std::exchange(fragment_, {}));
   out.emplace_back(std::move(chunk));
@@ -62,9 +90,11 @@ void Fmp4Splitter::take_box(std::string_view type, base::ByteView box, std::vect
     return;
   }
   if (type == "moof") {
-    const base::Duration start{static_cast<base::Duration::rep>(decode_time(box.subspan(8)) * 1'000'000 / timescale_)};
+    const FragmentStart begun = fragment_start(box.subspan(8));
+    const base::Duration start{static_cast<base::Duration::rep>(begun.decode_time * 1'000'000 / timescale_)};
     emit(start, out);
     fragment_start_ = start;
+    fragment_sync_ = begun.sync;
   }
   if (type == "moof" || type == "mdat") fragment_.insert(fragment_.end(), box.begin(), box.end());
 }

@@ -11,11 +11,11 @@
 namespace runnel::test {
 
 // Feed it what `ffmpeg -movflags empty_moov+default_base_moof+frag_keyframe -frag_duration 100000 -f mp4 pipe:1` writes. The first
-// track is the video; each fragment that begins at a multiple of `gop` counts as independent.
+// track is the video.
 class Fmp4Splitter {
  public:
-  Fmp4Splitter(std::uint32_t epoch, std::uint32_t video_timescale, base::Duration gop, base::WallTime start)
-      : epoch_(epoch), timescale_(video_timescale), gop_(gop), start_(start) {}
+  Fmp4Splitter(std::uint32_t epoch, std::uint32_t video_timescale, base::WallTime start)
+      : epoch_(epoch), timescale_(video_timescale), start_(start) {}
 
   using Item = std::variant<media::InitSegment, media::MediaChunk>;
   // A fragment comes out once the next one tells how long it is.
@@ -28,12 +28,12 @@ class Fmp4Splitter {
 
   std::uint32_t epoch_;
   std::uint32_t timescale_;
-  base::Duration gop_;
   base::WallTime start_;
   base::Bytes buffer_;
   base::Bytes init_;
   base::Bytes fragment_;
   std::optional<base::Duration> fragment_start_;
+  bool fragment_sync_ = false;
   base::Duration last_duration_ = std::chrono::milliseconds{100};
 };
 

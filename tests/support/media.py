@@ -172,7 +172,7 @@ class LiveReader:
         self.bytes = 0
         self.problem = None
         self.closing = False
-        self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+        self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
         self.path = parts.path
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()

@@ -17,6 +17,8 @@ const kLiveEdgeS = 4;
 // A viewer who has neither paused nor rewound wants the present: this much behind the target is jumped over.
 const kDriftS = 6;
 const kDriftMs = 3000;
+// What a jump needs to fill its buffer before another one may follow.
+const kJumpPauseMs = 15_000;
 // A jump back of more than this is the viewer's; smaller ones are hls.js at work.
 const kRewindS = 2;
 // A swarm that just starts takes its time, and a film's segment may wait for a slow peer: the node answers when it can.
@@ -35,7 +37,7 @@ function config(live: boolean): Partial<HlsConfig> {
     maxBufferLength: 30,
     liveDurationInfinity: true,
     // Small drifts are caught up by playing a little faster, which keeps the pitch.
-    maxLiveSyncPlaybackRate: live ? 1.1 : 1,
+    maxLiveSyncPlaybackRate: live ? 1.05 : 1,
     // The swarm paces what comes in; hls.js has one rendition to choose from.
     startLevel: 0,
     fragLoadPolicy: patient,
@@ -53,6 +55,7 @@ export class Player {
   private timeShifted = false;
   private lastTime = 0;
   private driftingSince = 0;
+  private lastJump = -kJumpPauseMs;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -64,7 +67,8 @@ export class Player {
     });
     video.addEventListener('error', () => this.onVideoError());
     video.addEventListener('pause', () => {
-      if (!video.ended) this.timeShifted = true;
+      // Opening another stream pauses as well, with nothing to show then.
+      if (!video.ended && video.readyState >= 2) this.timeShifted = true;
     });
     video.addEventListener('seeking', () => {
       if (video.currentTime < this.lastTime - kRewindS) this.timeShifted = true;
@@ -157,7 +161,10 @@ export class Player {
     }
     const now = performance.now();
     if (this.driftingSince === 0) this.driftingSince = now;
-    else if (now - this.driftingSince > kDriftMs) this.toLiveEdge();
+    else if (now - this.driftingSince > kDriftMs && now - this.lastJump > kJumpPauseMs) {
+      this.lastJump = now;
+      this.toLiveEdge();
+    }
   }
 
   seekBy(seconds: number): void {

@@ -76,10 +76,7 @@ bool StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInb
   std::uint64_t next = 0;
   while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next) next = offered[peaks++].bin.range().last.value() + 1;
   if (peaks > 0) {
-    const auto found = tree_.chunks_from_peaks(offered.first(peaks), root_);
-    if (found && (!chunks() || *chunks() == *found)) {
-      tree_.set_content(*found, root_);
-      for (const tree::NodeHash& peak : offered.first(peaks)) tree_.trust(peak.bin, peak.hash);
+    if (tree_.learn_peaks(offered.first(peaks), root_)) {
       peaks_known_ = true;
       offered = offered.subspan(peaks);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 
 #include "base/check.hpp"
 
@@ -32,10 +33,18 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
       furthest_ = std::max(furthest_, entry.position + offset + 1);
       // The minimum ages by 1/64 per answer, so that a path that became longer shows.
       latency_ = std::min(now - entry.sent, latency_ + latency_ / 64 + base::Duration{1});
+      const auto error = now - entry.sent - mean_latency_;
+      mean_latency_ += error / 8;
+      latency_var_ += (base::Duration{std::abs(error.count())} - latency_var_) / 4;
+      doublings_ = 0;
     }
     break;
   }
-  if (from_this_peer) last_answer_ = now;
+  if (from_this_peer) {
+    last_answer_ = now;
+    // An answer that we had given up on: the peer is slower than we thought.
+    if (!found) mean_latency_ = std::min(mean_latency_ + mean_latency_ / 8, kMostPatience);
+  }
   if (found) trim();
   return found;
 }
@@ -55,16 +64,18 @@ std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
   return lost;
 }
 
-std::vector<tree::ChunkRange> DownloadQueue::take_older(base::Time time) {
-  std::vector<tree::ChunkRange> old;
+std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
+  const base::Duration patience = std::max(kLeastPatience, mean_latency_ + 4 * latency_var_) * (1 << doublings_);
+  std::vector<tree::ChunkRange> late;
   for (Entry& entry : entries_) {
-    if (entry.sent >= time) break;
-    append(old, entry, entry.missing);
+    if (now - entry.sent < patience) break;
+    append(late, entry, entry.missing);
     outstanding_ -= static_cast<std::uint64_t>(std::popcount(entry.missing));
     entry.missing = 0;
   }
+  if (!late.empty() && now - last_answer_ > patience) doublings_ = std::min(doublings_ + 1, kMaxDoublings);
   trim();
-  return old;
+  return late;
 }
 
 std::vector<tree::ChunkRange> DownloadQueue::take_all() {

@@ -21,8 +21,9 @@ class DownloadQueue {
   bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
   // Chunks that answers overtook; they are no longer outstanding.
   [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now);
-  // Chunks asked before `time`, for streams that can not wait longer.
-  [[nodiscard]] std::vector<tree::ChunkRange> take_older(base::Time time);
+  // Chunks that should have come by now, for streams that can not wait longer. Asks for more patience while
+  // nothing comes, or what was given up comes after all: a slow peer gets no faster by being asked again and again.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_late(base::Time now);
   // Everything, when the peer chokes us, goes silent or leaves.
   [[nodiscard]] std::vector<tree::ChunkRange> take_all();
   // What lies in `range`, when it became urgent and is asked of another peer; CANCEL follows.
@@ -52,6 +53,12 @@ class DownloadQueue {
   std::uint64_t furthest_ = 0;      // position after the furthest answer
   base::Time last_answer_{};
   base::Duration latency_ = std::chrono::milliseconds{500};   // until known
+  static constexpr base::Duration kLeastPatience{150'000};
+  static constexpr base::Duration kMostPatience{2'000'000};
+  static constexpr unsigned kMaxDoublings = 5;
+  base::Duration mean_latency_{100'000};                      // RFC 6298 2, of requests instead of segments
+  base::Duration latency_var_{50'000};
+  unsigned doublings_ = 0;
 };
 
 }  // namespace runnel::swarm

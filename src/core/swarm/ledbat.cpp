@@ -40,11 +40,14 @@ void Ledbat::on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration 
     return;
   }
   slow_start_ = false;
-  const double off_target = static_cast<double>((kTarget - queue_delay_).count()) / static_cast<double>(kTarget.count());
-  if (off_target > 0 && !limited) return;
-  const double change = std::max(-1.0, off_target) * static_cast<double>(bytes) * packet_ / static_cast<double>(window_);
-  const double next = static_cast<double>(window_) + change;
-  window_ = std::clamp(static_cast<std::uint64_t>(std::max(next, 0.0)), std::uint64_t{kMinWindowPackets} * packet_, kMaxWindow);
+  // Per round trip: up by at most a packet, down by the share that the delay is past the target. The decrease in proportion to
+  // the window (LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus 4.2) lets flows that meet in one queue come to equal shares.
+  const double past_target = static_cast<double>(queue_delay_.count()) / static_cast<double>(kTarget.count()) - 1;
+  if (past_target < 0 && !limited) return;
+  const double window = static_cast<double>(window_);
+  const double step = past_target < 0 ? -past_target * packet_ : std::max(-window / 2, -window * past_target);
+  const double next = window + step * static_cast<double>(bytes) / window;
+  window_ = std::clamp(static_cast<std::uint64_t>(std::max(next, 0.0)), std::uint64_t{least_} * packet_, kMaxWindow);
 }
 
 void Ledbat::on_loss(base::Time now) {
@@ -52,12 +55,12 @@ void Ledbat::on_loss(base::Time now) {
   had_loss_ = true;
   last_loss_ = now;
   slow_start_ = false;
-  window_ = std::max<std::uint64_t>(window_ / 2, std::uint64_t{kMinWindowPackets} * packet_);
+  window_ = std::max<std::uint64_t>(window_ / 2, std::uint64_t{least_} * packet_);
 }
 
 void Ledbat::on_timeout() {
   slow_start_ = true;
-  window_ = std::uint64_t{kMinWindowPackets} * packet_;
+  window_ = std::uint64_t{least_} * packet_;
 }
 
 base::Duration Ledbat::timeout() const {

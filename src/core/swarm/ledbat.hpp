@@ -10,12 +10,18 @@ namespace runnel::swarm {
 // Counts bytes. One owner.
 class Ledbat {
  public:
-  // RFC 6817 2.4.2: at most 100 ms. 60 ms leaves room for calls and games beside us.
-  static constexpr base::Duration kTarget{60'000};
+  static constexpr base::Duration kTarget{100'000};           // RFC 6817 2.4.2: at most 100 ms
+  // On this machine there is no network to be polite to, only processes that wait for a processor.
+  static constexpr std::uint32_t kMinLocalWindowPackets = 256;
   static constexpr std::uint32_t kMinWindowPackets = 2;       // RFC 6817 2.4.2
   static constexpr std::uint64_t kMaxWindow = 16ULL << 20;    // bytes: 1.3 Gb/s at 100 ms
 
   explicit Ledbat(std::uint32_t packet_size) : packet_(packet_size), window_(kInitialPackets * packet_size) {}
+  // The peer is on this machine.
+  void set_local() {
+    least_ = kMinLocalWindowPackets;
+    window_ = std::uint64_t{least_} * packet_;
+  }
 
   // `delay_us` is the peer's sample, receiver clock minus sender clock (RFC 7574 8.7): only differences mean anything.
   // `limited` tells whether the window was in use: an unused window does not grow (RFC 6817 2.4.1).
@@ -39,6 +45,7 @@ class Ledbat {
   void update_base(std::int64_t delay, base::Time now);
 
   std::uint32_t packet_;
+  std::uint32_t least_ = kMinWindowPackets;
   std::uint64_t window_;
   bool slow_start_ = true;
   std::array<std::int64_t, kBaseMinutes> base_{};

@@ -26,10 +26,18 @@ std::optional<ChunkRange> first_missing(ChunkRange within, const tree::IntervalS
       at = ChunkIndex{until.value() + 1};
       continue;
     }
-    const auto free = state.requested.next_gap(gap->first, gap->last);
+    auto free = state.requested.next_gap(gap->first, gap->last);
     if (!free) {
       at = ChunkIndex{gap->last.value() + 1};
       continue;
+    }
+    if (state.elsewhere != nullptr) {
+      const ChunkIndex end = free->last;
+      free = state.elsewhere->next_gap(free->first, end);
+      if (!free) {
+        at = ChunkIndex{end.value() + 1};
+        continue;
+      }
     }
     const std::uint64_t boundary = free->first.value() / kRequestChunks * kRequestChunks + kRequestChunks - 1;
     return ChunkRange{free->first, std::min(free->last, ChunkIndex{boundary})};
@@ -143,7 +151,7 @@ std::optional<ChunkRange> LivePicker::pick(const tree::IntervalSet& peer, const 
       const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % static_cast<std::uint64_t>(kSpread.count()))};
       if (since != seen_.end() && now - since->second < wait) continue;
     }
-    if (const auto found = swarm::first_missing(run, peer, {kNothing, requested})) return found;
+    if (const auto found = swarm::first_missing(run, peer, {kNothing, requested, nullptr})) return found;
   }
   return std::nullopt;
 }

@@ -19,6 +19,7 @@ constexpr std::uint64_t kRequestChunks = 32;
 struct PickState {
   const tree::IntervalSet& have;
   const tree::IntervalSet& requested;
+  const tree::IntervalSet* elsewhere = nullptr;   // what others can give, when the peer at hand is to be spared
 };
 
 // The first chunks in `within` that the peer holds and that are neither here nor asked for, up to the next boundary.

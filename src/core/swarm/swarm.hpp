@@ -34,6 +34,7 @@ struct Context {
 constexpr std::size_t kMaxChannels = 256;          // of one swarm
 constexpr std::size_t kMaxIncoming = 192;          // so that some are left for our own calls (RFC 7574 12.6.1)
 constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
+constexpr std::size_t kMaxTrusted = 64;            // addresses called again and again
 constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many
 
 class Swarm {
@@ -83,6 +84,7 @@ class Swarm {
   void drop_marked(Context& context);
   void tick_peers(Context& context);
   void ask_for_peers(Context& context);
+  void call_trusted_again(Context& context);
   void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   [[nodiscard]] Channel* find_at(const base::Endpoint& endpoint, Channel::State state) const;
 
@@ -105,6 +107,8 @@ class Swarm {
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
+  [[nodiscard]] bool watchers_give(base::Time now) const;
+  void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);
   void give_back(std::span<const tree::ChunkRange> ranges);
   void tick_downloads(Context& context);
@@ -150,6 +154,8 @@ class Swarm {
   tree::IntervalSet requested_;
   Wants wants_;
   std::optional<StaticPicker> picker_;
+  tree::IntervalSet elsewhere_;                // static: what peers that are not seeds hold together
+  base::Time next_count_{};
   LivePicker live_picker_;
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
@@ -167,6 +173,8 @@ class Swarm {
   base::Time next_choke_round_{};
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
+  std::vector<base::Endpoint> trusted_;        // from the link or the user, at most kMaxTrusted
+  base::Time last_news_{};                     // live: when the edge last moved
   base::Time next_pex_{};
   base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 

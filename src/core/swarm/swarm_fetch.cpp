@@ -11,7 +11,6 @@ constexpr std::uint64_t kFirstWindow = 256;               // before a rate is kn
 constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
-constexpr base::Duration kLivePatience{150'000};          // then a live chunk is asked for again, maybe elsewhere
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
@@ -27,7 +26,7 @@ std::uint64_t Swarm::request_window(const Channel& channel, base::Time now) cons
 }
 
 std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) {
-  const PickState state{content_->have(), requested_};
+  const PickState state{content_->have(), requested_, nullptr};
   const tree::IntervalSet& peer = channel.peer_has.set();
   if (metadata_.live) {
     if (!follow_) return std::nullopt;
@@ -41,8 +40,35 @@ std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) 
   }
   if (auto wanted = picker_->pick_wanted(wants_, peer, state)) return wanted;
   if (!fetch_all_ || static_content()->complete()) return std::nullopt;
+  // A seed is spared while the others give well: it is asked only for what nobody else has.
+  if (channel.is_seed && watchers_give(context.now)) {
+    return picker_->pick(peer, {content_->have(), requested_, &elsewhere_}, channel.cursor, false);
+  }
   const bool alone = std::ranges::all_of(channels_, [](const auto& c) { return c->state != Channel::State::established || c->is_seed; });
   return picker_->pick(peer, state, channel.cursor, alone);
+}
+
+// Whether those who are not seeds are worth waiting for: they bring an eighth of what seeds bring, or have just come. Readers
+// do not wait (Want); it is the rest of the file that may take longer, so that a caster's uplink does not grow with its audience.
+bool Swarm::watchers_give(base::Time now) const {
+  std::uint64_t seeds = 0;
+  std::uint64_t watchers = 0;
+  for (const auto& channel : channels_) {
+    if (channel->state != Channel::State::established) continue;
+    if (!channel->is_seed && !channel->choking_us && now - channel->created < kRateKnown) return true;
+    (channel->is_seed ? seeds : watchers) += channel->down.per_second(now);
+  }
+  return watchers > 0 && 8 * watchers >= seeds;
+}
+
+void Swarm::count_elsewhere(base::Time now) {
+  if (now < next_count_ || !picker_) return;
+  next_count_ = now + std::chrono::seconds{1};
+  elsewhere_.clear();
+  for_established([&](Channel& channel) {
+    if (channel.is_seed || channel.choking_us || channel.stalls > 0) return;
+    channel.peer_has.set().for_each([&](tree::ChunkRange range) { elsewhere_.insert(range); });
+  });
 }
 
 void Swarm::fill(Context& context, Channel& channel) {
@@ -124,6 +150,7 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
   if (news) {
     ++channel.news;
     edge_ = range.last;
+    last_news_ = context.now;
   }
   if (source_) return;
   // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
@@ -145,7 +172,7 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
 void Swarm::tick_downloads(Context& context) {
   for_established([&](Channel& channel) {
     give_back(channel.downloads.take_lost(context.now));
-    if (metadata_.live) give_back(channel.downloads.take_older(context.now - std::max(kLivePatience, 3 * channel.downloads.latency())));
+    if (metadata_.live) give_back(channel.downloads.take_late(context.now));
     const auto since = channel.downloads.waiting_since();
     const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
     if (since && context.now - *since > patience) {
@@ -154,6 +181,7 @@ void Swarm::tick_downloads(Context& context) {
       give_back(channel.downloads.take_all());
     }
   });
+  count_elsewhere(context.now);
   hurry(context);
   fill_all(context);
 }

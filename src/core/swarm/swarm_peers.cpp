@@ -14,6 +14,7 @@ constexpr base::Duration kPexInterval = std::chrono::seconds{30};
 constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers later than that were not asked for
 constexpr std::size_t kMaxCallsPerTick = 8;
 constexpr base::Duration kPeersTick{250'000};
+constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // no news from anyone: the source may have started again
 
 }  // namespace
 
@@ -25,6 +26,7 @@ Channel* Swarm::find_at(const base::Endpoint& endpoint, Channel::State state) co
 void Swarm::add_peers(Context& context, const AddPeers& add) {
   for (const base::Endpoint& peer : add.peers) {
     book_.add(peer, add.trusted ? discovery::AddressSource::user : discovery::AddressSource::tracker, context.now);
+    if (add.trusted && trusted_.size() < kMaxTrusted && std::ranges::find(trusted_, peer) == trusted_.end()) trusted_.push_back(peer);
   }
   next_peers_tick_ = context.now;
   next_tick_ = context.now;
@@ -126,6 +128,7 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
   channel.signed_edge_due = metadata_.live;
   channel.uploads.tolerate_loss(channel.agreed.extensions());
+  if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
@@ -214,6 +217,15 @@ void Swarm::ask_for_peers(Context& context) {
   channel.post(context.outbox, [](wire::Encoder& e) { return e.pex_req(); });
 }
 
+// A source that was killed and came back knows nothing of our channel, and nobody told us that it went.
+void Swarm::call_trusted_again(Context& context) {
+  if (!metadata_.live || source_ || context.now - last_news_ < kLiveSilence) return;
+  last_news_ = context.now;   // the next try comes as late
+  for (const base::Endpoint& endpoint : trusted_) {
+    if (channels_.size() < kMaxChannels && !book_.banned(endpoint, context.now) && !find_at(endpoint, Channel::State::calling)) call(context, endpoint);
+  }
+}
+
 // ---- time and parting -----------------------------------------------------------------------------------------------
 
 void Swarm::tick_peers(Context& context) {
@@ -247,6 +259,7 @@ void Swarm::tick_peers(Context& context) {
   next_peers_tick_ = context.now + kPeersTick;
   if (metadata_.live) for_established([&](Channel& channel) { send_edge(context, channel); });
   ask_for_peers(context);
+  call_trusted_again(context);
   const auto ours = static_cast<std::size_t>(std::ranges::count_if(channels_, [](const auto& c) { return c->state != Channel::State::answering; }));
   if (ours >= kTargetPeers || channels_.size() >= kMaxChannels) return;
   if (static_content() && static_content()->complete() && ours > 0) return;   // seeds wait to be called
@@ -265,6 +278,7 @@ void Swarm::drop(Context& context, Channel& channel, bool say_so) {
   if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
   give_back(channel.downloads.take_all());
   if (picker_) picker_->peer_gone(channel.peer_has.set());
+  next_count_ = context.now;
   std::erase(touched_, &channel);
   std::erase(marked_, channel.local);
   context.channels.remove(channel.local);

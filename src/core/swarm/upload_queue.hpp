@@ -34,6 +34,7 @@ class UploadQueue {
   void on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now);
   // Between peers of version 2, loss below a tenth without a growing queue is not taken for congestion (design decision 7).
   void tolerate_loss(bool yes) { tolerant_ = yes; }
+  void set_local() { ledbat_.set_local(); }
   // Gives up what timed out.
   void on_tick(base::Time now);
   [[nodiscard]] std::optional<base::Time> deadline() const;

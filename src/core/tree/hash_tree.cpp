@@ -101,7 +101,7 @@ std::vector<Bin> HashTree::peaks(std::uint64_t chunks) {
   return out;
 }
 
-std::optional<std::uint64_t> HashTree::chunks_from_peaks(std::span<const NodeHash> peaks, const crypto::Digest& root) {
+std::optional<std::uint64_t> HashTree::learn_peaks(std::span<const NodeHash> peaks, const crypto::Digest& root) {
   std::uint64_t chunks = 0;
   for (const NodeHash& peak : peaks) {
     const ChunkRange range = peak.bin.range();
@@ -109,13 +109,14 @@ std::optional<std::uint64_t> HashTree::chunks_from_peaks(std::span<const NodeHas
     chunks = range.last.value() + 1;
   }
   const std::vector<Bin> expected = HashTree::peaks(chunks);
-  if (chunks == 0 || !std::ranges::equal(peaks, expected, {}, &NodeHash::bin)) return std::nullopt;
+  if (chunks == 0 || !std::ranges::equal(peaks, expected, {}, &NodeHash::bin) || chunks_.value_or(chunks) != chunks) return std::nullopt;
 
   // From the narrowest peak up: beside a peak lies either the next wider peak (left) or zero hashes (right).
   NodeHash node = peaks.back();
   std::size_t next = peaks.size() - 1;
   const Bin top = root_bin(chunks);
   const crypto::Digest zero{crypto::digest_size(hasher_.algorithm())};
+  std::vector<NodeHash> above;
   while (node.bin != top) {
     if (next > 0 && peaks[next - 1].bin == node.bin.sibling()) {
       node = {node.bin.parent(), parent_of(peaks[next - 1].hash, node.hash)};
@@ -125,8 +126,13 @@ std::optional<std::uint64_t> HashTree::chunks_from_peaks(std::span<const NodeHas
     } else {
       return std::nullopt;
     }
+    above.push_back(node);
   }
-  return node.hash == root ? std::optional{chunks} : std::nullopt;
+  if (node.hash != root) return std::nullopt;
+  set_content(chunks, root);
+  for (const NodeHash& peak : peaks) store_.put(peak.bin, peak.hash);
+  for (const NodeHash& joint : above) store_.put(joint.bin, joint.hash);   // whoever is served later needs them as uncles
+  return chunks;
 }
 
 }  // namespace runnel::tree

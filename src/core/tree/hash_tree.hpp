@@ -65,8 +65,9 @@ class HashTree {
 
   // The peaks of `chunks` chunks, widest first (RFC 7574 5.6.1).
   static std::vector<Bin> peaks(std::uint64_t chunks);
-  // How many chunks a static swarm has, if these peaks hash up to `root` (RFC 7574 5.6.2).
-  [[nodiscard]] std::optional<std::uint64_t> chunks_from_peaks(std::span<const NodeHash> peaks, const crypto::Digest& root);
+  // How many chunks a static swarm has, if these peaks hash up to `root` (RFC 7574 5.6.2). Then they are trusted, and the nodes
+  // between them and the root with them; unless the size is known already and another.
+  [[nodiscard]] std::optional<std::uint64_t> learn_peaks(std::span<const NodeHash> peaks, const crypto::Digest& root);
 
   // hash(left ++ right), or zero if both are (RFC 7574 5.1).
   [[nodiscard]] crypto::Digest parent_of(const crypto::Digest& left, const crypto::Digest& right);

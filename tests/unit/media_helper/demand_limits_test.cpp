@@ -14,7 +14,7 @@ class DemandLimits : public testing::Test {
     set_up_ffmpeg();
     folder_ = std::make_unique<Folder>();
     // Noise, so that the files have some size: about 1 MB a second.
-    make_film("-f lavfi -i nullsrc=size=640x360:rate=25:duration=24,geq=random(1)*255:128:128 " + kTone +
+    make_film("-f lavfi -i testsrc2=size=640x360:rate=25:duration=24,noise=alls=80:allf=t -f lavfi -i sine=sample_rate=48000:duration=24 "
                   "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p -b:v 8M -maxrate 8M -bufsize 8M -c:a aac -movflags +faststart",
               *folder_ / "a.mp4");
     const std::string copy = "-i " + (*folder_ / "a.mp4") + " -c copy ";
@@ -124,6 +124,29 @@ TEST_F(DemandLimits, a_cancelled_segment_stops_at_once_and_the_next_one_works) {
     reader.cancel_at.reset();
     EXPECT_TRUE((*film)->segment(0, 1).has_value());
     EXPECT_TRUE((*film)->segment(1, 1).has_value());
+  }
+}
+
+TEST_F(DemandLimits, sound_that_begins_late_and_ends_early_is_silent_where_it_is_missing) {
+  for (const std::string codec : {"aac", "libopus", "ac3"}) {
+    SCOPED_TRACE(codec);
+    const std::string path = *folder_ / "holes.mkv";
+    make_film(kPicture + "-itsoffset 9 -f lavfi -i sine=sample_rate=48000:duration=3 -map 0 -map 1 -c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a " +
+                  codec, path);
+    CountingReader reader{path};
+    const auto film = Film::open(reader, {.name = "holes.mkv"});
+    ASSERT_TRUE(film.has_value());
+    std::vector<base::Bytes> parts{*(*film)->init(1)};
+    std::optional<FragmentTimes> before;
+    for (std::uint32_t n = 0; n < (*film)->index().segments.size(); ++n) {
+      parts.push_back(*(*film)->segment(1, n));
+      const FragmentTimes times = parse_fragment(parts.back());
+      ASSERT_GT(times.samples, 0U);
+      EXPECT_NEAR(static_cast<double>(times.decode_time), before ? static_cast<double>(before->decode_end) : 0, 0.1 * 48000);
+      before = times;
+    }
+    write_whole(*folder_ / "out.mp4", parts);
+    EXPECT_EQ(run("ffmpeg -v warning -xerror -nostdin -i " + (*folder_ / "out.mp4") + " -f null -").output, "");
   }
 }
 

@@ -1,6 +1,9 @@
 // The pure parts of cutting films on demand.
+#include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+
+#include <algorithm>
 
 #include "base/bytes.hpp"
 #include "media_helper/block_cache.hpp"
@@ -62,7 +65,7 @@ TEST(ScannedIndex, has_the_bytes_that_its_document_tells) {
                            .keys = {{0, 564}, {2'000'000, 150'000}, {4'000'000, 149'000}}};
   const base::Bytes bytes = encode(index);
   EXPECT_EQ(base::to_hex(bytes), "524e4c580180f3aa0180dac409000300e80880897af89e1280897acf0f5fa05ac6");
-  EXPECT_EQ(decode_scanned_index(bytes), index);
+  EXPECT_TRUE(decode_scanned_index(bytes).value() == index);
   EXPECT_EQ(base::to_hex(encode({})), "524e4c5801000000001e868cc5");
 }
 TEST(ScannedIndex, its_checksum_is_castagnolis) {   // RFC 3720 B.4
@@ -96,11 +99,14 @@ RC_GTEST_PROP(ScannedIndex, comes_back_as_it_went, (std::vector<std::uint32_t> s
   ScannedIndex index{.origin_us = origin, .duration_us = 77, .header_bytes = 5};
   std::int64_t time = 0;
   for (const auto step : steps) index.keys.push_back({time += 1 + step, step});
-  RC_ASSERT(decode_scanned_index(encode(index)) == index);
+  const auto back = decode_scanned_index(encode(index));
+  RC_ASSERT(back.has_value());
+  const bool same = *back == index;
+  RC_ASSERT(same);
 }
-RC_GTEST_PROP(ScannedIndex, never_trusts_what_it_reads, (base::Bytes body)) {
+RC_GTEST_PROP(ScannedIndex, never_trusts_what_it_reads, (std::string body)) {
   base::Bytes bytes = base::to_bytes(base::as_bytes("RNLX\x01"));
-  bytes.insert(bytes.end(), body.begin(), body.end());
+  base::Writer{bytes}.write_view(base::as_bytes(body));
   base::Writer{bytes}.write(crc32c(bytes));
   const auto index = decode_scanned_index(bytes);
   RC_ASSERT(!index || index->keys.size() <= kMaxScannedKeys);
@@ -151,7 +157,7 @@ TEST(SampleBytes, start_codes_become_lengths) {
   parameters.codec_id = AV_CODEC_ID_H264;
   const auto packet = *base::from_hex("000000010910000000016511220000016533");
   base::Bytes out;
-  EXPECT_EQ(append_sample(parameters, packet, out), out.size());
+  EXPECT_EQ(append_sample(parameters, packet, out), 13U);
   EXPECT_EQ(base::to_hex(out), "00000003651122" "000000026533");
 }
 TEST(SampleBytes, adts_headers_go) {
@@ -171,9 +177,9 @@ TEST(SyncSearch, finds_clusters_and_fragments_and_not_what_only_looks_like_them)
   put(140'000, "00000008" "6d6f6f66");
   BytesReader reader{bytes};
   BlockCache cache{reader};
-  EXPECT_EQ(find_sync(cache, SpliceKind::matroska, 0), std::optional<std::uint64_t>{65'530});
-  EXPECT_EQ(find_sync(cache, SpliceKind::matroska, 65'531), std::optional<std::uint64_t>{});
-  EXPECT_EQ(find_sync(cache, SpliceKind::mp4, 0), std::optional<std::uint64_t>{150'000});
+  EXPECT_EQ(find_sync(cache, SpliceKind::matroska, 0).value(), 65'530U);
+  EXPECT_FALSE(find_sync(cache, SpliceKind::matroska, 65'531).value().has_value());
+  EXPECT_EQ(find_sync(cache, SpliceKind::mp4, 0).value(), 150'000U);
 }
 
 TEST(BlockCache, reads_one_block_after_a_jump_and_more_when_reading_goes_on) {

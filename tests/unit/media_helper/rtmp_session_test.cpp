@@ -209,8 +209,9 @@ TEST(RtmpSession, malformed_metadata_and_commands_end_it) {
   }
 }
 
-TEST(RtmpSession, the_codecs_of_enhanced_rtmp_are_refused_with_a_reason) {
+TEST(RtmpSession, codecs_that_the_demuxer_does_not_know_are_refused_with_a_reason) {
   for (const auto& [type, body] : std::vector<std::pair<std::uint8_t, base::Bytes>>{{kRtmpVideo, bytes_of({0x90, 'h', 'v', 'c', '1'})},
+                                                                                    {kRtmpVideo, bytes_of({0x1c, 0, 0, 0, 0})},
                                                                                     {kRtmpAudio, bytes_of({0x90, 'O', 'p', 'u', 's'})}}) {
     RtmpSession session = make_session();
     EXPECT_EQ(session.receive(up_to_publish("live", "KEY") + media(type, 0, body)).error(), RtmpFault::unsupported_codec);

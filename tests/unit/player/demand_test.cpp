@@ -174,10 +174,9 @@ TEST_F(DemandTest, content_that_is_not_media_is_told_with_where_its_bytes_are) {
   EXPECT_EQ(reply.status, 415U);
   EXPECT_NE(reply.body.find("no audio or video found"), std::string::npos);
   EXPECT_NE(reply.body.find("media"), std::string::npos);
-  EXPECT_TRUE(eventually([&] { return log.alive == 0; }));
 }
 
-TEST_F(DemandTest, a_failed_session_is_replaced_at_the_next_request) {
+TEST_F(DemandTest, a_segment_that_cannot_be_made_is_told_and_the_session_goes_on) {
   TestStream& film = add_film("bytes");
   start();
   EXPECT_EQ(get(path(film, "track-0-0.m4s")).status, 200U);
@@ -187,7 +186,7 @@ TEST_F(DemandTest, a_failed_session_is_replaced_at_the_next_request) {
   EXPECT_NE(failed.body.find("the helper crashed"), std::string::npos);
   on_service([&] { log.segment_error.clear(); });
   EXPECT_EQ(get(path(film, "track-0-1.m4s")).status, 200U);
-  EXPECT_EQ(on_service([&] { return log.started; }), 2);
+  EXPECT_EQ(on_service([&] { return log.started; }), 1);
 }
 
 TEST_F(DemandTest, says_to_try_again_when_the_index_is_slow_and_answers_later) {

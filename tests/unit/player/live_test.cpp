@@ -135,6 +135,7 @@ TEST_F(LiveTest, master_waits_for_the_first_media) {
 
 TEST_F(LiveTest, master_says_to_try_again_when_no_media_comes) {
   config.limits.first_media = milliseconds{50};
+  config.start_ts = [](auto&, auto, auto) { return std::unique_ptr<media::TsSession>{}; };   // never called
   TestStream& live = add_live();
   start();
   for (const auto* name : {"master.m3u8", "live.m3u8", "live.ts"}) {

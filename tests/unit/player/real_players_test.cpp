@@ -14,12 +14,13 @@ class RealPlayers : public ServerFixture {
         "ffmpeg -v error -f lavfi -i testsrc2=s=320x180:r=30:d=4 -f lavfi -i sine=d=4 -c:v libx264 -preset ultrafast -g 30 -keyint_min 30 -sc_threshold 0 "
         "-bf 0 -video_track_timescale 90000 -c:a aac -movflags empty_moov+default_base_moof+frag_keyframe -frag_duration 100000 -f mp4 pipe:1 </dev/null");
     for (int epoch = 0; epoch < epochs; ++epoch) {
-      runnel::test::Fmp4Splitter splitter{static_cast<std::uint32_t>(epoch), 90'000, seconds{1}, base::WallTime{seconds{1'700'000'000 + 10 * epoch}}};
+      runnel::test::Fmp4Splitter splitter{static_cast<std::uint32_t>(epoch), 90'000, base::WallTime{seconds{1'700'000'000 + 10 * epoch}}};
       auto items = splitter.push(base::as_bytes(film));
       for (auto& item : splitter.finish()) items.push_back(std::move(item));
       for (const auto& item : items) std::visit([&](const auto& one) { live.timeline_->add(one); }, item);
     }
     live.timeline_->end();
+    ASSERT_GE(live.timeline_->segments().size(), 4U * static_cast<unsigned>(epochs));
   }
   [[nodiscard]] std::string url(const std::string& name) const { return server->base_url() + path(streams.streams_[0], name); }
 };

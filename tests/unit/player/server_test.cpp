@@ -230,6 +230,15 @@ TEST_F(ServerTest, draws_the_link_as_a_qr_code) {
   EXPECT_EQ(get(path(film, "link.svg")).status, 404U);
 }
 
+TEST_F(ServerTest, does_without_the_media_helper_where_there_is_none) {
+  TestStream& film = add_film("x");
+  TestStream& live = add_live();
+  start();
+  EXPECT_EQ(get(path(film, "master.m3u8")).status, 404U);
+  EXPECT_EQ(get(path(film, "media")).status, 200U);
+  EXPECT_EQ(get(path(live, "live.ts")).status, 404U);
+}
+
 TEST_F(ServerTest, ends_while_clients_are_being_served) {
   TestStream& film = add_film(ramp(10 << 20));
   TestStream& live = add_live();

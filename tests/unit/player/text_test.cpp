@@ -70,7 +70,9 @@ TEST(Query, finds_values_by_name) {
 
 TEST(HlsText, writes_times_as_playlists_want_them) {
   EXPECT_EQ(seconds_text(std::chrono::microseconds{1'001'000}), "1.001000");
-  EXPECT_EQ(ceil_seconds(std::chrono::microseconds{1'000'001}), 2U);
+  EXPECT_EQ(target_seconds(std::chrono::milliseconds{1023}), 1U);
+  EXPECT_EQ(target_seconds(std::chrono::milliseconds{1600}), 2U);
+  EXPECT_EQ(target_seconds(std::chrono::milliseconds{20}), 1U);
   EXPECT_EQ(date_text(base::WallTime{std::chrono::microseconds{1'700'000'000'123'999}}), "2023-11-14T22:13:20.123Z");
   EXPECT_EQ(date_text(base::WallTime{}), "1970-01-01T00:00:00.000Z");
 }

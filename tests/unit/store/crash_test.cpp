@@ -354,13 +354,16 @@ std::uint64_t resident_bytes() {
 }
 
 TEST(LargeFile, a_tree_of_50_gb_is_opened_at_once_and_never_held_in_memory) {
-  TempFolder folder;
+  TempFolder folder(std::filesystem::temp_directory_path());   // memory would not hold 50 GB, not even of holes
   TestHasher hasher;
-  constexpr std::uint64_t kBytes = 50'000'000'000;
-  constexpr std::uint64_t kChunks = chunks_in(kBytes, 1080);
+  constexpr std::uint64_t kChunks = chunks_in(50'000'000'000, 1080);
+  // The store refuses what can never fit, hole or not: on a smaller disk as many chunks, but shorter ones. The tree is the same.
+  const bool fits = std::filesystem::space(folder.path()).available > 51'000'000'000;
+  const std::uint32_t chunk_size = fits ? 1080 : StaticStore::kMinChunkSize;
+  if (!fits) std::cout << "less than 51 GB free in " << folder.path() << ": the tree of 50 GB, with chunks of 64 bytes\n";
   crypto::Digest root{random_bytes(32, 1)};
-  const DownloadOptions options{.file = folder / "film.bin", .root = root, .size = kBytes};
-  const Bytes chunk = random_bytes(1080, 2);
+  const DownloadOptions options{.file = folder / "film.bin", .root = root, .chunk_size = chunk_size, .size = kChunks * chunk_size};
+  const Bytes chunk = random_bytes(chunk_size, 2);
   const std::vector<ByteView> chunks{chunk};
   ::malloc_trim(0);   // what earlier tests freed must not hide growth
   const std::uint64_t before = resident_bytes();

@@ -2,6 +2,7 @@
 #pragma once
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,9 +26,14 @@ using tree::Bin;
 using tree::ChunkIndex;
 using tree::ChunkRange;
 
+// Memory where there is some to write to: the tests wait for fsync a thousand times, and what is tested does not depend on the disk.
+inline std::filesystem::path test_parent() {
+  return ::access("/dev/shm", W_OK) == 0 ? std::filesystem::path{"/dev/shm"} : std::filesystem::temp_directory_path();
+}
+
 class TempFolder {
  public:
-  explicit TempFolder(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+  explicit TempFolder(const std::filesystem::path& parent = test_parent()) {
     std::string name = (parent / "runnel-store-XXXXXX").string();
     path_ = ::mkdtemp(name.data());
   }
@@ -62,11 +68,16 @@ inline Bytes read_file(const std::filesystem::path& path) {
   return base::to_bytes(base::as_bytes(text));
 }
 
-// What another program does to a file: bytes at an offset, the size as it is.
+// What another program does to a file a little later: bytes at an offset, the size as it is. Before Linux 6.13 a file's time moves in
+// steps of some milliseconds, so it is set.
 inline void overwrite(const std::filesystem::path& path, std::uint64_t offset, ByteView bytes) {
-  std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out);
-  out.seekp(static_cast<std::streamoff>(offset));
-  out.write(base::as_text(bytes).data(), static_cast<std::streamsize>(bytes.size()));
+  const auto later = std::filesystem::last_write_time(path) + std::chrono::milliseconds(20);
+  {
+    std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out);
+    out.seekp(static_cast<std::streamoff>(offset));
+    out.write(base::as_text(bytes).data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  std::filesystem::last_write_time(path, later);
 }
 
 inline Time at_ms(std::int64_t ms) { return Time{Duration{ms * 1000}}; }

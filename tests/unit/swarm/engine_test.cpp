@@ -111,6 +111,23 @@ TEST(Engine, watchers_who_start_together_serve_each_other) {
   EXPECT_LT(files, 1.5);
 }
 
+TEST(Engine, what_was_fetched_is_served_to_one_who_holds_nothing) {
+  for (const std::size_t size : {30'000UL, 777'777UL, 1'080UL * 96}) {
+    const File file{size};
+    VirtualNetwork net{size, LinkModel{}};
+    VirtualNode& caster = net.add();
+    VirtualNode& first = net.add();
+    VirtualNode& second = net.add();
+    seed(net, caster, file);
+    leech(net, first, file, caster);
+    ASSERT_TRUE(net.run_until([&] { return first.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60}));
+    caster.gone = true;
+    leech(net, second, file, first);
+    ASSERT_TRUE(net.run_until([&] { return second.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60})) << size << ": " << second.chunks.size();
+    EXPECT_EQ(second.chunks, file.chunks);
+  }
+}
+
 TEST(Engine, a_polluter_is_banned_within_two_bad_chunks_and_none_is_stored) {
   const File file{1'000'000};
   VirtualNetwork net{5, LinkModel{}};

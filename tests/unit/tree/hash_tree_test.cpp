@@ -146,12 +146,20 @@ RC_GTEST_PROP(HashTree, peaks_tell_the_size_and_only_the_true_one, ()) {
   Content content{n, crypto::HashAlgorithm::sha1};
   std::vector<NodeHash> peaks;
   for (const Bin bin : HashTree::peaks(n)) peaks.push_back({bin, *content.tree.known(bin)});
-  RC_ASSERT(content.tree.chunks_from_peaks(peaks, content.root) == n);
+  MemoryNodeStore nodes;
+  HashTree tree{nodes, *content.hasher};
   auto fewer = peaks;
   fewer.pop_back();
-  RC_ASSERT(content.tree.chunks_from_peaks(fewer, content.root) == std::nullopt);
-  peaks.back().hash.mutable_view()[0] ^= std::byte{1};
-  RC_ASSERT(content.tree.chunks_from_peaks(peaks, content.root) == std::nullopt);
+  RC_ASSERT(tree.learn_peaks(fewer, content.root) == std::nullopt);
+  auto wrong = peaks;
+  wrong.back().hash.mutable_view()[0] ^= std::byte{1};
+  RC_ASSERT(tree.learn_peaks(wrong, content.root) == std::nullopt);
+  RC_ASSERT(nodes.size() == 0U);
+  RC_ASSERT(tree.learn_peaks(peaks, content.root) == n);
+  // All that others need as uncles between the peaks and the root is known now.
+  for (const Bin peak : HashTree::peaks(n)) {
+    for (Bin node = peak; node != HashTree::root_bin(n); node = node.parent()) RC_ASSERT(tree.known(node.sibling()) == content.tree.known(node.sibling()));
+  }
 }
 
 TEST(HashInbox, keeps_the_newest_offers_within_its_limit) {

@@ -1,0 +1,118 @@
+// The node's insides: what node.cpp (threads, wiring, ends) and node_streams.cpp (casting, watching) share.
+#pragma once
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <unordered_map>
+
+#include "core/discovery/types.hpp"
+#include "crypto/secret_rng.hpp"
+#include "net/engine_loop.hpp"
+#include "net/resolver.hpp"
+#include "net/tracker_client.hpp"
+#include "node/live_source.hpp"
+#include "node/node.hpp"
+#include "node/static_stream.hpp"
+#include "player/http_server.hpp"
+#include "tracker/tracker_server.hpp"
+
+namespace runnel::node {
+
+using swarm::SwarmHandle;
+
+// Everything of one stream that must go together.
+struct Entry {
+  std::unique_ptr<StreamBase> stream;
+  StaticStream* film = nullptr;
+  LiveStream* live = nullptr;
+  std::unique_ptr<LiveSource> source;
+  std::unique_ptr<media::IngestSession> ingest;
+  std::unique_ptr<media::ScanSession> scan;
+  discovery::InfoHash info_hash{};
+  std::filesystem::path file;  // of a film
+  std::map<std::string, std::string> tracker_lines;
+  base::Time added{};
+  bool hidden = false;         // the seek index of a film is no stream of its own
+  bool ready_told = false;
+  bool playable_told = false;
+  bool complete_told = false;
+};
+
+class NodeImpl final : public Node, public player::Streams, public net::EngineClient {
+ public:
+  NodeImpl(boost::asio::io_context& service, NodeConfig config, NodeEvents events)
+      : service_(service), config_(std::move(config)), events_(std::move(events)), secrets_(crypto::os_random_seed()), resolver_(service), timer_(service) {}
+
+  std::expected<void, std::string> open();
+
+  // ---- Node ----
+  std::expected<player::Stream*, std::string> cast(const CastFile& cast) override;
+  std::expected<player::Stream*, std::string> cast(const CastLive& cast) override;
+  std::expected<player::Stream*, std::string> watch(const Watch& watch) override;
+  std::filesystem::path stored_file(const player::Stream& stream) const override;
+  base::Endpoint listen() const override { return loop_->local(); }
+  std::string http_url() const override { return http_->base_url(); }
+  std::string lan_url() const override { return http_->lan_url(); }
+  void stop(std::function<void()> done) override;
+
+  // ---- player::Streams ----
+  std::vector<player::Stream*> list() override;
+  player::Stream* find(std::string_view id) override;
+  std::string version() const override { return RUNNEL_VERSION; }
+
+ private:
+  // ---- net::EngineClient, on the engine's thread ----
+  bool load(const swarm::LoadChunks& load, std::vector<base::ByteView>& chunks, base::Time now) override;
+  void store(const swarm::StoreChunks& store, base::Time now) override;
+  void on_event(const swarm::Event& event, base::Time now) override;
+  std::optional<base::Time> on_idle(base::Time now) override;
+
+  struct Film {
+    std::unique_ptr<store::StaticStore> store;
+    std::unique_ptr<crypto::Hasher> hasher;
+    swarm::Metadata metadata;
+    swarm::Link link;
+    std::string role;
+    std::string file_name;
+    bool hidden = false;
+  };
+  Entry& add_film(Film film);
+  Entry& add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer);
+  void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add);
+  void announce(Entry& entry, base::ByteView wire_id);
+  void dial(SwarmHandle handle, const swarm::LinkPeer& peer);
+  swarm::Link complete_link(swarm::Link link) const;
+  void scanned(SwarmHandle handle, std::expected<media::ScanResult, std::string> result);
+  std::expected<void, std::string> share_index(Entry& film, const base::Bytes& index);
+  std::expected<void, std::string> fetch_index(Entry& film, const swarm::LinkIndex& index);
+  void on_engine_event(SwarmHandle handle, std::function<void(Entry&)> then);
+  void film_complete(Entry& entry);
+  void become_ready(Entry& entry);
+  void tick();
+  void look_after(Entry& entry);
+  void remember_ports(Entry& entry);
+  Entry* entry_of(SwarmHandle handle);
+  template <class Task>
+  void to_service(Task task) {
+    boost::asio::post(service_, std::move(task));
+  }
+
+  boost::asio::io_context& service_;
+  NodeConfig config_;
+  NodeEvents events_;
+  crypto::SecretRng secrets_;
+  net::Resolver resolver_;
+  boost::asio::steady_timer timer_;
+  std::map<SwarmHandle, Entry> entries_;
+  std::uint32_t next_handle_ = 1;
+  std::map<SwarmHandle, LiveHost*> live_hosts_;   // to be reached by posting
+  bool stopping_ = false;
+
+  std::unordered_map<SwarmHandle, std::unique_ptr<SwarmHost>> hosts_;   // the engine's thread
+  std::unique_ptr<net::EngineLoop> loop_;
+  std::unique_ptr<tracker::TrackerServer> tracker_;
+  std::unique_ptr<net::TrackerClient> announcer_;
+  std::unique_ptr<player::HttpServer> http_;
+};
+
+}  // namespace runnel::node

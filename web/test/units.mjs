@@ -1,0 +1,55 @@
+// The page's own arithmetic, without a browser.
+import assert from 'node:assert/strict';
+import { build } from 'esbuild';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const out = await mkdtemp(join(tmpdir(), 'runnel-web-'));
+async function load(name) {
+  const outfile = join(out, `${name}.mjs`);
+  await build({ entryPoints: [new URL(`../src/${name}.ts`, import.meta.url).pathname], outfile, bundle: true, format: 'esm', logLevel: 'error' });
+  return import(pathToFileURL(outfile));
+}
+
+try {
+  const { bytes, rate, seconds, clock, percent, plural } = await load('format');
+  assert.equal(bytes(0), '0 B');
+  assert.equal(bytes(999), '999 B');
+  assert.equal(bytes(999_600), '1.00 MB');
+  assert.equal(bytes(1234), '1.23 kB');
+  assert.equal(bytes(48_000_000), '48.0 MB');
+  assert.equal(bytes(123_456_789), '123 MB');
+  assert.equal(bytes(5e15), '5000 TB');
+  assert.equal(bytes(NaN), '–');
+  assert.equal(rate(0), '0');
+  assert.equal(rate(100), '<1 kb/s');
+  assert.equal(rate(12_500), '100 kb/s');
+  assert.equal(rate(312_500), '2.50 Mb/s');
+  assert.equal(rate(12_500_000), '100.0 Mb/s');
+  assert.equal(seconds(2.345), '2.3 s');
+  assert.equal(seconds(59.6), '60 s');
+  assert.equal(seconds(3725), '1:02:05');
+  assert.equal(seconds(Infinity), '–');
+  assert.equal(clock(-1), '0:00');
+  assert.equal(percent(1, 0), 0);
+  assert.equal(percent(3, 2), 100);
+  assert.equal(plural(1, 'peer', 'peers'), '1 peer');
+
+  const { sources } = await load('share');
+  const stream = (down_bytes, caster_bytes, origin_bytes) => sources({ down_bytes, caster_bytes, origin_bytes }).map((s) => `${s.kind} ${s.bytes}`);
+  assert.deepEqual(stream(100, 30, 0), ['peers 70', 'caster 30']);
+  assert.deepEqual(stream(100, 130, 5), ['peers 0', 'caster 100', 'origin 5']);
+
+  const { shortName } = await load('picture');
+  const peer = (address, caster = false) => ({ address, caster });
+  const peers = [peer('127.0.0.1:5001'), peer('127.0.0.1:5002'), peer('192.0.2.7:1'), peer('[2001:db8::1234:5678:9abc]:80'), peer('192.0.2.8:1', true)];
+  assert.deepEqual(
+    peers.map((p) => shortName(p, peers)),
+    [':5001', ':5002', '192.0.2.7', '[2001:d…:9abc]', 'caster'],
+  );
+  console.log('ok web units');
+} finally {
+  await rm(out, { recursive: true, force: true });
+}
