@@ -135,7 +135,7 @@ class FullDisk(BadInput):
         source = self.folder / "source.bin"
         digest = media.random_file(source, 20_000_000, self.seed)
         caster = self.cast(source)
-        self.refused(self.watch(caster.link, "--out", small / "copy.bin", "--until-complete", name="full"), 1, "disk", "full")
+        self.refused(self.watch(caster.link, "--out", small / "copy.bin", "--until-complete", name="full"), 1, "disk", "space")
         target = self.folder / "copy.bin"
         watcher = self.watch(caster.link, "--out", target, "--until-complete", name="after")
         self.assertEqual(watcher.event("complete", 60)["sha256"], digest)
@@ -148,7 +148,7 @@ class FullDisk(BadInput):
         watcher = self.watch(caster.link, "--out", target, "--until-complete", "--max-download", "4000000", name="fills")
         watcher.event("stats", 20, where=lambda s: s["verified"] > 1000)
         self.fill(small / "other")
-        self.refused(watcher, 1, "disk", "full")
+        self.refused(watcher, 1, "disk")
         (small / "other").unlink()
         again = self.watch(caster.link, "--out", target, "--until-complete", name="again")
         self.assertEqual(again.event("complete", 60)["sha256"], digest)
