@@ -15,7 +15,9 @@ command -v debootstrap >/dev/null || { echo "tools/bare.sh: apt-get install debo
 folder=${1:-$(mktemp -d /var/tmp/runnel-bare.XXXXXX)}
 mkdir -p "$folder"
 # The mirrors that this machine's apt uses.
+# shellcheck disable=SC2016  # the names between brackets are apt's
 mirror=${BARE_MIRROR:-$(apt-get indextargets --format '$(SITE) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')}
+# shellcheck disable=SC2016
 security=${BARE_SECURITY:-$(apt-get indextargets --format '$(SITE) $(RELEASE)' | awk '$2 == "bookworm-security" { print $1; exit }')}
 mounts=()
 

@@ -156,12 +156,15 @@ def run_job(job, log_dir, environment):
 
 
 def end_group(process):
-    """Ends what the job may have left behind; every job has a process group of its own."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
+    """Ends what the job may have left behind; every job has a process group of its own, and a moment to clean up."""
+    for number, patience_s in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience_s)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            pass
 
 
 # ---- a run ---------------------------------------------------------------------------------------------------------
@@ -273,7 +276,7 @@ def parse():
 
 def interrupted(number, _frame):
     for process in list(RUNNING):
-        os.killpg(process.pid, signal.SIGKILL)
+        end_group(process)
     os._exit(128 + number)
 
 

@@ -14,7 +14,7 @@ from support.scenario import Scenario
 ID = "ab" * 32
 
 
-class WrongWords(Scenario):
+class BadInput(Scenario):
     def refused(self, node, status, *words):
         """It ends with that status and says why, once as an event and in words that name what was wrong."""
         self.assertEqual(node.wait_exit(20), status, node.last_lines())
@@ -25,6 +25,8 @@ class WrongWords(Scenario):
             self.assertNotIn(sign, said)
         self.assert_only_events(node)
 
+
+class WrongWords(BadInput):
     def test_a_wrong_link_is_told_from_a_good_one(self):
         for link in ("nonsense", "runnel:", "runnel:xyz", "runnel:" + "ab" * 31, f"runnel:{ID}?xl=minus", "http://example.invalid/film.mp4",
                      "runnel:" + "00" * 5000, f"runnel:{ID}?x.pe=127.0.0.1:99999"):
@@ -69,7 +71,7 @@ class WrongWords(Scenario):
                     self.refused(node, 1, str(port))
 
 
-class WrongFiles(WrongWords):
+class WrongFiles(BadInput):
     def test_a_missing_file_is_named(self):
         self.refused(self.cast(self.folder / "no-such-film.mp4"), 1, "no-such-film.mp4")
 
@@ -118,20 +120,47 @@ class WrongFiles(WrongWords):
         self.refused(node, 1, "nowhere")
 
 
-class FullDisk(WrongWords):
-    def test_a_full_disk_ends_the_watcher_with_a_message_and_nobody_else(self):
+class FullDisk(BadInput):
+    def small_disk(self, megabytes):
         small = self.folder / "small-disk"
         small.mkdir()
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], capture_output=True).returncode:
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", small],
+                                               capture_output=True).returncode:
             self.skipTest("a small file system to fill needs the right to mount one")
         self.addCleanup(lambda: subprocess.run(["umount", "-l", small], check=False))
+        return small
+
+    def test_a_disk_that_is_too_small_is_told_at_once_and_nobody_else_minds(self):
+        small = self.small_disk(4)
         source = self.folder / "source.bin"
         digest = media.random_file(source, 20_000_000, self.seed)
         caster = self.cast(source)
-        self.refused(self.watch(caster.link, "--out", small / "copy.bin", "--until-complete", name="full"), 1, "space")
+        self.refused(self.watch(caster.link, "--out", small / "copy.bin", "--until-complete", name="full"), 1, "disk", "space")
         target = self.folder / "copy.bin"
         watcher = self.watch(caster.link, "--out", target, "--until-complete", name="after")
         self.assertEqual(watcher.event("complete", 60)["sha256"], digest)
+
+    def test_a_disk_that_fills_meanwhile_costs_nothing_that_was_stored(self):
+        small = self.small_disk(30)
+        source, target = self.folder / "source.bin", small / "copy.bin"
+        digest = media.random_file(source, 20_000_000, self.seed)
+        caster = self.cast(source)
+        watcher = self.watch(caster.link, "--out", target, "--until-complete", "--max-download", "4000000", name="fills")
+        watcher.event("stats", 20, where=lambda s: s["verified"] > 1000)
+        self.fill(small / "other")
+        self.refused(watcher, 1, "disk")
+        (small / "other").unlink()
+        again = self.watch(caster.link, "--out", target, "--until-complete", name="again")
+        self.assertEqual(again.event("complete", 60)["sha256"], digest)
+        self.assertLess(again.last_stats()["verified"], 20_000_000 // 1080)
+
+    def fill(self, path):
+        with open(path, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 16))
+            except OSError:
+                pass
 
 
 if __name__ == "__main__":

@@ -26,10 +26,13 @@ class Process:
         self.out, self.err = [], []
         self.status = None         # exit status once it ended; negative for a signal
         self.ended_at = None
-        as_user = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
+        # Should this test be killed, its programs are not to outlive it.
+        guard = ["setpriv", "--pdeathsig", "KILL"]
+        if user is not None:
+            guard += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         self.started_at = time.monotonic()
-        self.popen = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-                                      cwd=directory, start_new_session=True, pass_fds=pass_fds, **as_user)
+        self.popen = subprocess.Popen([*guard, "--", *self.command], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+                                      cwd=directory, start_new_session=True, pass_fds=pass_fds)
         self.pid = self.popen.pid
         self.readers = [threading.Thread(target=self._read, args=(stream, lines, f"{log}.{ending}"), daemon=True)
                         for stream, lines, ending in ((self.popen.stdout, self.out, "out"), (self.popen.stderr, self.err, "err"))]

@@ -11,6 +11,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -28,6 +29,14 @@ LOG = pathlib.Path(os.environ.get("RUNNEL_TEST_LOG", ROOT / "build" / "test-log"
 FULL = os.environ.get("RUNNEL_FULL") == "1"
 NOBODY = 65534
 KEEP_WORDS = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def stop_as_by_hand(*_):
+    """A test that is told to stop cleans up like one that was interrupted."""
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, stop_as_by_hand)
 
 
 class Scenario(unittest.TestCase):
