@@ -1,7 +1,8 @@
 // kill -9 at random moments, power loss, a full disk.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
-#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mman.h>
@@ -246,12 +247,14 @@ TEST_F(PowerLoss, without_its_tree_nothing_is_believed) {
   EXPECT_EQ(problem_of(*store, content_, at_ms(0)), "");
 }
 
-// A file system of a few megabytes in memory, which only root can make.
+// A file system of a few megabytes in memory, which only root can make. In a mount namespace of this process, so that nothing stays mounted
+// when the test is killed.
 class SmallDisk {
  public:
   SmallDisk(const std::filesystem::path& at, const char* options) : at_(at) {
     std::filesystem::create_directories(at);
-    mounted_ = ::mount("tmpfs", at.c_str(), "tmpfs", 0, options) == 0;
+    mounted_ = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               ::mount("tmpfs", at.c_str(), "tmpfs", 0, options) == 0;
     os_error_ = errno;
   }
   ~SmallDisk() {
