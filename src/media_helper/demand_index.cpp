@@ -10,6 +10,7 @@ namespace {
 constexpr int kMaxTopLevelBoxes = 64;                    // before the first fragment
 constexpr std::int64_t kTailUs = 10'000'000;             // an index that ends so long before the film is not one
 constexpr std::int64_t kEarliestOriginUs = -500'000;     // audio priming before zero is no reason to shift a film
+constexpr std::int64_t kGuessedTimesUs = 250'000;      // program streams give not every picture a time; FFmpeg guesses
 constexpr std::int64_t kMaxFilmUs = kMaxScannedTimeUs;
 constexpr std::int64_t kEndless = std::numeric_limits<std::int64_t>::max();
 
@@ -122,6 +123,7 @@ std::expected<FilmIndex, DemandError> read_tracks(Container& container, BlockCac
   } else if (container.is("matroska")) {
     film.splice = SpliceKind::matroska;
   }
+  film.positions_work = film.splice || container.is("mpegts") || container.is("mpeg");
   return film;
 }
 
@@ -153,8 +155,11 @@ std::vector<Key> container_keys(Container& container, FilmIndex& film, std::uint
 std::expected<FilmIndex, DemandError> read_index(Container& container, BlockCache& cache, const ScannedIndex* scanned) {
   auto film = read_tracks(container, cache);
   if (!film) return film;
-  if (scanned != nullptr) use_scanned(*film, *scanned, cache.size());
-  if (!film->cuts.empty()) return film;
+  if (scanned != nullptr && film->positions_work) use_scanned(*film, *scanned, cache.size());
+  if (!film->cuts.empty()) {
+    if (container.is("mpeg")) film->id_slack = kGuessedTimesUs;
+    return film;
+  }
 
   film->seek_by = SeekBy::container_index;
   film->cuts = plan_cuts(container_keys(container, *film, cache.size()), film->duration_us);

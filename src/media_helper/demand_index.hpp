@@ -33,6 +33,8 @@ struct FilmIndex {
   std::int64_t origin_us = 0;      // the container's time at film time 0
   std::int64_t duration_us = 0;
   std::vector<Key> cuts;           // at least one; the first at 0
+  std::int64_t id_slack = 0;       // the same key frame's id may be so much less when it is met after a jump
+  bool positions_work = false;     // reading may begin at a packet's position: a scan is of use
   std::optional<SpliceKind> splice;    // the demuxer must be opened anew to go elsewhere
   std::uint64_t header_bytes = 0;      // for splices
 
@@ -40,6 +42,8 @@ struct FilmIndex {
   [[nodiscard]] std::optional<std::int64_t> time_us(const AVPacket& packet, AVRational time_base) const;
   // What Key::id of a key frame in this packet is.
   [[nodiscard]] std::optional<std::int64_t> id(const AVPacket& packet, AVRational time_base) const;
+  // True for a key frame that cut `number`, or a later one, begins with.
+  [[nodiscard]] bool is_at_or_after(std::optional<std::int64_t> id, std::size_t number) const { return id && *id >= cuts[number].id - id_slack; }
   // End of segment `number` in film time: the next cut's, or a time beyond all media for the last.
   [[nodiscard]] std::int64_t end_us(std::size_t number) const;
 };

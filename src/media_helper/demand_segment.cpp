@@ -50,18 +50,16 @@ class VideoCollector {
  private:
   static bool is_key(const AVPacket& packet) { return (packet.flags & AV_PKT_FLAG_KEY) != 0; }
   [[nodiscard]] bool begins_next(const AVPacket& packet) const {
-    const auto id = reader_.id(packet);
-    return number_ + 1 < cuts_.size() && id && *id >= cuts_[number_ + 1].id;
+    return number_ + 1 < cuts_.size() && reader_.film().is_at_or_after(reader_.id(packet), number_ + 1);
   }
+  [[nodiscard]] bool is_own(const AVPacket& key) const { return reader_.film().is_at_or_after(reader_.id(key), number_); }
   // The first key frame at or after the cut; when searching, also the last one before it, for want of a better.
   [[nodiscard]] bool begins_here(const AVPacket& packet) const {
     if (owned_) return false;
-    const auto id = reader_.id(packet);
-    return number_ == 0 || searching_ || (id && *id >= cuts_[number_].id);
+    return number_ == 0 || searching_ || is_own(packet);
   }
   void begin(const AVPacket& key) {
-    const auto id = reader_.id(key);
-    owned_ = number_ == 0 || (id && *id >= cuts_[number_].id);
+    owned_ = number_ == 0 || is_own(key);
     collecting_ = true;
     found_.own.clear();
     bytes_ = 0;

@@ -180,13 +180,8 @@ std::unique_ptr<Film::Track> Film::convert(int stream, media::TrackInfo& info) {
 
 bool Film::wants_index() const {
   const FilmIndex& film = reader_->film();
-  switch (film.seek_by) {
-    case SeekBy::container_index:
-    case SeekBy::position: return false;
-    case SeekBy::demuxer_search: return film.has_video;   // raw audio has time stamps in no packet; its demuxers count
-    case SeekBy::sync_search: return true;
-  }
-  return false;
+  const bool searched = film.seek_by == SeekBy::demuxer_search || film.seek_by == SeekBy::sync_search;
+  return searched && film.positions_work;
 }
 
 std::expected<base::Bytes, DemandError> Film::init(std::uint32_t track) {

@@ -14,6 +14,7 @@ constexpr std::size_t kHeadBytes = 4096;              // where the document type
 constexpr int kSearchSteps = 12;                      // halves: a film of hours down to seconds
 constexpr std::int64_t kSearchGoodUs = 4'000'000;     // near enough before the time looked for
 constexpr std::int64_t kSearchLeadUs = 1'000'000;     // demuxers search decode times, which run before the times of pictures
+constexpr std::int64_t kProgramStreamLead = 64 << 10;   // bytes; DVD's largest picture is below it
 constexpr int kPacketsForTime = 64;                   // read until one of the reference stream tells the time
 
 std::int64_t to_stream(std::int64_t us, AVRational time_base) { return av_rescale_q(us, kMicroseconds, time_base); }
@@ -114,6 +115,9 @@ std::expected<void, DemandError> FilmReader::go_to_time(int stream, std::int64_t
   return container_->seek(stream, to_stream(std::max<std::int64_t>(time_us, 0) + film_.origin_us, streams_[static_cast<std::size_t>(stream)].time_base));
 }
 
+// Pictures of a program stream begin anywhere in its packets: only a parser that saw the one before cuts them right.
+std::int64_t FilmReader::byte_lead() const { return container_->is("mpeg") ? kProgramStreamLead : 0; }
+
 std::expected<void, DemandError> FilmReader::go_to_start() {
   const bool by_bytes = container_->is("mpegts") || container_->is("mpeg");   // their time stamps do not grow from the first on
   if (by_bytes ? container_->seek_to_byte(0).has_value() : go_to_time(film_.reference, 0).has_value()) return {};
@@ -131,7 +135,7 @@ std::expected<void, DemandError> FilmReader::go_to(std::size_t number, int strea
       return container_->seek(film_.reference, cut.id);
     case SeekBy::position:
       if (film_.splice) return reopen_at(number == 0 ? std::nullopt : std::optional{static_cast<std::uint64_t>(cut.position)});
-      return container_->seek_to_byte(number == 0 ? 0 : static_cast<std::uint64_t>(cut.position));
+      return container_->seek_to_byte(number == 0 ? 0 : static_cast<std::uint64_t>(std::max<std::int64_t>(cut.position - byte_lead(), 0)));
     case SeekBy::demuxer_search:
       if (number == 0) return go_to_start();
       return go_to_time(film_.reference, cut.time_us - kSearchLeadUs);

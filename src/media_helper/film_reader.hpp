@@ -47,6 +47,7 @@ class FilmReader {
   std::expected<void, DemandError> ensure_open();
   std::expected<void, DemandError> reopen_at(std::optional<std::uint64_t> position);
   std::expected<void, DemandError> prepare_search();
+  [[nodiscard]] std::int64_t byte_lead() const;
   std::expected<void, DemandError> go_to_start();
   std::expected<void, DemandError> go_to_time(int stream, std::int64_t time_us);
   std::expected<std::optional<std::int64_t>, DemandError> time_at(std::uint64_t position);

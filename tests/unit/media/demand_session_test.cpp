@@ -139,6 +139,25 @@ TEST_F(DemandSessionTest, a_film_is_cut_through_the_helper_and_plays) {
   EXPECT_FALSE(segment(*session, 0, 5).has_value());
 }
 
+TEST_F(DemandSessionTest, what_browsers_cannot_play_is_converted_inside_the_confinement) {
+  const std::string path = *folder_ / "old.mkv";
+  const auto made = run_command("ffmpeg -v error -y -f lavfi -i testsrc2=size=320x180:rate=25:duration=8 -f lavfi -i sine=duration=8 "
+                                "-c:v mpeg2video -g 25 -c:a ac3 " + path);
+  ASSERT_EQ(made.status, 0) << made.output;
+  FileContent content{io_, path};
+  const auto session = start_demand(io_, {.helper = kHelper, .name = "old.mkv"}, content);
+  const auto known = index(*session);
+  ASSERT_TRUE(known.has_value()) << known.error();
+  for (std::uint32_t t = 0; t < 2; ++t) {
+    EXPECT_TRUE(known->tracks[t].transcoded);
+    const auto header = init(*session, t);
+    const auto first = segment(*session, t, 0);
+    ASSERT_TRUE(header && first);
+    write_file(*folder_ / "old.mp4", {**header, **first});
+    EXPECT_EQ(decode_errors(*folder_ / "old.mp4"), "");
+  }
+}
+
 TEST_F(DemandSessionTest, a_scanned_index_travels_from_the_caster_to_a_viewer) {
   const auto scanned = scan(stream());
   ASSERT_TRUE(scanned && scanned->has_value());

@@ -21,6 +21,7 @@ class DemandLimits : public testing::Test {
     make_film(copy, *folder_ / "b.mp4");
     make_film(copy, *folder_ / "c.mkv");
     make_film(copy, *folder_ / "d.ts");
+    make_film(kPicture + kTone + "-c:v mpeg2video -bf 2 -g 25 -b:v 3M -c:a mp2", *folder_ / "h.vob");
     make_film(copy + "-f matroska -live 1", *folder_ / "e.mkv");
     make_film(copy + "-movflags frag_keyframe+empty_moov", *folder_ / "f.mp4");
     make_film(copy + "-movflags frag_keyframe+empty_moov+default_base_moof", *folder_ / "g.mp4");
@@ -85,6 +86,25 @@ TEST_F(DemandLimits, a_scanned_index_makes_exact_cuts_and_short_reads_where_the_
       EXPECT_EQ(played.output, "");
     }
   }
+}
+
+TEST_F(DemandLimits, a_program_stream_that_was_scanned_plays_from_every_cut) {
+  CountingReader reader{*folder_ / "h.vob"};
+  const auto scanned = scan_file(reader, "h.vob", [] {});
+  ASSERT_TRUE(scanned && scanned->index);
+  const auto film = Film::open(reader, {.name = "h.vob", .scanned = scanned->index});
+  ASSERT_TRUE(film.has_value());
+  const auto& segments = (*film)->index().segments;
+  ASSERT_EQ(segments.size(), 4U);
+  std::vector<base::Bytes> parts{*(*film)->init(0)};
+  for (std::uint32_t n = 0; n < 4; ++n) {
+    parts.push_back(*(*film)->segment(0, n));
+    const FragmentTimes times = parse_fragment(parts.back());
+    EXPECT_NEAR(static_cast<double>(times.decode_time) / 90'000, static_cast<double>(segments[n].start.count()) / 1e6, 0.1);
+    EXPECT_NEAR(static_cast<double>(times.decode_end) / 90'000, static_cast<double>((segments[n].start + segments[n].duration).count()) / 1e6, 0.1);
+  }
+  write_whole(*folder_ / "out.mp4", parts);
+  EXPECT_EQ(run("ffmpeg -v warning -xerror -nostdin -i " + (*folder_ / "out.mp4") + " -f null -").output, "");
 }
 
 TEST_F(DemandLimits, a_film_with_an_index_of_its_own_gets_no_other) {
