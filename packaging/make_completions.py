@@ -42,6 +42,7 @@ VERBS = {
         "--max-download": ("", "bytes a second to take at most"),
         "--no-upload": (None, "give nothing"),
         "--chunk-size": ("", "bytes in a chunk, for a bare id"),
+        "--compat": (None, "for a bare id: the swarm of an older PPSPP peer"),
     }),
     "tracker": ("tell peers of each other", {
         "--http": ("", "address and TCP port"),

@@ -16,7 +16,7 @@ _runnel() {
   esac
   case $verb in
     cast) options='--listen --http --lan --tracker --no-dht --max-upload --json --verbose --help --live --loop --title --key --chunk-size --compat' ;;
-    watch) options='--listen --http --lan --tracker --no-dht --max-upload --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size' ;;
+    watch) options='--listen --http --lan --tracker --no-dht --max-upload --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size --compat' ;;
     tracker) options='--http --udp --store --json --help' ;;
     inspect) options='--json --help' ;;
     *) return ;;

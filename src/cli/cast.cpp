@@ -37,31 +37,22 @@ std::string title_of(const CastOptions& o) {
   return std::filesystem::path{o.source}.filename().string();
 }
 
-int wrong(Report& report, const std::string& message) {
-  report.error(message);
-  return kWrongUsage;
-}
-int failed(Report& report, const std::string& message) {
-  report.error(message);
-  return kFailed;
-}
-
 int run_cast(const CastOptions& options) {
   Report report{options.node.json};
   const bool live = is_live_source(options);
-  if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk)) return wrong(report, "--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
-  if (options.compat && live) return wrong(report, "--compat works for files in this version, not for live streams");
-  if (!options.key.empty() && !live) return wrong(report, "--key names a live channel; a file is named by its bytes");
+  if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk)) return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
+  if (options.compat && live) return report.wrong_usage("--compat works for files in this version, not for live streams");
+  if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
 
   // A channel keeps its ports with its key, so that links survive a restart.
   node::ChannelState remembered;
   if (!options.key.empty()) {
     const auto key = node::ChannelKey::open(options.key);
-    if (!key) return failed(report, key.error());
+    if (!key) return report.failed(key.error());
     remembered = key->state();
   }
   auto config = node_config(options.node, {remembered.listen_port, remembered.http_port});
-  if (!config) return wrong(report, config.error());
+  if (!config) return report.wrong_usage(config.error());
   config->embedded_tracker = options.node.trackers.empty();
   config->tracker_port = remembered.tracker_port;
 
@@ -73,7 +64,7 @@ int run_cast(const CastOptions& options) {
     config->embedded_tracker = options.node.trackers.empty();
     node = session.start(*config, {});
   }
-  if (!node) return failed(report, node.error());
+  if (!node) return report.failed(node.error());
 
   if (live) {
     node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt};
@@ -114,6 +105,7 @@ Run add_cast(CLI::App& app) {
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
   cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks");
   add_node_options(cast, options->node);
+  for (const char* later : {"--ladder", "--private", "--record"}) add_later(cast, later);
   cast.footer(
       "Examples:\n"
       "  runnel cast film.mkv\n"

@@ -1,9 +1,11 @@
 // The program: verbs, help, exit status.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "cli/verbs.hpp"
 
@@ -11,7 +13,7 @@ namespace runnel::cli {
 namespace {
 
 // Verbs of the contract that do not exist yet: a usage error that says so.
-constexpr const char* kLater[] = {"relay", "doctor", "sim", "node"};
+constexpr std::string_view kLater[] = {"relay", "doctor", "sim", "node"};
 
 int run(int argc, char** argv) {
   CLI::App app{"Runnel streams video from peer to peer: everyone who watches also serves."};
@@ -19,12 +21,15 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "runnel " RUNNEL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string{"runnel: "} + error.what() + " (--help tells what there is)\n"; });
   app.footer("`runnel VERB --help` tells more of each. A first try: runnel cast test:");
   std::map<std::string, Run> verbs{{"cast", add_cast(app)}, {"watch", add_watch(app)}, {"tracker", add_tracker(app)}, {"inspect", add_inspect(app)}};
   if (argc > 1) {
-    for (const char* later : kLater) {
-      if (std::string{later} != argv[1]) continue;
-      std::fprintf(stderr, "runnel: the verb \"%s\" is not part of this version; there are cast, watch, tracker and inspect\n", later);
+    const std::string verb = argv[1];
+    const bool later = std::ranges::find(kLater, verb) != std::end(kLater);
+    if (later || (!verb.empty() && verb.front() != '-' && !verbs.contains(verb))) {
+      std::fprintf(stderr, "runnel: the verb \"%s\" %s; there are cast, watch, tracker and inspect\n", verb.c_str(),
+                   later ? "is not part of this version" : "is unknown");
       return kWrongUsage;
     }
   }

@@ -19,6 +19,11 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_flag("--verbose", options.verbose, "Say more on stderr");
 }
 
+void add_later(CLI::App& app, const std::string& name) {
+  const auto refuse = [name](const std::string&) { throw CLI::ValidationError(name, "is not part of this version"); };
+  app.add_option_function<std::string>(name, refuse)->expected(0, 1)->trigger_on_parse()->group("");
+}
+
 std::expected<base::Endpoint, std::string> parse_endpoint(const std::string& option, const std::string& text) {
   if (const auto endpoint = base::Endpoint::parse(text)) return *endpoint;
   return std::unexpected(option + " wants a numeric address and a port of 0 to 65535, like 127.0.0.1:7000, [::1]:7000 or 0.0.0.0:0 (0: any free port), not \"" +

@@ -27,6 +27,8 @@ struct NodeOptions {
 };
 
 void add_node_options(CLI::App& app, NodeOptions& options);
+// An option of the contract that does not work yet: a usage error that says so. Not in --help.
+void add_later(CLI::App& app, const std::string& name);
 
 // "ADDR:PORT" with a numeric address. The error names the option and says what is expected.
 std::expected<base::Endpoint, std::string> parse_endpoint(const std::string& option, const std::string& text);

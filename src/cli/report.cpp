@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "cli/verbs.hpp"
+
 namespace runnel::cli {
 namespace {
 
@@ -143,6 +145,16 @@ void Report::complete(std::uint64_t bytes, const std::string& sha256) {
 void Report::error(const std::string& message) {
   if (json_) print_json({{"event", "error"}, {"message", message}});
   line("runnel: " + message);
+}
+
+int Report::wrong_usage(const std::string& message) {
+  error(message);
+  return kWrongUsage;
+}
+
+int Report::failed(const std::string& message) {
+  error(message);
+  return kFailed;
 }
 
 void Report::notice(const std::string& text) { line(text); }

@@ -18,6 +18,9 @@ class Report {
   void stats(const player::Stream& stream);
   void complete(std::uint64_t bytes, const std::string& sha256);
   void error(const std::string& message);
+  // The same, and the exit status that goes with it.
+  int wrong_usage(const std::string& message);
+  int failed(const std::string& message);
   void notice(const std::string& line);
   // Long work on a terminal: one line, written over; every tenth otherwise.
   void progress(std::string_view what, std::uint64_t done, std::uint64_t total);

@@ -14,6 +14,8 @@
 namespace runnel::cli {
 namespace {
 
+constexpr std::uint32_t kCompatChunk = 1024;   // design decision 2
+
 struct WatchOptions {
   NodeOptions node;
   std::string link;
@@ -27,17 +29,12 @@ struct WatchOptions {
   std::uint32_t chunk_size = 0;
 };
 
-int wrong(Report& report, const std::string& message) {
-  report.error(message);
-  return kWrongUsage;
-}
-
 std::expected<node::Watch, std::string> read_link(const WatchOptions& options) {
   const auto link = swarm::parse_link(options.link);
   if (!link) return std::unexpected("this link can not be used: " + std::string{swarm::message(link.error())});
   node::Watch watch;
   watch.link = *link;
-  watch.chunk_size = options.chunk_size;
+  watch.chunk_size = options.compat && options.chunk_size == 0 ? kCompatChunk : options.chunk_size;
   for (const std::string& text : options.peers) {
     const auto peer = swarm::parse_link_peer(text);
     if (!peer) return std::unexpected("--peer wants a host and a port of 1 to 65535, like 192.0.2.7:7000, not \"" + text + "\"");
@@ -63,12 +60,12 @@ std::string sha256_of(const std::filesystem::path& file) {
 int run_watch(const WatchOptions& options) {
   Report report{options.node.json};
   const auto watch = read_link(options);
-  if (!watch) return wrong(report, watch.error());
-  if (options.player == "sdl") return wrong(report, "--player sdl is not part of this version: use mpv, vlc, browser or none");
+  if (!watch) return report.wrong_usage(watch.error());
+  if (options.player == "sdl") return report.wrong_usage("--player sdl is not part of this version: use mpv, vlc, browser or none");
   auto config = node_config(options.node, {});
-  if (!config) return wrong(report, config.error());
+  if (!config) return report.wrong_usage(config.error());
   const auto download = parse_rate("--max-download", options.max_download);
-  if (!download) return wrong(report, download.error());
+  if (!download) return report.wrong_usage(download.error());
   config->max_download = *download;
   config->no_upload = options.no_upload;
 
@@ -113,6 +110,7 @@ Run add_watch(CLI::App& app) {
   watch.add_option("--max-download", options->max_download, "Take at most so many bytes a second")->type_name("RATE");
   watch.add_flag("--no-upload", options->no_upload, "Give nothing to others");
   watch.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk, for a bare id whose swarm has another size than the default")->type_name("N");
+  watch.add_flag("--compat", options->compat, "For a bare id: the swarm of an older PPSPP peer, of 1024-byte chunks");
   add_node_options(watch, options->node);
   watch.footer(
       "The stream is also at http://127.0.0.1:PORT/streams/ID/master.m3u8 for any player; the page shows the swarm.\n"

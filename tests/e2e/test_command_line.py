@@ -40,6 +40,18 @@ class Help(Scenario):
                 self.assertEqual((status, out), (2, ""))
                 self.assertTrue(err.strip())
 
+    def test_what_comes_later_says_so(self):
+        for words in ([verb, "x"] for verb in LATER):
+            self.assertIn("not part of this version", self.run_to_end([RUNNEL, *words])[2], words)
+        for words in (["--private", "test:"], ["test:", "--record", "folder"], ["test:", "--ladder", "720,480"], ["--ladder=720", "test:"]):
+            with self.subTest(words=words):
+                status, out, err = self.run_to_end([RUNNEL, "cast", *words])
+                self.assertEqual((status, out), (2, ""))
+                self.assertIn("not part of this version", err)
+        status, _, err = self.run_to_end([RUNNEL, "watch", "runnel:" + "ab" * 32, "--player", "sdl"])
+        self.assertEqual(status, 2)
+        self.assertIn("not part of this version", err)
+
     def test_version_is_told(self):
         status, out, _ = self.run_to_end([RUNNEL, "--version"])
         self.assertEqual(status, 0)
