@@ -23,7 +23,7 @@ class Screenshot(Scenario):
         page = Chromium(self).open(viewers[0].url("/"))
         self.eventually(lambda: (v := page.video()) and v["ready"] >= 2, 20, "picture")
         page.play()
-        self.eventually(lambda: page.video()["time"] > 0 and page.video()["frames"] > 150, 30, "five seconds of playback")
+        self.eventually(lambda: page.video()["time"] > 0 and page.video()["frames"] > 900, 60, "half a minute of playback, which the curves show")
         self.eventually(lambda: len(viewers[0].api_status()["streams"][0]["peers"]) >= len(viewers), 20, "all peers")
         page.screenshot(self.target)
 
