@@ -265,6 +265,7 @@ std::expected<void, Error> StaticStore::Impl::commit(Time now) {
 }
 
 std::optional<Time> StaticStore::Impl::next_commit() const {
+  if (s_.read_only) return std::nullopt;
   std::optional<Time> next;
   const auto at = [&](Time time) { next = next ? std::min(*next, time) : time; };
   if (!pending_.empty()) at(pending_since_ + kCommitInterval);

@@ -48,6 +48,18 @@ TEST_F(Seed, has_the_root_and_every_node_of_the_file) {
   }
 }
 
+TEST_F(Seed, has_nothing_to_commit_ever) {
+  Content content(300'000, 1080, 4);
+  write_file(folder_ / "film.bin", content.bytes());
+  for (int opened = 0; opened < 2; ++opened) {   // hashed, and from the cache
+    auto store = open(options());
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->next_commit(), std::nullopt) << "a caster's timer must rest";
+    ASSERT_TRUE(store->commit(at_ms(60'000)));
+    EXPECT_EQ(store->next_commit(), std::nullopt);
+  }
+}
+
 TEST_F(Seed, hashes_a_file_once) {
   Content content(3'000'000, 1080, 1);
   write_file(folder_ / "film.bin", content.bytes());
