@@ -74,7 +74,7 @@ int run_watch(const WatchOptions& options) {
   Session::Hooks hooks;
   const std::string player = options.player.empty() ? default_player() : options.player;
   hooks.on_playable = [&](player::Stream& stream, const std::string& url) {
-    // A film's own bytes seek best in mpv and VLC: FFmpeg's HLS reader loses its place in fragmented MP4 after a seek.
+    // A film's own bytes seek best in mpv and VLC.
     const bool film = !stream.is_live();
     const std::string bytes = node->http_url() + "/streams/" + stream.id() + "/media";
     if (const auto started = start_player(player, film ? bytes : url, node->http_url() + "/"); !started) report.notice(started.error());

@@ -203,6 +203,7 @@ void HttpConnection::hand_over(const Parser::value_type& message) {
   request_.range = view(message[http::field::range]);
   request_.if_range = view(message[http::field::if_range]);
   request_.if_none_match = view(message[http::field::if_none_match]);
+  request_.user_agent = view(message[http::field::user_agent]);
   // While a reply is awaited nothing is read or written, so no timer runs: the work has its own limits.
   stream_.expires_never();
   watch_for_hangup();

@@ -88,6 +88,16 @@ std::string header_safe(std::string text) {
   return plain && !text.empty() ? std::move(text) : "application/octet-stream";
 }
 
+// FFmpeg's HLS reader breaks off after a seek in segments of fragmented MP4, whoever made them (mpv's issue 15184). mpv reads HLS with
+// it; the film's own bytes serve it better.
+bool misreads_segments(const Request& request) { return request.user_agent.starts_with("libmpv"); }
+
+Response redirect(std::string to) {
+  Response response = text_response(307, "the film's own bytes: " + to);
+  response.headers.emplace_back("Location", std::move(to));
+  return response;
+}
+
 // The index first, then the piece; dropping both drops the one it is at. Either may be answered from inside the asking.
 struct TwoSteps {
   Work index;
@@ -108,6 +118,10 @@ Work Router::handle_demand(const Request& request, Stream& stream, std::string_v
     return nullptr;
   }
   if (rest == "master.m3u8") {
+    if (misreads_segments(request)) {
+      respond(redirect("media"));
+      return nullptr;
+    }
     return with_index(stream, std::move(respond), [&stream](const media::DemandIndex& index) {
       const bool shown = std::ranges::any_of(index.tracks, [](const auto& t) { return t.kind != media::TrackKind::subtitle; });
       if (!shown || index.segments.empty()) return not_playable("it has neither picture nor sound that can be served");

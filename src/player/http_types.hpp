@@ -59,6 +59,7 @@ struct Request {
   std::string range;
   std::string if_range;
   std::string if_none_match;
+  std::string user_agent;
 };
 
 // What a reply still waits for. Destroying it cancels; the reply is then not given.

@@ -117,6 +117,15 @@ TEST_F(DemandTest, master_groups_audio_and_subtitles_around_the_picture) {
             "AUDIO=\"audio\",SUBTITLES=\"subtitles\"\ntrack-0.m3u8\n");
 }
 
+TEST_F(DemandTest, mpv_is_sent_to_the_films_own_bytes) {
+  TestStream& film = add_film("bytes");
+  start();
+  const Reply reply = get(path(film, "master.m3u8"), {{"User-Agent", "libmpv"}});
+  EXPECT_EQ(reply.status, 307U);
+  EXPECT_EQ(reply.headers.at("location"), "media");
+  EXPECT_EQ(get(path(film, "master.m3u8"), {{"User-Agent", "Lavf/59.27.100"}}).status, 200U);
+}
+
 TEST_F(DemandTest, track_playlists_list_every_segment) {
   TestStream& film = add_film("bytes");
   start();
