@@ -127,6 +127,7 @@ void Node::store(const swarm::StoreChunks& chunks) {
   world_.audit.stored(world_.simulation.now(), place_, chunks, held_);
   for (const tree::ChunkRun& run : chunks.runs) {
     held_.insert(run.range());
+    for (const base::ByteView chunk : run.chunks) stored_bytes_ += chunk.size();
     stored_.push_back(run.range());
   }
 }

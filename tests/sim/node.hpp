@@ -71,6 +71,7 @@ class Node final : public Host {
   [[nodiscard]] base::Endpoint endpoint() const { return world_.simulation.endpoint(place_); }
   [[nodiscard]] base::WallTime wall() const { return config_.clock.wall(world_.simulation.now()); }
   [[nodiscard]] const tree::IntervalSet& held() const { return held_; }
+  [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
   // What the engine says, or said last.
   [[nodiscard]] swarm::SwarmState state() const;
   // Asks the engine for its state and lets the audit judge it.
@@ -101,6 +102,7 @@ class Node final : public Host {
   std::set<base::Endpoint> banned_;
   std::vector<swarm::Event> events_;         // said by the engine, not yet passed on
   std::vector<tree::ChunkRange> stored_;
+  std::uint64_t stored_bytes_ = 0;
   base::Time next_wall_;
 };
 

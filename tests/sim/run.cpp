@@ -236,7 +236,8 @@ void Run::measure(Report& report) const {
   std::uint64_t verified = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t rejected = 0;
-  double useful_bytes = 0;
+  std::uint64_t useful_bytes = 0;
+  std::uint64_t received_bytes = 0;
   Samples given;
   for (const auto& viewer : viewers_) {
     if (!viewer->honest()) continue;
@@ -244,7 +245,8 @@ void Run::measure(Report& report) const {
     verified += state.verified;
     duplicates += state.duplicates;
     rejected += state.rejected;
-    useful_bytes += static_cast<double>(state.down_bytes) * ratio(state.verified, state.verified + state.duplicates);
+    useful_bytes += viewer->node->stored_bytes();
+    received_bytes += state.down_bytes;
     if (!viewer->left) given.add(static_cast<double>(state.up_bytes));
   }
   const MessageCounters& sent = audit_.counters();
@@ -253,6 +255,7 @@ void Run::measure(Report& report) const {
   report.add("source_copies", ratio(source_bytes, workload_->stream_bytes()));
   report.add("given_most_over_mean", given.mean() > 0 ? given.max() / given.mean() : 0);
   report.add("duplicates_share", ratio(duplicates, verified));
+  report.add("wasted_share", 1 - ratio(useful_bytes, received_bytes));
   report.add("rejected", static_cast<double>(rejected));
   report.add("control_share", 1 - ratio(sent.payload_bytes, sent.udp_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));

@@ -10,6 +10,7 @@
 #include "core/swarm/availability.hpp"
 #include "core/swarm/download_queue.hpp"
 #include "core/swarm/handshake.hpp"
+#include "core/swarm/held_chunks.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
 #include "core/swarm/rate_meter.hpp"
@@ -22,6 +23,9 @@ namespace runnel::swarm {
 // Dead when silent so long, and so many of our datagrams went unanswered (RFC 7574 3.12, 8.14).
 constexpr base::Duration kDeadAfter = std::chrono::minutes{3};
 constexpr std::uint32_t kDeadAfterDatagrams = 3;
+// Who said nothing for so long, and to so many of our datagrams, may have come back to its place as somebody new: it is called again.
+constexpr base::Duration kSuspectAfter = std::chrono::seconds{2};
+constexpr std::uint32_t kSuspectAfterDatagrams = 10;
 constexpr base::Duration kKeepAlive = std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
@@ -81,6 +85,7 @@ class Channel {
   RateMeter down;
   std::uint32_t stalls = 0;                 // time-outs in a row
   std::vector<tree::ChunkIndex> to_ack;     // since the last flush
+  HeldChunks held;                          // came before their hashes
   std::uint64_t ack_delay = 0;              // newest sample, receiver clock minus sender clock
 
   // ---- up ----

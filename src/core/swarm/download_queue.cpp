@@ -68,7 +68,8 @@ std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
   const base::Duration patience = std::max(kLeastPatience, mean_latency_ + 4 * latency_var_) * (1 << doublings_);
   std::vector<tree::ChunkRange> late;
   for (Entry& entry : entries_) {
-    if (now - entry.sent < patience) break;
+    // Answers come in the order of the requests (RFC 7574 3.7): while others come, this one waits its turn or take_lost() finds it.
+    if (now - std::max(entry.sent, last_answer_) < patience) break;
     append(late, entry, entry.missing);
     outstanding_ -= static_cast<std::uint64_t>(std::popcount(entry.missing));
     entry.missing = 0;

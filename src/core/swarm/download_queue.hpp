@@ -31,6 +31,8 @@ class DownloadQueue {
 
   // The shortest time lately from a request to its answer: about a round trip.
   [[nodiscard]] base::Duration latency() const { return latency_; }
+  // How long answers take, smoothed as RFC 6298 does round trips: the queues at the peer are in it.
+  [[nodiscard]] base::Duration response() const { return mean_latency_; }
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;

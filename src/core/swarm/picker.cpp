@@ -164,7 +164,10 @@ std::optional<ChunkRange> StaticPicker::pick_ours(const tree::IntervalSet& peer,
 
 void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Time now) {
   for (auto gap = have.next_gap(range.first, range.last); gap; gap = have.next_gap(ChunkIndex{gap->last.value() + 1}, range.last)) {
-    missing_.insert(*gap);
+    for (auto fresh = missing_.next_gap(gap->first, gap->last); fresh; fresh = missing_.next_gap(fresh->first, gap->last)) {
+      missing_.insert(*fresh);
+      unasked_.insert(*fresh);
+    }
     for (std::uint64_t munro = gap->first.value() / width_; munro <= gap->last.value() / width_ && seen_.size() < kMaxSeen; ++munro) {
       seen_.try_emplace(munro, now);
     }
@@ -172,28 +175,33 @@ void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Tim
   }
 }
 
+void LivePicker::returned(ChunkRange range) {
+  for (auto run = missing_.next_at(range.first); run && run->first <= range.last; run = missing_.next_at(ChunkIndex{run->last.value() + 1})) {
+    unasked_.insert({run->first, std::min(run->last, range.last)});
+  }
+}
+
 void LivePicker::drop_below(ChunkIndex first) {
   missing_.erase_below(first);
+  unasked_.erase_below(first);
   std::erase_if(seen_, [&](const auto& entry) { return entry.first < first.value() / width_; });
 }
 
-std::optional<ChunkRange> LivePicker::pick(const tree::IntervalSet& peer, const tree::IntervalSet& requested, std::size_t neighbours, base::Time now) const {
-  constexpr int kMaxSteps = 256;   // runs looked past: asked for already, not held by this peer, or not due yet
-  ChunkIndex at{0};
-  for (int step = 0; step < kMaxSteps; ++step) {
-    const auto missing = missing_.next_at(at);
-    if (!missing) return std::nullopt;
-    const std::uint64_t munro = missing->first.value() / width_;
-    const ChunkRange run{missing->first, std::min(missing->last, ChunkIndex{munro * width_ + width_ - 1})};
-    at = ChunkIndex{run.last.value() + 1};
-    if (neighbours >= 2) {
-      const auto since = seen_.find(munro);
-      const base::Duration wait{static_cast<base::Duration::rep>(base::mix64(munro ^ salt_) % static_cast<std::uint64_t>(kSpread.count()))};
-      if (since != seen_.end() && now - since->second < wait) continue;
-    }
-    if (const auto found = swarm::first_missing(run, peer, {kNothing, requested, nullptr})) return found;
-  }
-  return std::nullopt;
+std::optional<ChunkRange> LivePicker::next_unasked(ChunkIndex from) const {
+  const auto run = unasked_.next_at(from);
+  if (!run) return std::nullopt;
+  const std::uint64_t end = run->first.value() / width_ * width_ + width_ - 1;
+  return ChunkRange{run->first, std::min(run->last, ChunkIndex{end})};
+}
+
+bool LivePicker::due(ChunkIndex index, std::size_t holders, std::size_t neighbours, base::Time now) const {
+  const std::uint64_t munro = index.value() / width_;
+  const auto since = seen_.find(munro);
+  if (since == seen_.end()) return true;
+  const double turn = static_cast<double>(base::mix64(munro ^ salt_) >> 11) * 0x1.0p-53;   // ours, in [0, 1)
+  const double open = kTakers * static_cast<double>(holders) / static_cast<double>(neighbours);
+  const double waited = static_cast<double>((now - since->second).count()) / static_cast<double>(kLongestWait.count());
+  return turn < open + waited;
 }
 
 }  // namespace runnel::swarm

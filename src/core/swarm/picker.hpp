@@ -94,11 +94,13 @@ class StaticPicker {
   std::uint64_t walked_ = 0;          // pieces of that walk
 };
 
-// Live content: oldest first. Each node waits a moment of its own before it asks for a munro, so that not everyone asks the
-// source: those who asked early serve the others.
+// Live content: oldest first, and by turns. If everybody asked at once for what the source shows, it would send as many copies
+// as there are viewers. So a munro that few hold is asked for by few, drawn anew for each munro, and more as more hold it:
+// copies grow by a factor of kTakers + 1 with each round.
 class LivePicker {
  public:
-  static constexpr base::Duration kSpread{150'000};        // the longest such wait
+  static constexpr double kTakers = 2;                     // who may ask, per holder
+  static constexpr base::Duration kLongestWait{800'000};   // after which everyone may; less by turns on the way
   static constexpr std::size_t kMaxSeen = 16'384;          // munros
 
   LivePicker(std::uint64_t salt, std::uint32_t munro_width) : salt_(salt), width_(munro_width) {}
@@ -110,16 +112,25 @@ class LivePicker {
     const auto run = missing_.next_at(tree::ChunkIndex{0});
     return run ? std::optional{run->first} : std::nullopt;
   }
-  void arrived(tree::ChunkIndex index) { missing_.erase({index, index}); }
+  void arrived(tree::ChunkIndex index) {
+    missing_.erase({index, index});
+    unasked_.erase({index, index});
+  }
+  void asked(tree::ChunkRange range) { unasked_.erase(range); }
+  // It was asked for, and did not come.
+  void returned(tree::ChunkRange range);
   void drop_below(tree::ChunkIndex first);
-  // `neighbours`: how many peers show live chunks; alone with the source there is nobody to wait for.
-  [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const tree::IntervalSet& requested, std::size_t neighbours,
-                                                     base::Time now) const;
+
+  // The first run of chunks at or after `from`, within one munro, that somebody shows and nobody was asked for.
+  [[nodiscard]] std::optional<tree::ChunkRange> next_unasked(tree::ChunkIndex from) const;
+  // Whether it is our turn to ask for a munro that `holders` of our `neighbours` show.
+  [[nodiscard]] bool due(tree::ChunkIndex index, std::size_t holders, std::size_t neighbours, base::Time now) const;
 
  private:
   std::uint64_t salt_;
   std::uint64_t width_;
   tree::IntervalSet missing_;                            // shown by somebody, and not here
+  tree::IntervalSet unasked_;                            // of these
   std::unordered_map<std::uint64_t, base::Time> seen_;   // by munro number
 };
 

@@ -1,6 +1,8 @@
 // Verified chunks on their way to the store, neighbours together.
 #pragma once
+#include <deque>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -13,6 +15,8 @@ class StoreBatch {
  public:
   // A view of the chunk is kept, not its bytes.
   void add(tree::ChunkIndex index, base::ByteView chunk);
+  // Bytes for such views that nobody else keeps.
+  base::ByteView keep(base::Bytes bytes) { return kept_.emplace_back(std::move(bytes)); }
   [[nodiscard]] bool empty() const { return open_.empty(); }
   // In the order in which they were begun. The views live until the batch goes.
   [[nodiscard]] std::span<const tree::ChunkRun> runs();
@@ -24,6 +28,7 @@ class StoreBatch {
   };
   std::vector<Run> open_;
   std::vector<tree::ChunkRun> runs_;
+  std::deque<base::Bytes> kept_;
 };
 
 }  // namespace runnel::swarm

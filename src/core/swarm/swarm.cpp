@@ -43,13 +43,18 @@ void Swarm::touch(Channel& channel) {
 }
 
 void Swarm::finish_input(Context& context) {
+  judge_held(context);
   flush_stores(context);
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];
     flush_acks(context, channel);
-    if (channel.state != Channel::State::established) continue;
     const auto lost = channel.downloads.take_lost(context.now);
     give_back(lost);
+  }
+  if (metadata_.live) ask_live(context);   // may touch more
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    Channel& channel = *touched_[i];
+    if (channel.state != Channel::State::established) continue;
     fill(context, channel);
     pump(context, channel);
     channel.flush(context.outbox);

@@ -1,5 +1,6 @@
 // One swarm: its content, its peers, and what they say to each other. The engine routes, this decides.
 #pragma once
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -93,7 +94,12 @@ class Swarm {
   void on_message(Context& context, Channel& channel, const wire::Message& message);
   void on_have(Context& context, Channel& channel, tree::ChunkRange range);
   void on_data(Context& context, Channel& channel, const wire::Data& data);
-  void on_verified(Context& context, Channel& channel, const wire::Data& data);
+  void on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
+  void on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index);
+  void judge_held(Context& context);
+  void judge_held(Context& context, Channel& channel, HeldChunks::Held held);
+  void tick_held(Context& context);
+  [[nodiscard]] std::uint64_t proof_group() const { return metadata_.live ? metadata_.munro_width : kBlockChunks; }
   void on_ack(Context& context, Channel& channel, const wire::Ack& ack);
   void on_request(Context& context, Channel& channel, tree::ChunkRange range);
   void on_choke(Context& context, Channel& channel);
@@ -107,17 +113,20 @@ class Swarm {
   // ---- swarm_fetch.cpp: what we ask ----
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
+  void ask_live(Context& context);
+  [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
   [[nodiscard]] bool watchers_give(base::Time now) const;
   void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);
   void give_back(std::span<const tree::ChunkRange> ranges);
+  void free_again(tree::ChunkIndex index) { give_back(std::array{tree::ChunkRange{index, index}}); }
   void tick_downloads(Context& context);
   void hurry(Context& context);
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);
   void check_progress(Context& context);
-  void see_live_edge(Context& context, Channel& channel, tree::ChunkRange range);
+  void see_live_edge(Context& context, Channel& channel, tree::ChunkRange range, bool signed_by_source);
 
   // ---- swarm_serve.cpp: what we give ----
   void pump(Context& context, Channel& channel);
@@ -166,6 +175,7 @@ class Swarm {
   // receiving
   std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
   StoreBatch stores_;                          // verified by the input at hand
+  std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
   tree::IntervalSet fresh_;                    // not announced yet
   base::Time last_announce_{};
 

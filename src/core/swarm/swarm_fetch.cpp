@@ -4,6 +4,9 @@
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
+
+using tree::ChunkIndex;
+
 namespace {
 
 constexpr std::uint64_t kMinWindow = 32;                  // chunks outstanding at one peer
@@ -29,11 +32,6 @@ std::uint64_t Swarm::request_window(const Channel& channel, base::Time now) cons
 std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) {
   const PickState state{content_->have(), requested_, nullptr};
   const tree::IntervalSet& peer = channel.peer_has.set();
-  if (metadata_.live) {
-    if (!follow_) return std::nullopt;
-    const auto neighbours = std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::established && !c->peer_has.set().empty(); });
-    return live_picker_.pick(peer, requested_, static_cast<std::size_t>(neighbours), context.now);
-  }
   if (!picker_) {
     // The size is not known: the last chunk that the peer shows, with its peaks, tells it (RFC 7574 5.6.2).
     const auto last = peer.newest();
@@ -80,13 +78,16 @@ void Swarm::count_elsewhere(base::Time now) {
   picker_->share_with(node_id_, std::move(watchers));
 }
 
+bool Swarm::may_ask(const Channel& channel, base::Time now) const {
+  if (channel.state != Channel::State::established || channel.choking_us || source_) return false;
+  if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return false;
+  return channel.downloads.outstanding() < request_window(channel, now);
+}
+
+// Static content: as much as the peer's window takes.
 void Swarm::fill(Context& context, Channel& channel) {
-  if (channel.state != Channel::State::established || channel.choking_us || source_) return;
-  if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return;
-  const std::uint64_t window = request_window(channel, context.now);
-  // Live: a munro at a time, so that whoever else shows the next one gets a turn (fill_all goes round).
-  int rounds = metadata_.live ? 1 : 1 << 16;
-  while (rounds-- > 0 && channel.downloads.outstanding() < window && context.download.allows(context.now)) {
+  if (metadata_.live) return;
+  while (may_ask(channel, context.now) && context.download.allows(context.now)) {
     const auto range = pick(context, channel);
     if (!range) return;
     request(context, channel, *range);
@@ -94,31 +95,68 @@ void Swarm::fill(Context& context, Channel& channel) {
 }
 
 void Swarm::fill_all(Context& context) {
+  if (metadata_.live) return ask_live(context);
   std::vector<Channel*> order;
   for_established([&](Channel& channel) { order.push_back(&channel); });
   std::ranges::shuffle(order, rng_);
   // The quickest first when somebody waits.
   if (!wants_.empty()) std::ranges::stable_sort(order, {}, [](const Channel* c) { return std::pair{c->stalls, c->downloads.latency()}; });
-  for (bool asked = true; asked;) {
-    asked = false;
-    for (Channel* channel : order) {
-      const std::uint64_t before = channel->downloads.outstanding();
-      fill(context, *channel);
-      asked |= metadata_.live && channel->downloads.outstanding() > before;
-    }
-  }
+  for (Channel* channel : order) fill(context, *channel);
   for (Channel* channel : order) channel->flush(context.outbox);
+}
+
+// What is due, oldest first, is asked of the holder that should answer first.
+void Swarm::ask_live(Context& context) {
+  constexpr int kMaxSteps = 128;   // munros looked at, due or not
+  if (!follow_ || source_) return;
+  std::vector<Channel*> neighbours;
+  bool room = false;
+  for_established([&](Channel& channel) {
+    if (channel.peer_has.set().empty()) return;
+    neighbours.push_back(&channel);
+    room |= may_ask(channel, context.now);
+  });
+  if (!room) return;
+  auto run = live_picker_.next_unasked(*follow_);
+  for (int step = 0; run && step < kMaxSteps && context.download.allows(context.now); ++step) {
+    std::size_t holders = 0;
+    Channel* best = nullptr;
+    double best_wait = 0;
+    for (Channel* channel : neighbours) {
+      if (!channel->peer_has.has_any(*run)) continue;
+      ++holders;
+      if (!may_ask(*channel, context.now)) continue;
+      // Answers wait for those before them; a draw keeps equals from all being asked at once.
+      const double wait = static_cast<double>(channel->downloads.response().count()) *
+                          static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2);
+      if (best == nullptr || wait < best_wait) {
+        best = channel;
+        best_wait = wait;
+      }
+    }
+    const ChunkIndex next{run->last.value() + 1};
+    if (best != nullptr && live_picker_.due(run->first, holders, neighbours.size(), context.now)) {
+      const auto held = *best->peer_has.set().next_at(run->first);
+      request(context, *best, {held.first, std::min(held.last, run->last)});
+      touch(*best);
+    }
+    run = live_picker_.next_unasked(next);
+  }
 }
 
 void Swarm::request(Context& context, Channel& channel, tree::ChunkRange range) {
   channel.downloads.add(range, context.now);
   requested_.insert(range);
+  if (metadata_.live) live_picker_.asked(range);
   context.download.take(range.count() * metadata_.chunk_size);
   channel.post(context.outbox, [&](wire::Encoder& e) { return e.request(range); });
 }
 
 void Swarm::give_back(std::span<const tree::ChunkRange> ranges) {
-  for (const tree::ChunkRange& range : ranges) requested_.erase(range);
+  for (const tree::ChunkRange& range : ranges) {
+    requested_.erase(range);
+    if (metadata_.live) live_picker_.returned(range);
+  }
 }
 
 // ---- what is known and done -----------------------------------------------------------------------------------------
@@ -150,9 +188,11 @@ void Swarm::check_progress(Context& context) {
 
 // ---- live edge ------------------------------------------------------------------------------------------------------
 
-void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange range) {
-  if (context.wall) {   // an index from the future moves nobody's edge
-    const auto now_s = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
+void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange range, bool signed_by_source) {
+  if (context.wall && !signed_by_source) {
+    // A word from the future moves nobody's edge. What the source signed counts as much as our clock: that is often wrong.
+    auto now_s = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
+    if (const auto newest = live_content()->newest_munro_range()) now_s = std::max(now_s, live_index_seconds(newest->last));
     if (live_index_seconds(range.last) > now_s + LiveContent::kMaxAheadSeconds) return;
   }
   const bool news = !edge_ || range.last > *edge_;
@@ -181,7 +221,11 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
 void Swarm::tick_downloads(Context& context) {
   for_established([&](Channel& channel) {
     give_back(channel.downloads.take_lost(context.now));
-    if (metadata_.live) give_back(channel.downloads.take_late(context.now));
+    if (metadata_.live) {
+      const auto late = channel.downloads.take_late(context.now);
+      give_back(late);
+      for (const tree::ChunkRange& range : late) channel.post(context.outbox, [&](wire::Encoder& e) { return e.cancel(range); });
+    }
     const auto since = channel.downloads.waiting_since();
     const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
     if (since && context.now - *since > patience) {
@@ -190,6 +234,7 @@ void Swarm::tick_downloads(Context& context) {
       give_back(channel.downloads.take_all());
     }
   });
+  tick_held(context);
   count_elsewhere(context.now);
   hurry(context);
   fill_all(context);

@@ -229,6 +229,7 @@ void Swarm::call_trusted_again(Context& context) {
 // ---- time and parting -----------------------------------------------------------------------------------------------
 
 void Swarm::tick_peers(Context& context) {
+  std::vector<base::Endpoint> suspects;
   for (const auto& owned : channels_) {
     Channel& channel = *owned;
     switch (channel.state) {
@@ -248,12 +249,17 @@ void Swarm::tick_peers(Context& context) {
         if (context.now - channel.last_heard > kDeadAfter && channel.unanswered >= kDeadAfterDatagrams) {
           book_.failed(channel.endpoint, context.now);
           marked_.push_back(channel.local);
+        } else if (context.now - channel.last_heard > kSuspectAfter && channel.unanswered >= kSuspectAfterDatagrams) {
+          if (!find_at(channel.endpoint, Channel::State::calling)) suspects.push_back(channel.endpoint);
         } else if (context.now - channel.last_sent > kKeepAlive) {
           channel.post(context.outbox, [](wire::Encoder&) { return true; });   // a channel id and nothing else (RFC 7574 8.14)
           channel.last_sent = context.now;
         }
         break;
     }
+  }
+  for (const base::Endpoint& endpoint : suspects) {
+    if (channels_.size() < kMaxChannels && !find_at(endpoint, Channel::State::calling)) call(context, endpoint);
   }
   if (context.now < next_peers_tick_) return;
   next_peers_tick_ = context.now + kPeersTick;
@@ -277,6 +283,7 @@ void Swarm::drop(Context& context, Channel& channel, bool say_so) {
   }
   if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
   give_back(channel.downloads.take_all());
+  for (const HeldChunks::Held& held : channel.held.take_all()) free_again(held.index);
   if (picker_) picker_->peer_gone(channel.peer_has.set());
   next_count_ = context.now;
   std::erase(touched_, &channel);

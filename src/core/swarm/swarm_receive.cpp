@@ -76,6 +76,7 @@ void Swarm::absorb_hashes(Context& context, Channel& channel) {
     channel.inbox.clear();
     bad_peer(context, channel);
   }
+  proved_.push_back(offered_.back().bin.range().first);
   offered_.clear();
 }
 
@@ -87,7 +88,8 @@ void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedInte
     bad_peer(context, channel);
     return;
   }
-  if (live->munro(message.range.first)) see_live_edge(context, channel, {message.range.first, message.range.first});
+  proved_.push_back(message.range.first);
+  if (live->munro(message.range.first)) see_live_edge(context, channel, {message.range.first, message.range.first}, true);
 }
 
 // ---- HAVE, ACK, REQUEST ---------------------------------------------------------------------------------------------
@@ -109,13 +111,14 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   } else {
     channel.peer_has.add(range);
   }
+  channel.uploads.on_have(range, context.now);
   if (channel.uploads.wants_more()) channel.uploads.cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
   if (const StaticContent* content = static_content(); content && content->chunks()) {
     channel.is_seed = known.count() == *content->chunks();
     if (!channel.is_seed) elsewhere_.insert(range);
     if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
   }
-  if (metadata_.live) see_live_edge(context, channel, range);
+  if (metadata_.live) see_live_edge(context, channel, range, false);
 }
 
 void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
@@ -160,41 +163,83 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
     return;
   }
   if (!content_->plausible({data.chunk, data.chunk})) return;
-  switch (content_->check(data.chunk, data.payload, channel.inbox)) {
-    case tree::LeafCheck::verified:
-      on_verified(context, channel, data);
-      break;
-    case tree::LeafCheck::missing_hashes:   // dropped without an ACK (RFC 7574 5.3); it is free to be asked for again
-      break;
-    case tree::LeafCheck::mismatch:
-      ++rejected_;
-      ++channel.rejected;
-      channel.inbox.clear();
-      bad_peer(context, channel);
-      break;
+  const tree::LeafCheck check = content_->check(data.chunk, data.payload, channel.inbox);
+  if (check == tree::LeafCheck::verified) {
+    on_verified(context, channel, data.chunk, data.payload);
+  } else if (check == tree::LeafCheck::mismatch) {
+    on_mismatch(context, channel, data.chunk);
+  } else if (channel.held.add(data.chunk, data.payload, context.now)) {   // without an ACK (RFC 7574 5.3)
+    requested_.insert({data.chunk, data.chunk});
+  } else {
+    free_again(data.chunk);
   }
 }
 
-void Swarm::on_verified(Context& context, Channel& channel, const wire::Data& data) {
+void Swarm::on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index) {
+  ++rejected_;
+  ++channel.rejected;
+  free_again(index);
+  channel.inbox.clear();
+  bad_peer(context, channel);
+}
+
+// Hashes became known around these chunks: what waited for them, from whomever, is judged again.
+void Swarm::judge_held(Context& context) {
+  if (std::ranges::all_of(channels_, [](const auto& c) { return c->held.empty(); })) proved_.clear();
+  for (std::size_t i = 0; i < proved_.size(); ++i) {   // grows meanwhile
+    const std::uint64_t first = proved_[i].value() / proof_group() * proof_group();
+    const tree::ChunkRange group{tree::ChunkIndex{first}, tree::ChunkIndex{first + proof_group() - 1}};
+    for (const auto& channel : channels_) {
+      for (HeldChunks::Held& held : channel->held.take(group)) judge_held(context, *channel, std::move(held));
+    }
+  }
+  proved_.clear();
+}
+
+void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held) {
+  if (content_->has({held.index, held.index})) {   // it came from somebody else as well
+    requested_.erase({held.index, held.index});
+    return;
+  }
+  const tree::LeafCheck check = content_->check(held.index, held.payload, channel.inbox);
+  if (check == tree::LeafCheck::missing_hashes) {
+    channel.held.put_back(std::move(held));
+    return;
+  }
+  requested_.erase({held.index, held.index});
+  touch(channel);
+  if (check == tree::LeafCheck::verified) on_verified(context, channel, held.index, stores_.keep(std::move(held.payload)));
+  else on_mismatch(context, channel, held.index);
+}
+
+void Swarm::tick_held(Context& context) {
+  for (const auto& channel : channels_) {
+    for (const tree::ChunkIndex index : channel->held.take_expired(context.now)) free_again(index);
+    for (const tree::ChunkIndex index : channel->held.ask_again(proof_group(), context.now)) free_again(index);
+  }
+}
+
+void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
   ++verified_;
   channel.stalls = 0;
   if (!size_told_ && static_content()) size_known(context);
-  const tree::ChunkRange one{data.chunk, data.chunk};
+  const tree::ChunkRange one{index, index};
   content_->mark_held(one);
-  if (!requested_.empty() && requested_.contains(data.chunk)) {   // it was asked of somebody else
+  proved_.push_back(index);
+  if (!requested_.empty() && requested_.contains(index)) {   // it was asked of somebody else
     requested_.erase(one);
     for (const auto& other : channels_) {
-      if (other.get() == &channel || !other->downloads.take(data.chunk, false, context.now)) continue;
+      if (other.get() == &channel || !other->downloads.take(index, false, context.now)) continue;
       other->post(context.outbox, [&](wire::Encoder& e) { return e.cancel(one); });
       touch(*other);
     }
   }
-  live_picker_.arrived(data.chunk);
+  live_picker_.arrived(index);
   fresh_.insert(one);
-  channel.to_ack.push_back(data.chunk);
-  stores_.add(data.chunk, data.payload);
+  channel.to_ack.push_back(index);
+  stores_.add(index, payload);
   if (LiveContent* live = live_content()) {
-    if (const auto munro = live->take_completed(data.chunk)) {
+    if (const auto munro = live->take_completed(index)) {
       flush_stores(context);
       context.outbox.event(Event{MunroComplete{handle_, *munro}});
       announce(context);

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace runnel::swarm {
+namespace {
+
+constexpr double kLossMemory = 1.0 / 128;   // chunks
+
+}  // namespace
 
 void UploadQueue::request(tree::ChunkRange range) {
   if (requests_.size() >= kMaxRequests || requested_ >= kMaxRequestedChunks) return;
@@ -57,49 +62,70 @@ void UploadQueue::burst_done(tree::ChunkRange range) { loading_ -= std::min(load
 
 void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now) {
   if (sent_.empty()) last_progress_ = now;
-  sent_.push_back({index.value(), bytes, false, now});
+  const bool repeated = in_flight_.contains(index);
+  if (repeated) {
+    const auto first = std::ranges::find_if(sent_, [&](const Sent& sent) { return sent.index == index.value() && !sent.acked; });
+    in_flight_bytes_ -= first->bytes;
+    first->acked = true;   // what is waited for from now on is the new copy
+  }
+  sent_.push_back({index.value(), bytes, false, repeated, now});
   in_flight_bytes_ += bytes;
   in_flight_.insert({index, index});
 }
 
-void UploadQueue::on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now) {
-  std::uint64_t acked_bytes = 0;
-  std::size_t newest = 0;
-  base::Duration rtt{};
+UploadQueue::Acked UploadQueue::mark_acked(tree::ChunkRange range) {
+  Acked acked;
+  const auto late = std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
+  loss_ = std::max(0.0, loss_ - kLossMemory * static_cast<double>(late));
+  if (!in_flight_.intersects(range)) return acked;
   for (std::size_t i = 0; i < sent_.size(); ++i) {
     Sent& sent = sent_[i];
     if (sent.acked || !range.contains(tree::ChunkIndex{sent.index})) continue;
     sent.acked = true;
-    acked_bytes += sent.bytes;
-    newest = i;
-    rtt = now - sent.at;
+    acked.bytes += sent.bytes;
+    if (!sent.repeated) acked.newest = i;
   }
-  if (acked_bytes == 0) return;
-  last_progress_ = now;
-  const bool limited = in_flight_bytes_ + loading_ * packet_size_ + 2ULL * packet_size_ * kBurstChunks >= ledbat_.window();
-  in_flight_bytes_ -= acked_bytes;
+  in_flight_bytes_ -= acked.bytes;
   in_flight_.erase(range);
-  ledbat_.on_ack(acked_bytes, delay_us, rtt, limited, now);
+  return acked;
+}
+
+void UploadQueue::on_have(tree::ChunkRange range, base::Time now) {
+  if (mark_acked(range).bytes == 0) return;
+  last_progress_ = now;
+  while (!sent_.empty() && sent_.front().acked) drop_front(false);
+}
+
+void UploadQueue::on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now) {
+  const bool limited = in_flight_bytes_ + loading_ * packet_size_ + 2ULL * packet_size_ * kBurstChunks >= ledbat_.window();
+  const Acked acked = mark_acked(range);
+  if (acked.bytes == 0) return;
+  last_progress_ = now;
   bool lost = false;
-  for (std::size_t i = 0; i <= newest && !sent_.empty(); ++i) {
-    if (!sent_.front().acked) {
-      if (newest - i < kReorder) break;
-      lost = true;
+  if (acked.newest) {
+    ledbat_.on_ack(acked.bytes, delay_us, now - sent_[*acked.newest].at, limited, now);
+    for (std::size_t i = 0; i <= *acked.newest; ++i) {
+      if (!sent_.front().acked) {
+        if (*acked.newest - i < kReorder) break;
+        lost = true;
+      }
+      drop_front(!sent_.front().acked);
     }
-    drop_front(!sent_.front().acked);
   }
+  while (!sent_.empty() && sent_.front().acked) drop_front(false);
   if (lost && congested()) ledbat_.on_loss(now);
 }
 
 bool UploadQueue::congested() const {
   constexpr double kTolerableLoss = 0.1;
-  return !tolerant_ || loss_ > kTolerableLoss || ledbat_.queue_delay() > Ledbat::kTarget / 2;
+  return !tolerant_ || loss_ > kTolerableLoss;   // a queue that grows is answered by LEDBAT's own measure
 }
 
 void UploadQueue::drop_front(bool lost) {
-  constexpr double kMemory = 1.0 / 128;   // chunks
-  loss_ += ((lost ? 1.0 : 0.0) - loss_) * kMemory;
+  loss_ += ((lost ? 1.0 : 0.0) - loss_) * kLossMemory;
   if (lost) {
+    if (given_up_.size() == kMaxGivenUp) given_up_.pop_front();
+    given_up_.push_back(sent_.front().index);
     in_flight_bytes_ -= sent_.front().bytes;
     in_flight_.erase({tree::ChunkIndex{sent_.front().index}, tree::ChunkIndex{sent_.front().index}});
   }
@@ -108,8 +134,10 @@ void UploadQueue::drop_front(bool lost) {
 
 void UploadQueue::on_tick(base::Time now) {
   if (sent_.empty() || now < *deadline()) return;
+  // The last few of a burst: nothing came behind them that could have told of their loss, or their acknowledgement was lost.
+  const bool tail = tolerant_ && sent_.size() < kReorder;
   while (!sent_.empty()) drop_front(!sent_.front().acked);
-  ledbat_.on_timeout();
+  if (!tail || congested()) ledbat_.on_timeout();
   last_progress_ = now;
 }
 

@@ -32,6 +32,8 @@ class UploadQueue {
   void burst_done(tree::ChunkRange range);
   void on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now);
   void on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now);
+  // The peer tells others what it has: as good as an acknowledgement that was lost, but no measure of anything.
+  void on_have(tree::ChunkRange range, base::Time now);
   // Between peers of version 2, loss below a tenth without a growing queue is not taken for congestion (design decision 7).
   void tolerate_loss(bool yes) { tolerant_ = yes; }
   void set_local() { ledbat_.set_local(); }
@@ -48,9 +50,16 @@ class UploadQueue {
     std::uint64_t index;
     std::uint32_t bytes;
     bool acked;
+    bool repeated;   // an acknowledgement may mean the first copy: it tells nothing of time and order (Karn's algorithm)
     base::Time at;
   };
+  static constexpr std::size_t kMaxGivenUp = 128;
   static constexpr std::size_t kReorder = 8;    // later chunks acknowledged before one counts as lost
+  struct Acked {
+    std::uint64_t bytes = 0;
+    std::optional<std::size_t> newest;   // place in sent_
+  };
+  Acked mark_acked(tree::ChunkRange range);
   void drop_front(bool lost);
   [[nodiscard]] bool congested() const;
 
@@ -64,6 +73,7 @@ class UploadQueue {
   Ledbat ledbat_;
   bool tolerant_ = false;
   double loss_ = 0;                             // share of chunks, smoothed
+  std::deque<std::uint64_t> given_up_;          // lately: if they are acknowledged after all, only that was late
   base::Time last_progress_{};
 };
 

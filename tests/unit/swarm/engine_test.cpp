@@ -234,8 +234,8 @@ TEST(Engine, live_records_reach_every_viewer_soon) {
       std::vector<base::Duration> delays;
       for (const auto& [index, delay] : seen.delay) delays.push_back(delay);
       std::ranges::sort(delays);
-      EXPECT_LT(delays[delays.size() / 2], std::chrono::milliseconds{loss == 0 ? 400 : 800});
-      EXPECT_LT(delays[delays.size() * 99 / 100], std::chrono::milliseconds{loss == 0 ? 1000 : 3000});
+      EXPECT_LT(delays[delays.size() / 2], std::chrono::milliseconds{400});
+      EXPECT_LT(delays[delays.size() * 99 / 100], std::chrono::milliseconds{loss == 0 ? 1000 : 1500});
       // Every record since it tuned in came, whole.
       const std::uint64_t first = seen.delay.begin()->first;
       std::size_t missing = 0;
