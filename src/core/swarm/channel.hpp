@@ -58,6 +58,8 @@ class Channel {
   void flush(Outbox& outbox);
   [[nodiscard]] bool has_gathered() const { return gathered_ != 0; }
 
+  [[nodiscard]] bool is_watcher() const { return state == State::established && !is_seed; }
+
   // ---- who ----
   wire::ChannelId local;
   wire::ChannelId remote;
@@ -67,7 +69,7 @@ class Channel {
   Agreed agreed;
   wire::Format format;
   std::optional<std::uint64_t> node_id;     // from HELLO
-  bool hello_sent = false;
+  std::uint16_t watchers_there = 0;         // from HELLO: others that it knows
 
   // ---- what it holds, what we believe of it ----
   Availability peer_has;

@@ -4,13 +4,17 @@ namespace runnel::swarm {
 
 base::Bytes encode_hello(const Hello& hello) {
   base::Bytes value;
-  base::Writer{value}.write(hello.node_id);
+  base::Writer writer{value};
+  writer.write(hello.node_id);
+  writer.write(hello.watchers);
   return value;
 }
 
 std::optional<Hello> decode_hello(base::ByteView value) {
-  const auto node_id = base::Reader{value}.read<std::uint64_t>();
-  return node_id ? std::optional{Hello{*node_id}} : std::nullopt;
+  base::Reader reader{value};
+  const auto node_id = reader.read<std::uint64_t>();
+  const auto watchers = reader.read<std::uint16_t>();
+  return node_id && watchers ? std::optional{Hello{*node_id, *watchers}} : std::nullopt;
 }
 
 }  // namespace runnel::swarm

@@ -117,6 +117,7 @@ class Swarm {
   [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
   [[nodiscard]] bool watchers_give(base::Time now) const;
+  [[nodiscard]] bool should_meet_others(const Channel& channel, base::Time now) const;
   void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);
   void give_back(std::span<const tree::ChunkRange> ranges);

@@ -17,6 +17,8 @@ constexpr base::Duration kStallFloor = std::chrono::seconds{1};
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
+constexpr base::Duration kMeetOthers{300'000};            // at most so long
+constexpr std::uint64_t kAloneChunks = 512;               // from a seed meanwhile
 constexpr std::uint64_t kOthersShare = 8;                 // of a seed's window, what may go to pieces that fall to other watchers: 1/8
 constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a rate into chunks
 
@@ -24,9 +26,16 @@ constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a ra
 
 std::uint64_t Swarm::request_window(const Channel& channel, base::Time now) const {
   if (channel.stalls > 0) return kMinWindow;
+  if (should_meet_others(channel, now)) return kAloneChunks - std::min(kAloneChunks, channel.down.total() / kAverageChunk);
   if (now - channel.created < kRateKnown) return std::min(kFirstWindow + channel.down.total() / kAverageChunk, kMaxWindow);
   // A quarter of a second's worth: enough for long paths, short enough that what is urgent does not wait behind it.
   return std::clamp(channel.down.per_second(now) / kAverageChunk / 4, 2 * kMinWindow, kMaxWindow);
+}
+
+// A newcomer that was told of other watchers meets them before it fetches much from a seed: they may have just that.
+bool Swarm::should_meet_others(const Channel& channel, base::Time now) const {
+  if (metadata_.live || !channel.is_seed || channel.watchers_there == 0 || now - channel.created > kMeetOthers) return false;
+  return std::ranges::none_of(channels_, [](const auto& c) { return c->is_watcher(); });
 }
 
 std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) {

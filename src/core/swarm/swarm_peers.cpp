@@ -135,9 +135,9 @@ void Swarm::established(Context& context, Channel& channel) {
     if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established) marked_.push_back(other->local);
   }
   if (channel.agreed.extensions()) {
-    const auto hello = encode_hello({node_id_});
+    const auto watchers = std::ranges::count_if(channels_, [&](const auto& c) { return c.get() != &channel && c->is_watcher(); });
+    const auto hello = encode_hello({node_id_, static_cast<std::uint16_t>(watchers)});
     channel.post(context.outbox, [&](wire::Encoder& e) { return e.extension(kHelloType, hello); });
-    channel.hello_sent = true;
   }
   if (context.no_upload) {
     channel.choked_by_us = true;
@@ -185,6 +185,7 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
     return;
   }
   channel.node_id = hello->node_id;
+  channel.watchers_there = hello->watchers;
   next_count_ = next_tick_ = context.now;   // one more to share the work with
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
