@@ -27,13 +27,14 @@ void UploadQueue::cancel(tree::ChunkRange range) {
     kept.push_back({tree::ChunkIndex{first}, tree::ChunkIndex{last}});
     requested_ += last - first + 1;
   };
-  for (const tree::ChunkRange& waiting : requests_) {
+  for (std::size_t left = requests_.size(); const tree::ChunkRange& waiting : requests_) {
+    --left;
     if (!waiting.overlaps(range)) {
       keep(waiting.first.value(), waiting.last.value());
       continue;
     }
     if (waiting.first < range.first) keep(waiting.first.value(), range.first.value() - 1);
-    if (waiting.last > range.last && kept.size() < kMaxRequests) keep(range.last.value() + 1, waiting.last.value());
+    if (waiting.last > range.last && kept.size() + left < kMaxRequests) keep(range.last.value() + 1, waiting.last.value());
   }
   requests_ = std::move(kept);
 }
