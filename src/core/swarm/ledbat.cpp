@@ -27,7 +27,9 @@ void Ledbat::on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration 
   srtt_ += error / 8;
   rttvar_ += (base::Duration{std::abs(error.count())} - rttvar_) / 4;
 
-  const auto delay = static_cast<std::int64_t>(delay_us - first_delay_);
+  // What a peer reports may lie anywhere; differences must not overflow.
+  constexpr std::int64_t kFarthest = std::int64_t{1} << 61;
+  const std::int64_t delay = std::clamp(static_cast<std::int64_t>(delay_us - first_delay_), -kFarthest, kFarthest);
   update_base(delay, now);
   current_[samples_++ % kCurrentSamples] = delay;
   const std::int64_t current = *std::min_element(current_.begin(), current_.begin() + static_cast<std::ptrdiff_t>(std::min(samples_, kCurrentSamples)));
