@@ -1,5 +1,6 @@
 // What one peer holds, as it told us with HAVE and ACK (RFC 7574 3.2, 3.4, 6.2).
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -16,10 +17,15 @@ class Availability {
   void set_window(std::optional<std::uint64_t> window) { window_ = window; }
   // Returns how many chunks are news.
   std::uint64_t add(tree::ChunkRange range) {
+    if (window_) {
+      const tree::ChunkIndex newest = std::max(range.last, have_.newest().value_or(range.last));
+      const tree::ChunkIndex lowest{newest.value() + 1 - std::min(*window_, newest.value() + 1)};
+      if (range.last < lowest) return 0;
+      range.first = std::max(range.first, lowest);
+      have_.erase_below(lowest);
+    }
     if (have_.ranges() >= kMaxRanges && !have_.intersects(range)) return 0;
-    const std::uint64_t added = have_.insert(range);
-    if (window_ && have_.newest()->value() > *window_) have_.erase_below(tree::ChunkIndex{have_.newest()->value() - *window_ + 1});
-    return added;
+    return have_.insert(range);
   }
   void drop_below(tree::ChunkIndex first) { have_.erase_below(first); }
   void forget(tree::ChunkRange range) { have_.erase(range); }
