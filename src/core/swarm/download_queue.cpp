@@ -43,7 +43,7 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
   if (from_this_peer) {
     last_answer_ = now;
     // An answer that we had given up on: the peer is slower than we thought.
-    if (!found) mean_latency_ = std::min(mean_latency_ + mean_latency_ / 8, kMostPatience);
+    if (!found) mean_latency_ = std::max(mean_latency_, std::min(mean_latency_ + mean_latency_ / 8, kMostPatience));
   }
   if (found) trim();
   return found;
@@ -74,7 +74,7 @@ std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
     outstanding_ -= static_cast<std::uint64_t>(std::popcount(entry.missing));
     entry.missing = 0;
   }
-  if (!late.empty() && now - last_answer_ > patience) doublings_ = std::min(doublings_ + 1, kMaxDoublings);
+  if (!late.empty() && now - last_answer_ >= patience) doublings_ = std::min(doublings_ + 1, kMaxDoublings);
   trim();
   return late;
 }
