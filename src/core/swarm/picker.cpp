@@ -74,6 +74,7 @@ ChunkRange StaticPicker::piece_of(ChunkIndex index) const {
 }
 
 void StaticPicker::count(ChunkRange range, bool more) {
+  range.last = std::min(range.last, ChunkIndex{chunks_ - 1});   // before the size was known, peers could claim anything
   for (std::uint64_t at = range.first.value(); at <= range.last.value();) {
     const ChunkRange piece = piece_of(ChunkIndex{at});
     const std::uint64_t until = std::min(piece.last.value(), range.last.value());

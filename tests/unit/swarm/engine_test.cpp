@@ -151,6 +151,33 @@ TEST(Engine, a_polluter_is_banned_within_two_bad_chunks_and_none_is_stored) {
   EXPECT_EQ(watcher.chunks, file.chunks);
 }
 
+// Before the size is known anything can be claimed; what was claimed must not outlive the moment when it is.
+TEST(Engine, a_liar_about_the_size_does_no_harm_when_it_leaves) {
+  File file{300'000};
+  VirtualNetwork net{5, LinkModel{}};
+  VirtualNode& honest = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& watcher = net.add();
+  seed(net, honest, file);
+  Metadata false_size = file.metadata;
+  false_size.content_bytes = 4'000'000'000;
+  const ChunkIndex false_last{*false_size.content_bytes / kDefaultChunkSize};
+  liar.chunks[false_last.value()] = base::Bytes(1);
+  net.input(liar, AddSwarm{kSwarm, false_size, {&liar.nodes, liar.hasher.get(), nullptr, nullptr}, {{ChunkIndex{0}, false_last}}, false});
+  file.metadata.content_bytes.reset();
+  leech(net, watcher, file, liar);
+  const auto peers = [&] { return watcher.engine.state(kSwarm, net.now)->peers; };
+  net.run_until([] { return false; }, std::chrono::seconds{1});   // its claims arrive
+  ASSERT_EQ(peers().size(), 1U);
+  net.input(watcher, AddPeers{kSwarm, {honest.endpoint}, true});
+  ASSERT_TRUE(net.run_until([&] { return watcher.engine.state(kSwarm, net.now)->total_chunks.has_value(); }, std::chrono::minutes{5}));
+  ASSERT_EQ(peers().size(), 2U);
+  net.input(liar, RemoveSwarm{kSwarm});
+  ASSERT_TRUE(net.run_until([&] { return peers().size() == 1; }, std::chrono::seconds{10}));
+  ASSERT_TRUE(net.run_until([&] { return watcher.chunks.size() == file.chunks.size(); }, std::chrono::minutes{5}));
+  EXPECT_EQ(watcher.chunks, file.chunks);
+}
+
 TEST(Engine, a_reader_gets_its_range_before_anything_else) {
   const File file{20'000'000};
   VirtualNetwork net{5, LinkModel{}};
