@@ -116,7 +116,8 @@ void Swarm::fill_all(Context& context) {
 
 // What is due, oldest first, is asked of the holder that should answer first.
 void Swarm::ask_live(Context& context) {
-  constexpr int kMaxSteps = 128;   // munros looked at, due or not
+  constexpr int kMaxSteps = 128;      // munros looked at, due or not
+  constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
   if (!follow_ || source_) return;
   std::vector<Channel*> neighbours;
   bool room = false;
@@ -127,7 +128,21 @@ void Swarm::ask_live(Context& context) {
   });
   if (!room) return;
   auto run = live_picker_.next_unasked(*follow_);
-  for (int step = 0; run && step < kMaxSteps && context.download.allows(context.now); ++step) {
+  for (int step = 0, leaps = 0; run && step < kMaxSteps && leaps < kMaxLeaps && context.download.allows(context.now);) {
+    // Claims of who does not answer must not use up the steps.
+    std::optional<ChunkIndex> held_at;
+    for (const Channel* channel : neighbours) {
+      if (!may_ask(*channel, context.now)) continue;
+      const auto held = channel->peer_has.set().next_at(run->first);
+      if (held && (!held_at || held->first < *held_at)) held_at = held->first;
+    }
+    if (!held_at) break;
+    if (*held_at > run->last) {
+      run = live_picker_.next_unasked(*held_at);
+      ++leaps;
+      continue;
+    }
+    ++step;
     std::size_t holders = 0;
     Channel* best = nullptr;
     double best_wait = 0;

@@ -277,5 +277,32 @@ TEST(Engine, live_records_reach_every_viewer_soon) {
   }
 }
 
+// It claims all indices between the records, which never were, and gives nothing.
+TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  std::size_t complete = 0;
+  viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+  liar.corrupt = [](base::Bytes& bytes) {
+    constexpr std::size_t kHaveAt = wire::kChannelSize;   // where one stands first
+    if (bytes.size() > 500) {
+      bytes.resize(wire::kChannelSize);   // no chunk leaves it
+    } else if (bytes.size() >= kHaveAt + 17 && bytes[kHaveAt] == static_cast<std::byte>(wire::MessageType::have)) {
+      base::Reader reader{base::ByteView{bytes}.subspan(kHaveAt + 1)};
+      base::store_big_endian(bytes.data() + kHaveAt + 1, *reader.read<std::uint64_t>() - kLiveIndicesPerSecond / 2);
+    }
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_EQ(viewer.engine.state(kSwarm, net.now)->peers.size(), 2U);
+  EXPECT_GT(complete + 10, source.records.size());
+}
+
 }  // namespace
 }  // namespace runnel::swarm
