@@ -25,7 +25,7 @@ const std::string kSubtitles = "-f srt -i SUBTITLES ";
 
 std::vector<Recipe> recipes() {
   const std::string av = kPicture + kTone;
-  const std::string two = kPicture + kTone + "-f lavfi -i sine=frequency=880:sample_rate=44100:duration=16 ";
+  const std::string two = kPicture + kTone + "-f lavfi -i sine=frequency=880:sample_rate=44100:duration=24 ";
   return {
       {"mp4_h264_aac", "a.mp4", av + kX264 + "-c:a aac -movflags +faststart", "avc1", {"mp4a.40.2"}},
       {"mp4_with_its_index_at_the_end", "b.mp4", av + kX264 + "-c:a aac", "avc1", {"mp4a.40.2"}},

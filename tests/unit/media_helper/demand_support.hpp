@@ -51,9 +51,9 @@ class Folder {
   std::filesystem::path path_;
 };
 
-constexpr double kFilmSeconds = 16;
-inline const std::string kPicture = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=16 ";
-inline const std::string kTone = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=16 ";
+constexpr double kFilmSeconds = 24;
+inline const std::string kPicture = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=24 ";
+inline const std::string kTone = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=24 ";
 
 // ffmpeg's arguments between its inputs and the output file. False if this ffmpeg cannot make it; its words are then in the log.
 inline void make_film(const std::string& arguments, const std::string& path) {
