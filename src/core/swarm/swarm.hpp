@@ -127,6 +127,7 @@ class Swarm {
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);
   void check_progress(Context& context);
+  void tune_in(Context& context, tree::ChunkIndex at);
   void see_live_edge(Context& context, Channel& channel, tree::ChunkRange range, bool signed_by_source);
 
   // ---- swarm_serve.cpp: what we give ----
@@ -170,6 +171,7 @@ class Swarm {
   LivePicker live_picker_;
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
+  base::Time first_shown_{};                   // when the first was
   bool size_told_ = false;
   bool complete_told_ = false;
 

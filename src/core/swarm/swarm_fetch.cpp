@@ -13,6 +13,7 @@ constexpr std::uint64_t kMinWindow = 32;                  // chunks outstanding 
 constexpr std::uint64_t kFirstWindow = 256;               // before a rate is known; doubles with what comes
 constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
+constexpr base::Duration kTuneInPatience{500'000};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
@@ -219,17 +220,17 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
     if (const auto newest = live_content()->newest_munro_range()) now_s = std::max(now_s, live_index_seconds(newest->last));
     if (live_index_seconds(range.last) > now_s + LiveContent::kMaxAheadSeconds) return;
   }
-  const bool news = !edge_ || range.last > *edge_;
-  if (news) {
+  if (!edge_) first_shown_ = context.now;
+  if (!edge_ || range.last > *edge_) {
     ++channel.news;
     edge_ = range.last;
     last_news_ = context.now;
   }
   if (source_) return;
-  // Tune in: the newest munro that is shown; whoever plays it then says how far back it must begin (FollowFrom).
-  if (!follow_) follow_ = tree::munro_of(range.last, metadata_.munro_width).range().first;
-  if (range.last >= *follow_) live_picker_.seen({std::max(range.first, *follow_), range.last}, content_->have(), context.now);
-  if (!news) return;
+  if (!follow_ && signed_by_source) tune_in(context, range.last);
+  if (follow_ && range.last >= *follow_) live_picker_.seen({std::max(range.first, *follow_), range.last}, content_->have(), context.now);
+  // Only the source's word moves the window: a neighbour's claim must not make us forget what others still want.
+  if (!signed_by_source) return;
   if (const auto lowest = live_content()->trim(range.last)) {
     requested_.erase_below(*lowest);
     live_picker_.drop_below(*lowest);
@@ -238,6 +239,11 @@ void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange r
     for (const auto& other : channels_) other->peer_has.drop_below(*lowest);
     context.outbox.event(Event{WindowMoved{handle_, *lowest}});
   }
+}
+
+// The newest munro that the source is known to have signed; whoever plays it then says how far back it must begin (FollowFrom).
+void Swarm::tune_in(Context& context, tree::ChunkIndex at) {
+  follow_from(context, tree::munro_of(at, metadata_.munro_width).range().first);
 }
 
 // ---- time -----------------------------------------------------------------------------------------------------------
@@ -258,6 +264,8 @@ void Swarm::tick_downloads(Context& context) {
       give_back(channel.downloads.take_all());
     }
   });
+  // Who is not told of a signed munro (RFC 7574 6.1.2.4 asks sources to, not their peers) believes what is shown.
+  if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience) tune_in(context, *edge_);
   tick_held(context);
   count_elsewhere(context.now);
   hurry(context);

@@ -144,6 +144,7 @@ void Swarm::established(Context& context, Channel& channel) {
     channel.post(context.outbox, [](wire::Encoder& e) { return e.choke(); });
   } else {
     send_haves(context, channel);
+    send_edge(context, channel);
   }
   next_pex_ = context.now;   // it may know others who came just before us
   ask_for_peers(context);

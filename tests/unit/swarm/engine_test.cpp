@@ -278,6 +278,38 @@ TEST(Engine, live_records_reach_every_viewer_soon) {
 }
 
 // It claims all indices between the records, which never were, and gives nothing.
+TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  std::size_t complete = 0;
+  std::uint64_t least_kept = ~std::uint64_t{0};
+  viewer.on_event = [&](const Event& event) {
+    complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0;
+    const auto* moved = std::get_if<WindowMoved>(&event);
+    if (moved != nullptr) least_kept = std::min(least_kept, source.records.rbegin()->first - moved->first.value());
+  };
+  liar.corrupt = [](base::Bytes& bytes) {
+    constexpr std::size_t kHaveAt = wire::kChannelSize;   // where one stands first
+    constexpr std::size_t kLastAt = kHaveAt + 1 + sizeof(std::uint64_t);
+    if (bytes.size() > 500) {
+      bytes.resize(wire::kChannelSize);   // no chunk leaves it
+    } else if (bytes.size() >= kHaveAt + 17 && bytes[kHaveAt] == static_cast<std::byte>(wire::MessageType::have)) {
+      base::Reader reader{base::ByteView{bytes}.subspan(kLastAt)};
+      base::store_big_endian(bytes.data() + kLastAt, *reader.read<std::uint64_t>() + 58 * kLiveIndicesPerSecond);
+    }
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_GT(least_kept, 55 * kLiveIndicesPerSecond) << "the window is 60 s";
+  EXPECT_GT(complete + 10, source.records.size());
+}
+
 TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
   VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
   VirtualNode& at = net.add();
