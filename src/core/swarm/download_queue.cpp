@@ -7,6 +7,9 @@
 #include "base/check.hpp"
 
 namespace runnel::swarm {
+
+using tree::ChunkIndex;
+
 namespace {
 
 constexpr std::uint64_t low_bits(std::uint64_t count) { return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1; }
@@ -16,7 +19,8 @@ constexpr std::uint64_t low_bits(std::uint64_t count) { return count >= 64 ? ~st
 void DownloadQueue::add(tree::ChunkRange range, base::Time now) {
   base::check(range.valid() && range.count() <= kMaxRequestChunks, "request length");
   if (outstanding_ == 0) last_answer_ = now;
-  entries_.push_back({range.first.value(), low_bits(range.count()), next_position_, now});
+  const bool repeated = std::erase_if(given_up_, [&](ChunkIndex index) { return range.contains(index); }) > 0;
+  entries_.push_back({range.first.value(), low_bits(range.count()), next_position_, now, repeated});
   next_position_ += range.count();
   outstanding_ += range.count();
 }
@@ -29,8 +33,8 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
     entry.missing &= ~(std::uint64_t{1} << offset);
     --outstanding_;
     found = true;
-    if (from_this_peer) {
-      furthest_ = std::max(furthest_, entry.position + offset + 1);
+    if (from_this_peer) furthest_ = std::max(furthest_, entry.position + offset + 1);
+    if (from_this_peer && !entry.repeated) {
       // The minimum ages by 1/64 per answer, so that a path that became longer shows.
       latency_ = std::min(now - entry.sent, latency_ + latency_ / 64 + base::Duration{1});
       const auto error = now - entry.sent - mean_latency_;
@@ -57,6 +61,7 @@ std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
     if (now - entry.sent < latency_) break;
     const std::uint64_t overtaken = entry.missing & low_bits(furthest_ - kReorder - entry.position);
     append(lost, entry, overtaken);
+    remember(entry, overtaken);
     entry.missing &= ~overtaken;
     outstanding_ -= static_cast<std::uint64_t>(std::popcount(overtaken));
   }
@@ -71,6 +76,7 @@ std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
     // Answers come in the order of the requests (RFC 7574 3.7): while others come, this one waits its turn or take_lost() finds it.
     if (now - std::max(entry.sent, last_answer_) < patience) break;
     append(late, entry, entry.missing);
+    remember(entry, entry.missing);
     outstanding_ -= static_cast<std::uint64_t>(std::popcount(entry.missing));
     entry.missing = 0;
   }
@@ -112,6 +118,11 @@ std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const 
     if (index.value() >= entry.first && offset < 64 && (entry.missing >> offset & 1) != 0) return entry.sent;
   }
   return std::nullopt;
+}
+
+void DownloadQueue::remember(const Entry& entry, std::uint64_t bits) {
+  for (; bits != 0; bits &= bits - 1) given_up_.push_back(ChunkIndex{entry.first + static_cast<std::uint64_t>(std::countr_zero(bits))});
+  while (given_up_.size() > kMaxGivenUp) given_up_.pop_front();
 }
 
 // The runs of set bits as ranges.

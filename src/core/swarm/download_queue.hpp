@@ -45,19 +45,24 @@ class DownloadQueue {
     std::uint64_t missing = 0;      // bit i: chunk first + i has not come
     std::uint64_t position = 0;     // of its first chunk, in all chunks ever asked
     base::Time sent{};
+    bool repeated = false;          // an answer may be the first one's: no measure of time (Karn's algorithm)
   };
+  void remember(const Entry& entry, std::uint64_t bits);
   void append(std::vector<tree::ChunkRange>& out, const Entry& entry, std::uint64_t bits) const;
   void trim();
 
+  static constexpr std::size_t kMaxGivenUp = 256;
+  static constexpr base::Duration kLeastPatience{150'000};
+  static constexpr base::Duration kMostPatience{2'000'000};
+  static constexpr unsigned kMaxDoublings = 5;
+
   std::deque<Entry> entries_;
+  std::deque<tree::ChunkIndex> given_up_;   // lately, not asked again since
   std::uint64_t outstanding_ = 0;
   std::uint64_t next_position_ = 0;
   std::uint64_t furthest_ = 0;      // position after the furthest answer
   base::Time last_answer_{};
   base::Duration latency_ = std::chrono::milliseconds{500};   // until known
-  static constexpr base::Duration kLeastPatience{150'000};
-  static constexpr base::Duration kMostPatience{2'000'000};
-  static constexpr unsigned kMaxDoublings = 5;
   base::Duration mean_latency_{100'000};                      // RFC 6298 2, of requests instead of segments
   base::Duration latency_var_{50'000};
   unsigned doublings_ = 0;

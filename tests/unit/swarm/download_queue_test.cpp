@@ -98,6 +98,21 @@ TEST(DownloadQueue, latency_is_about_the_shortest_lately) {
   EXPECT_LE(queue.latency(), 300ms);
 }
 
+TEST(DownloadQueue, an_answer_to_what_was_given_up_and_asked_again_is_no_measure_of_the_path) {
+  DownloadQueue queue;
+  queue.add(range(0, 0), kNow);
+  ASSERT_TRUE(queue.take(ChunkIndex{0}, true, kNow + 100ms));
+  const Duration before = queue.latency();
+  queue.add(range(1, 1), kNow + 1s);
+  ASSERT_EQ(count(queue.take_late(kNow + 10s)), 1U);
+  queue.add(range(1, 1), kNow + 10s);
+  ASSERT_TRUE(queue.take(ChunkIndex{1}, true, kNow + 10s + 1ms)) << "it answers the first request";
+  EXPECT_EQ(queue.latency(), before);
+  queue.add(range(1, 1), kNow + 20s);
+  ASSERT_TRUE(queue.take(ChunkIndex{1}, true, kNow + 20s + 50ms));
+  EXPECT_EQ(queue.latency(), 50ms) << "that was long ago";
+}
+
 TEST(DownloadQueue, what_became_urgent_is_taken_out_of_the_middle) {
   DownloadQueue queue;
   queue.add(range(0, 31), kNow);
