@@ -80,7 +80,8 @@ int main(int argc, char** argv) {
   }
   const auto start = Clock::now();
   {
-    const auto seed = store::StaticStore::open_seed({.file = file, .cache_folder = folder / "runnel-bench-cache", .chunk_size = kChunk}, hasher, now());
+    const auto seed =
+        store::StaticStore::open_seed({.file = file, .cache_folder = folder / "runnel-bench-cache", .chunk_size = kChunk}, hasher, now());
     if (seed) report("tree of a whole file, hashing apart", bytes, start);
   }
   std::filesystem::remove_all(folder / "runnel-bench-cache");

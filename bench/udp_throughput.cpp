@@ -59,8 +59,8 @@ void run(const char* at, bool offload, std::chrono::milliseconds length) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const auto& in = (*receiver)->stats();
   const auto& out = (*sender)->stats();
-  std::printf("%-14s offload %-3s  %7.0f MB/s arrived  %5.1f %% of sent  calls per 1,000: %5.1f send, %5.1f receive\n", at, offload ? "on" : "off",
-              static_cast<double>(in.received_bytes) / seconds / 1e6,
+  std::printf("%-14s offload %-3s  %7.0f MB/s arrived  %5.1f %% of sent  calls per 1,000: %5.1f send, %5.1f receive\n", at,
+              offload ? "on" : "off", static_cast<double>(in.received_bytes) / seconds / 1e6,
               100.0 * static_cast<double>(in.received_bytes) / static_cast<double>(out.sent_bytes),
               1000.0 * static_cast<double>(out.send_calls) / static_cast<double>(out.sent_datagrams),
               1000.0 * static_cast<double>(in.receive_calls) / static_cast<double>(in.received_datagrams));

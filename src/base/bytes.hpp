@@ -20,9 +20,7 @@ using MutableByteView = std::span<std::byte>;
 
 inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span{text.data(), text.size()}); }
 // The text lives as long as the bytes do.
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 inline bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
 

@@ -6,7 +6,8 @@
 namespace runnel::base {
 
 void check_failed(const char* what, std::source_location where) {
-  std::fprintf(stderr, "runnel: a bug: %s (%s:%u, %s)\n", what, where.file_name(), static_cast<unsigned>(where.line()), where.function_name());
+  std::fprintf(stderr, "runnel: a bug: %s (%s:%u, %s)\n", what, where.file_name(), static_cast<unsigned>(where.line()),
+               where.function_name());
   std::abort();
 }
 

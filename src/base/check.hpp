@@ -7,7 +7,8 @@ namespace runnel::base {
 [[noreturn]] void check_failed(const char* what, std::source_location where);
 
 inline void check(bool holds, const char* what, std::source_location where = std::source_location::current()) {
-  if (!holds) [[unlikely]] check_failed(what, where);
+  if (!holds) [[unlikely]]
+    check_failed(what, where);
 }
 
 }  // namespace runnel::base

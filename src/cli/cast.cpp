@@ -27,7 +27,9 @@ struct CastOptions {
 };
 
 bool is_url(const std::string& source) { return source.find("://") != std::string::npos; }
-bool is_live_source(const CastOptions& o) { return o.live || o.loop || o.source == "-" || o.source.starts_with("test:") || is_url(o.source); }
+bool is_live_source(const CastOptions& o) {
+  return o.live || o.loop || o.source == "-" || o.source.starts_with("test:") || is_url(o.source);
+}
 
 std::string title_of(const CastOptions& o) {
   if (!o.title.empty()) return o.title;
@@ -40,7 +42,8 @@ std::string title_of(const CastOptions& o) {
 int run_cast(const CastOptions& options) {
   Report report{options.node.json};
   const bool live = is_live_source(options);
-  if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk)) return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
+  if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk))
+    return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
   if (options.compat && live) return report.wrong_usage("--compat works for files in this version, not for live streams");
   if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
 
@@ -101,7 +104,8 @@ Run add_cast(CLI::App& app) {
   cast.add_flag("--live", options->live, "Cast a file in real time");
   cast.add_flag("--loop", options->loop, "With --live: start the file again at its end");
   cast.add_option("--title", options->title, "What viewers see (default: the file's name)")->type_name("TITLE");
-  cast.add_option("--key", options->key, "The channel's key file, made when missing; the same key is the same link, also after a restart")->type_name("FILE");
+  cast.add_option("--key", options->key, "The channel's key file, made when missing; the same key is the same link, also after a restart")
+      ->type_name("FILE");
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
   cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks");
   add_node_options(cast, options->node);

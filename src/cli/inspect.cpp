@@ -25,7 +25,9 @@ struct InspectOptions {
   bool json = false;
 };
 
-std::string text_of(const boost::json::value& value) { return value.is_string() ? std::string{value.get_string()} : boost::json::serialize(value); }
+std::string text_of(const boost::json::value& value) {
+  return value.is_string() ? std::string{value.get_string()} : boost::json::serialize(value);
+}
 
 // One fact a line, or the object as it is.
 void print(const boost::json::object& facts, bool json) {
@@ -53,7 +55,8 @@ int inspect_link(const swarm::Link& link, bool json, Report& report) {
     }
     wire_id = *key;
   }
-  boost::json::object facts{{"kind", live ? "live" : "static"}, {"id", base::to_hex(link.id_bytes)}, {"chunk_size", link.chunk_size_bytes()}};
+  boost::json::object facts{
+      {"kind", live ? "live" : "static"}, {"id", base::to_hex(link.id_bytes)}, {"chunk_size", link.chunk_size_bytes()}};
   if (!link.title.empty()) facts["title"] = link.title;
   if (link.size) {
     facts["bytes"] = *link.size;
@@ -140,7 +143,8 @@ int run_inspect(const InspectOptions& options) {
   if (std::error_code none; std::filesystem::exists(subject, none)) return inspect_file(subject, options.json, report);
   const auto link = swarm::parse_link(subject);
   if (!link) {
-    report.error("\"" + subject.substr(0, 80) + "\" is no file and no node, and as a link it can not be read: " + std::string{swarm::message(link.error())});
+    report.error("\"" + subject.substr(0, 80) +
+                 "\" is no file and no node, and as a link it can not be read: " + std::string{swarm::message(link.error())});
     return kFailed;
   }
   return inspect_link(*link, options.json, report);

@@ -21,9 +21,11 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "runnel " RUNNEL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string{"runnel: "} + error.what() + " (--help tells what there is)\n"; });
+  app.failure_message(
+      [](const CLI::App*, const CLI::Error& error) { return std::string{"runnel: "} + error.what() + " (--help tells what there is)\n"; });
   app.footer("`runnel VERB --help` tells more of each. A first try: runnel cast test:");
-  std::map<std::string, Run> verbs{{"cast", add_cast(app)}, {"watch", add_watch(app)}, {"tracker", add_tracker(app)}, {"inspect", add_inspect(app)}};
+  std::map<std::string, Run> verbs{
+      {"cast", add_cast(app)}, {"watch", add_watch(app)}, {"tracker", add_tracker(app)}, {"inspect", add_inspect(app)}};
   if (argc > 1) {
     const std::string verb = argv[1];
     const bool later = std::ranges::find(kLater, verb) != std::end(kLater);

@@ -10,7 +10,8 @@ namespace runnel::cli {
 
 void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_option("--listen", options.listen, "Address and UDP port for peers (default: all addresses, any port)")->type_name("ADDR:PORT");
-  app.add_option("--http", options.http, "Address and port of the page, the streams and the API (default: this machine only, any port)")->type_name("ADDR:PORT");
+  app.add_option("--http", options.http, "Address and port of the page, the streams and the API (default: this machine only, any port)")
+      ->type_name("ADDR:PORT");
   app.add_flag("--lan", options.lan, "Open the page to the local network, read-only: any phone there can watch");
   app.add_option("--tracker", options.trackers, "A tracker's announce URL, http:// or udp://; may be repeated")->type_name("URL");
   app.add_flag("--no-dht", options.no_dht, "Do not use the distributed hash table (this version has none; accepted for scripts)");
@@ -26,8 +27,10 @@ void add_later(CLI::App& app, const std::string& name) {
 
 std::expected<base::Endpoint, std::string> parse_endpoint(const std::string& option, const std::string& text) {
   if (const auto endpoint = base::Endpoint::parse(text)) return *endpoint;
-  return std::unexpected(option + " wants a numeric address and a port of 0 to 65535, like 127.0.0.1:7000, [::1]:7000 or 0.0.0.0:0 (0: any free port), not \"" +
-                         text + "\"");
+  return std::unexpected(
+      option +
+      " wants a numeric address and a port of 0 to 65535, like 127.0.0.1:7000, [::1]:7000 or 0.0.0.0:0 (0: any free port), not \"" + text +
+      "\"");
 }
 
 std::expected<std::uint64_t, std::string> parse_rate(const std::string& option, const std::string& text) {
@@ -36,10 +39,14 @@ std::expected<std::uint64_t, std::string> parse_rate(const std::string& option, 
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string_view unit{end, static_cast<std::size_t>(text.data() + text.size() - end)};
   double factor = 1;
-  if (unit == "k" || unit == "K") factor = 1e3;
-  else if (unit == "M" || unit == "m") factor = 1e6;
-  else if (unit == "G" || unit == "g") factor = 1e9;
-  else if (!unit.empty()) factor = 0;
+  if (unit == "k" || unit == "K")
+    factor = 1e3;
+  else if (unit == "M" || unit == "m")
+    factor = 1e6;
+  else if (unit == "G" || unit == "g")
+    factor = 1e9;
+  else if (!unit.empty())
+    factor = 0;
   constexpr double kLeast = 1000;   // below it not even handshakes get through
   constexpr double kMost = 1e12;
   if (error != std::errc{} || value * factor < kLeast || value * factor > kMost) {

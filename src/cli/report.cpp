@@ -60,9 +60,7 @@ std::chrono::system_clock::time_point process_start() {
 
 Report::Report(bool json) : json_(json), terminal_(::isatty(STDERR_FILENO) == 1), started_(process_start()) {}
 
-double Report::seconds_since_start() const {
-  return std::chrono::duration<double>(std::chrono::system_clock::now() - started_).count();
-}
+double Report::seconds_since_start() const { return std::chrono::duration<double>(std::chrono::system_clock::now() - started_).count(); }
 
 void Report::ready(const player::Stream& stream, const std::string& listen, const std::string& http, const std::string& lan) {
   if (json_) {
@@ -128,7 +126,8 @@ void Report::stats(const player::Stream& stream) {
     text = status.state + "  ";
   }
   text += std::to_string(status.peers.size()) + (status.peers.size() == 1 ? " peer  " : " peers  ");
-  text += "down " + human_bytes(static_cast<double>(status.down_rate)) + "/s  up " + human_bytes(static_cast<double>(status.up_rate)) + "/s";
+  text +=
+      "down " + human_bytes(static_cast<double>(status.down_rate)) + "/s  up " + human_bytes(static_cast<double>(status.up_rate)) + "/s";
   if (status.lag_s) text += "  " + fixed(*status.lag_s, 1) + " s behind live";
   if (!status.problem.empty()) text += "  " + status.problem;
   status_line(text);

@@ -61,7 +61,8 @@ Run add_tracker(CLI::App& app) {
   CLI::App& tracker = *app.add_subcommand("tracker", "Tell peers of each other: a BitTorrent tracker over HTTP and UDP");
   tracker.add_option("--http", options->http, "Address and TCP port (default, with --udp: [::]:6969)")->type_name("ADDR:PORT");
   tracker.add_option("--udp", options->udp, "Address and UDP port")->type_name("ADDR:PORT");
-  tracker.add_option("--store", options->store, "Where it keeps the peers: memory, or sqlite:FILE, which survives a restart")->type_name("STORE");
+  tracker.add_option("--store", options->store, "Where it keeps the peers: memory, or sqlite:FILE, which survives a restart")
+      ->type_name("STORE");
   tracker.add_flag("--json", options->json, "One JSON object on stdout with the announce URLs");
   tracker.footer(
       "Any BitTorrent client can use it. Statistics are at /stats of the HTTP address.\n"

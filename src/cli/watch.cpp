@@ -41,7 +41,8 @@ std::expected<node::Watch, std::string> read_link(const WatchOptions& options) {
     watch.peers.push_back(*peer);
   }
   if (!options.out.empty()) watch.out = options.out;
-  if (options.until_complete && link->kind == swarm::LinkKind::live) return std::unexpected("--until-complete: a live stream has no end to wait for");
+  if (options.until_complete && link->kind == swarm::LinkKind::live)
+    return std::unexpected("--until-complete: a live stream has no end to wait for");
   if (!link->secret.empty()) return std::unexpected("this link is private (k=): this version can not open private links yet");
   return watch;
 }
@@ -109,7 +110,8 @@ Run add_watch(CLI::App& app) {
   watch.add_flag("--until-complete", options->until_complete, "End when the whole file is here");
   watch.add_option("--max-download", options->max_download, "Take at most so many bytes a second")->type_name("RATE");
   watch.add_flag("--no-upload", options->no_upload, "Give nothing to others");
-  watch.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk, for a bare id whose swarm has another size than the default")->type_name("N");
+  watch.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk, for a bare id whose swarm has another size than the default")
+      ->type_name("N");
   watch.add_flag("--compat", options->compat, "For a bare id: the swarm of an older PPSPP peer, of 1024-byte chunks");
   add_node_options(watch, options->node);
   watch.footer(

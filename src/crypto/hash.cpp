@@ -100,7 +100,8 @@ Digest RunningHash::finish() {
 Digest hmac_sha256(base::ByteView key, base::ByteView data) {
   Digest digest{32};
   unsigned int size = 0;
-  const unsigned char* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data), data.size(), raw(digest.mutable_view()), &size);
+  const unsigned char* made =
+      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data), data.size(), raw(digest.mutable_view()), &size);
   base::check(made != nullptr && size == 32, "hmac");
   return digest;
 }

@@ -19,7 +19,9 @@ namespace {
 template <auto Fn>
 struct Freed {
   template <class T>
-  void operator()(T* p) const { Fn(p); }
+  void operator()(T* p) const {
+    Fn(p);
+  }
 };
 using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
@@ -131,7 +133,9 @@ std::expected<Pkey, KeyError> parse_public_key(SignatureAlgorithm algorithm, bas
 // ECDSA signatures travel as r ++ s (RFC 7574 8.9); OpenSSL wants DER.
 std::optional<base::Bytes> der_from_raw(base::ByteView signature, std::size_t coordinate) {
   const EcdsaSignature parts{ECDSA_SIG_new()};
-  const auto number = [&](std::size_t at) { return BN_bin2bn(raw(signature.subspan(at, coordinate)), static_cast<int>(coordinate), nullptr); };
+  const auto number = [&](std::size_t at) {
+    return BN_bin2bn(raw(signature.subspan(at, coordinate)), static_cast<int>(coordinate), nullptr);
+  };
   ECDSA_SIG_set0(parts.get(), number(0), number(coordinate));
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(parts.get(), &der);

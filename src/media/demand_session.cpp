@@ -99,14 +99,16 @@ class Demand : public std::enable_shared_from_this<Demand> {
   }
 
   void start() {
-    process_ = std::make_unique<HelperProcess>(
-        io_, HelperProcess::Config{.program = config_.helper.program, .mode = "demand"},
-        HelperProcess::Events{.on_message = [weak = weak_from_this()](helper::Message m) {
-                                if (const auto self = weak.lock()) std::visit([&](auto& it) { self->take(it); }, m);
-                              },
-                              .on_exit = [weak = weak_from_this()](std::string why) {
-                                if (const auto self = weak.lock()) self->exited(std::move(why));
-                              }});
+    process_ = std::make_unique<HelperProcess>(io_, HelperProcess::Config{.program = config_.helper.program, .mode = "demand"},
+                                               HelperProcess::Events{.on_message =
+                                                                         [weak = weak_from_this()](helper::Message m) {
+                                                                           if (const auto self = weak.lock())
+                                                                             std::visit([&](auto& it) { self->take(it); }, m);
+                                                                         },
+                                                                     .on_exit =
+                                                                         [weak = weak_from_this()](std::string why) {
+                                                                           if (const auto self = weak.lock()) self->exited(std::move(why));
+                                                                         }});
     process_->send(helper::StartDemand{content_.size(), config_.name, config_.scanned_index});
     quiet_ticks_ = 0;
     for (auto& [id, request] : requests_) send(id, request);
@@ -235,9 +237,7 @@ class Session final : public DemandSession {
   explicit Session(std::shared_ptr<Demand> demand) : demand_(std::move(demand)) {}
   ~Session() override { demand_->stop(); }
   void index(Callback<DemandIndex> callback) override { demand_->index(std::move(callback)); }
-  void init(std::uint32_t track, Callback<Segment> callback) override {
-    demand_->segment({Key::Kind::init, track}, std::move(callback));
-  }
+  void init(std::uint32_t track, Callback<Segment> callback) override { demand_->segment({Key::Kind::init, track}, std::move(callback)); }
   void segment(std::uint32_t track, std::uint32_t number, Callback<Segment> callback) override {
     demand_->segment({Key::Kind::segment, track, number}, std::move(callback));
   }

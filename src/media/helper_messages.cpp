@@ -260,16 +260,11 @@ std::expected<Message, MessageError> decode_as(std::size_t type, Decoder& in) {
 
 std::string_view message(MessageError error) {
   switch (error) {
-    case MessageError::too_long:
-      return "a message is longer than allowed";
-    case MessageError::unknown_type:
-      return "a message is of an unknown type";
-    case MessageError::truncated:
-      return "a message ends too early";
-    case MessageError::out_of_bounds:
-      return "a value in a message is out of bounds";
-    case MessageError::left_over:
-      return "a message has bytes left over";
+    case MessageError::too_long: return "a message is longer than allowed";
+    case MessageError::unknown_type: return "a message is of an unknown type";
+    case MessageError::truncated: return "a message ends too early";
+    case MessageError::out_of_bounds: return "a value in a message is out of bounds";
+    case MessageError::left_over: return "a message has bytes left over";
   }
   return "";
 }

@@ -274,18 +274,12 @@ base::Bytes make_plain(RecordKind kind, std::uint32_t epoch, base::WallTime now,
 
 std::string_view message(RecordError error) {
   switch (error) {
-    case RecordError::no_record:
-      return "no record begins here";
-    case RecordError::bad_header:
-      return "a record's header contradicts itself";
-    case RecordError::bad_checksum:
-      return "a record's checksum is wrong";
-    case RecordError::bad_payload:
-      return "a record's contents cannot be read";
-    case RecordError::unknown_kind:
-      return "a record is of a later version";
-    case RecordError::cut_off:
-      return "a record is incomplete";
+    case RecordError::no_record: return "no record begins here";
+    case RecordError::bad_header: return "a record's header contradicts itself";
+    case RecordError::bad_checksum: return "a record's checksum is wrong";
+    case RecordError::bad_payload: return "a record's contents cannot be read";
+    case RecordError::unknown_kind: return "a record is of a later version";
+    case RecordError::cut_off: return "a record is incomplete";
   }
   return "";
 }
@@ -412,8 +406,7 @@ RecordReader::Result RecordReader::parse(base::ByteView record) {
       out.content = std::move(*got);
       return out;
     }
-    default:
-      return std::unexpected{RecordError::unknown_kind};
+    default: return std::unexpected{RecordError::unknown_kind};
   }
 }
 

@@ -13,7 +13,8 @@ class Session final : public ScanSession {
   Session(boost::asio::io_context& io, HelperConfig helper, std::string path, std::function<void(Result)> callback)
       : callback_(std::move(callback)),
         process_(io, {.program = std::move(helper.program), .mode = "scan"},
-                 {.on_message = [this](helper::Message m) { take(m); }, .on_exit = [this](std::string why) { finish(std::unexpected{std::move(why)}); }}) {
+                 {.on_message = [this](helper::Message m) { take(m); },
+                  .on_exit = [this](std::string why) { finish(std::unexpected{std::move(why)}); }}) {
     process_.send(helper::StartScan{std::move(path)});
   }
 

@@ -78,8 +78,8 @@ class DemandSession {
 };
 struct DemandConfig {
   HelperConfig helper;
-  std::string name;                           // file name, a hint for the demuxer
-  std::optional<base::Bytes> scanned_index;   // what scan_index() gave the caster, where the container has none
+  std::string name;  // file name, a hint for the demuxer
+  std::optional<base::Bytes> scanned_index;  // what scan_index() gave the caster, where the container has none
 };
 // `content` outlives the session.
 std::unique_ptr<DemandSession> start_demand(boost::asio::io_context& io, DemandConfig config, ContentReader& content);
@@ -87,11 +87,11 @@ std::unique_ptr<DemandSession> start_demand(boost::asio::io_context& io, DemandC
 // ---- scan: does a file need an index of its own, and which? ---------------------------------------------------------
 struct ScanResult {
   bool is_media = false;
-  std::string mime;                     // for the page: "video/mp4", ...; "application/octet-stream" if not media
+  std::string mime;  // for the page: "video/mp4", ...; "application/octet-stream" if not media
   base::Duration duration{};
   std::vector<TrackInfo> tracks;
-  std::optional<base::Bytes> index;     // set where the container has no index of its own
-  std::string reason;                   // why it is not media, for a user: not media at all, an MP4 whose end is missing, ...
+  std::optional<base::Bytes> index;  // set where the container has no index of its own
+  std::string reason;  // why it is not media, for a user: not media at all, an MP4 whose end is missing, ...
 };
 // Reads a file of the caster's own. Destroying the returned handle cancels.
 class ScanSession {

@@ -113,7 +113,8 @@ class Painter {
       to[c] = reinterpret_cast<std::uint8_t*>(planes[c].data());
       from[c] = planes[c].data();
     }
-    const int count = swr_convert(resampler_.get(), to.data(), room, const_cast<const std::uint8_t**>(frame_->extended_data), frame_->nb_samples);
+    const int count =
+        swr_convert(resampler_.get(), to.data(), room, const_cast<const std::uint8_t**>(frame_->extended_data), frame_->nb_samples);
     if (count <= 0) return;
     canvas_.place(*cursor_, std::span{from}.first(channels), count, limit_);
     *cursor_ += count;
@@ -159,7 +160,8 @@ struct FrameRange {
 };
 
 // The encoder gives each frame the time of the samples that a decoder will make of it, so its time stamp is its place on the grid.
-std::expected<CutSegment, DemandError> encode(const FilmReader& reader, const Canvas& canvas, const AVCodecParameters& output, FrameRange range) {
+std::expected<CutSegment, DemandError> encode(const FilmReader& reader, const Canvas& canvas, const AVCodecParameters& output,
+                                              FrameRange range) {
   const int channels = output.ch_layout.nb_channels;
   auto encoder = open_encoder(output.sample_rate, channels);
   if (!encoder) return std::unexpected{encoder.error()};

@@ -125,22 +125,14 @@ std::vector<base::ByteView> h264_nals(base::ByteView data, unsigned length_bytes
 
 std::string codec_string(const AVCodecParameters& parameters, double frame_rate) {
   switch (parameters.codec_id) {  // a third party's enum of hundreds
-    case AV_CODEC_ID_H264:
-      return avc(extradata(parameters));
-    case AV_CODEC_ID_AAC:
-      return aac(extradata(parameters));
-    case AV_CODEC_ID_MP3:
-      return "mp4a.6b";
-    case AV_CODEC_ID_OPUS:
-      return "opus";
-    case AV_CODEC_ID_FLAC:
-      return "flac";
-    case AV_CODEC_ID_AV1:
-      return av1(extradata(parameters));
-    case AV_CODEC_ID_VP9:
-      return vp9(parameters, frame_rate);
-    default:
-      return {};
+    case AV_CODEC_ID_H264: return avc(extradata(parameters));
+    case AV_CODEC_ID_AAC: return aac(extradata(parameters));
+    case AV_CODEC_ID_MP3: return "mp4a.6b";
+    case AV_CODEC_ID_OPUS: return "opus";
+    case AV_CODEC_ID_FLAC: return "flac";
+    case AV_CODEC_ID_AV1: return av1(extradata(parameters));
+    case AV_CODEC_ID_VP9: return vp9(parameters, frame_rate);
+    default: return {};
   }
 }
 

@@ -120,10 +120,8 @@ std::expected<void, std::string> confine(Confinement confinement) {
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   switch (confinement) {
-    case Confinement::closed:
-      return confine_closed();
-    case Confinement::network:
-      return confine_network();
+    case Confinement::closed: return confine_closed();
+    case Confinement::network: return confine_network();
   }
   return {};
 }

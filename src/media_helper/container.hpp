@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "media_helper/ffmpeg.hpp"
 #include "media_helper/block_cache.hpp"
 #include "media_helper/demand_error.hpp"
+#include "media_helper/ffmpeg.hpp"
 
 namespace runnel::media_helper {
 

@@ -43,7 +43,9 @@ struct FilmIndex {
   // What Key::id of a key frame in this packet is.
   [[nodiscard]] std::optional<std::int64_t> id(const AVPacket& packet, AVRational time_base) const;
   // True for a key frame that cut `number`, or a later one, begins with.
-  [[nodiscard]] bool is_at_or_after(std::optional<std::int64_t> id, std::size_t number) const { return id && *id >= cuts[number].id - id_slack; }
+  [[nodiscard]] bool is_at_or_after(std::optional<std::int64_t> id, std::size_t number) const {
+    return id && *id >= cuts[number].id - id_slack;
+  }
   // End of segment `number` in film time: the next cut's, or a time beyond all media for the last.
   [[nodiscard]] std::int64_t end_us(std::size_t number) const;
 };

@@ -67,7 +67,8 @@ class VideoCollector {
   bool add(AVPacket& packet) {
     bytes_ += static_cast<std::size_t>(packet.size);
     latest_ = std::max(latest_, stamp(packet));
-    frame_ = packet.duration > 0 ? packet.duration : frame_ticks(reader_.stream(stream_), packet, time_base().den) / std::max(time_base().num, 1);
+    frame_ = packet.duration > 0 ? packet.duration
+                                 : frame_ticks(reader_.stream(stream_), packet, time_base().den) / std::max(time_base().num, 1);
     found_.own.push_back(copy_of(packet));
     return bytes_ <= kMaxSegmentBytes && found_.own.size() <= kMaxSegmentSamples;
   }
@@ -214,7 +215,8 @@ std::expected<CutSegment, DemandError> cut_audio(FilmReader& reader, int stream,
     if (silent != nullptr) fill_hole(cut.samples, *silent, end, pts, size, timescale);
     cut.samples.list.push_back({.pts = pts, .size = static_cast<std::uint32_t>(size), .key = true});
     end = pts + frame;
-    if (cut.samples.bytes.size() > kMaxSegmentBytes || cut.samples.list.size() > kMaxSegmentSamples) return std::unexpected{DemandError::too_large};
+    if (cut.samples.bytes.size() > kMaxSegmentBytes || cut.samples.list.size() > kMaxSegmentSamples)
+      return std::unexpected{DemandError::too_large};
   }
   if (silent != nullptr) {
     const std::int64_t wanted = av_rescale(std::min(to, reader.film().duration_us), timescale, 1'000'000);

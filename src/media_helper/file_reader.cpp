@@ -12,7 +12,7 @@ namespace runnel::media_helper {
 std::expected<std::unique_ptr<FileReader>, std::string> FileReader::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);   // O_NONBLOCK: a FIFO must not block here
   if (fd < 0) return std::unexpected{"cannot open " + path + ": " + std::strerror(errno)};
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
     return std::unexpected{path + " is not a regular file"};

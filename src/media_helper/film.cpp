@@ -24,9 +24,7 @@ std::int32_t timescale_of(const StreamFacts& stream) {
   return base.num == 1 && base.den >= kLeastTimescale && base.den <= kLargestTimescale ? base.den : kVideoTimescale;
 }
 
-std::span<const std::uint8_t> octets(base::ByteView bytes) {
-  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
+std::span<const std::uint8_t> octets(base::ByteView bytes) { return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}; }
 
 }  // namespace
 
@@ -155,7 +153,8 @@ std::unique_ptr<Film::Track> Film::make_track(const SourceTrack& source, media::
     if (info.kind == media::TrackKind::video) return std::make_unique<CopyVideo>(source.stream, std::move(*header));
     return std::make_unique<CopyAudio>(source.stream, std::move(*header), make_silent_frame(*parameters));
   }
-  return info.kind == media::TrackKind::video ? convert<VideoTranscoder>(source.stream, info) : convert<AudioTranscoder>(source.stream, info);
+  return info.kind == media::TrackKind::video ? convert<VideoTranscoder>(source.stream, info)
+                                              : convert<AudioTranscoder>(source.stream, info);
 }
 
 template <class Transcoder>

@@ -66,7 +66,8 @@ std::expected<void, DemandError> FilmReader::prepare_search() {
     if (!*more) break;
     const auto time = time_us(*packet);
     const AVRational base = streams_[static_cast<std::size_t>(packet->stream_index)].time_base;
-    if (time) film_.duration_us = std::clamp(*time + av_rescale_q(packet->duration, base, kMicroseconds), film_.duration_us, kMaxScannedTimeUs);
+    if (time)
+      film_.duration_us = std::clamp(*time + av_rescale_q(packet->duration, base, kMicroseconds), film_.duration_us, kMaxScannedTimeUs);
   }
   film_.cuts = plan_equal_cuts(film_.duration_us, kSearchSegmentUs);
   return {};
@@ -112,7 +113,8 @@ void FilmReader::keep_only(int stream) {
 }
 
 std::expected<void, DemandError> FilmReader::go_to_time(int stream, std::int64_t time_us) {
-  return container_->seek(stream, to_stream(std::max<std::int64_t>(time_us, 0) + film_.origin_us, streams_[static_cast<std::size_t>(stream)].time_base));
+  return container_->seek(
+      stream, to_stream(std::max<std::int64_t>(time_us, 0) + film_.origin_us, streams_[static_cast<std::size_t>(stream)].time_base));
 }
 
 // Pictures of a program stream begin anywhere in its packets: only a parser that saw the one before cuts them right.
@@ -171,7 +173,8 @@ std::expected<std::optional<std::uint64_t>, DemandError> FilmReader::search(std:
     // The first guess takes the film's rate as constant; what follows halves.
     std::uint64_t guess = low + (high - low) / 2;
     if (step == 0 && film_.duration_us > 0) {
-      guess = low + static_cast<std::uint64_t>(static_cast<double>(high - low) * static_cast<double>(time_us) / static_cast<double>(film_.duration_us));
+      guess = low + static_cast<std::uint64_t>(static_cast<double>(high - low) * static_cast<double>(time_us) /
+                                               static_cast<double>(film_.duration_us));
     }
     const auto sync = find_sync(cache_, *film_.splice, guess);
     if (!sync) return std::unexpected{sync.error()};

@@ -11,7 +11,8 @@ namespace {
 
 // tfhd and trun flags, ISO/IEC 14496-12 8.8.7 and 8.8.8.
 constexpr std::uint32_t kDefaultBaseIsMoof = 0x020000;
-constexpr std::uint32_t kTrunFields = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800;   // data offset, duration, size, flags, composition
+constexpr std::uint32_t kTrunFields =
+    0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800;   // data offset, duration, size, flags, composition
 constexpr std::uint32_t kSyncSample = 0x02000000;       // depends on no other
 constexpr std::uint32_t kNonSyncSample = 0x01010000;    // depends on others, not a sync sample
 constexpr std::uint32_t kVersion1 = 0x01000000;

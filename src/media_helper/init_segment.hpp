@@ -4,9 +4,9 @@
 #include <expected>
 #include <span>
 
-#include "media_helper/ffmpeg.hpp"
-#include "media_helper/demand_error.hpp"
 #include "base/bytes.hpp"
+#include "media_helper/demand_error.hpp"
+#include "media_helper/ffmpeg.hpp"
 
 namespace runnel::media_helper {
 

@@ -168,19 +168,14 @@ std::expected<std::unique_ptr<TrackPath>, std::string> pass_audio(const PathOpti
 
 bool plays_as_it_is(const AVCodecParameters& p) {
   switch (p.codec_id) {  // a third party's enum of hundreds
-    case AV_CODEC_ID_H264:
-      return p.format == AV_PIX_FMT_YUV420P || p.format == AV_PIX_FMT_YUVJ420P || p.format == AV_PIX_FMT_NONE;
-    case AV_CODEC_ID_AV1:
-      return p.extradata_size > 0;  // TS carries AV1 without the header that MP4 needs
-    case AV_CODEC_ID_VP9:
-      return p.profile <= 0 || p.profile == 2;
+    case AV_CODEC_ID_H264: return p.format == AV_PIX_FMT_YUV420P || p.format == AV_PIX_FMT_YUVJ420P || p.format == AV_PIX_FMT_NONE;
+    case AV_CODEC_ID_AV1: return p.extradata_size > 0;  // TS carries AV1 without the header that MP4 needs
+    case AV_CODEC_ID_VP9: return p.profile <= 0 || p.profile == 2;
     case AV_CODEC_ID_AAC:
       return p.profile == FF_PROFILE_UNKNOWN || p.profile == FF_PROFILE_AAC_LOW || p.profile == FF_PROFILE_AAC_HE ||
              p.profile == FF_PROFILE_AAC_HE_V2;
-    case AV_CODEC_ID_OPUS:
-      return p.extradata_size > 0;
-    default:
-      return false;
+    case AV_CODEC_ID_OPUS: return p.extradata_size > 0;
+    default: return false;
   }
 }
 

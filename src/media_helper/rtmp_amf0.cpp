@@ -47,34 +47,22 @@ class Decoder {
     const auto marker = reader_.read<std::uint8_t>();
     if (!marker) return std::nullopt;
     switch (*marker) {
-      case kNumber:
-        return number();
-      case kBoolean:
-        return boolean();
-      case kString:
-        return text_value(reader_.read<std::uint16_t>());
+      case kNumber: return number();
+      case kBoolean: return boolean();
+      case kString: return text_value(reader_.read<std::uint16_t>());
       case kLongString:
-      case kXmlDocument:
-        return text_value(reader_.read<std::uint32_t>());
+      case kXmlDocument: return text_value(reader_.read<std::uint32_t>());
       case kNull:
       case kUndefined:
-      case kUnsupported:
-        return Amf0Value{};
-      case kReference:
-        return reader_.read<std::uint16_t>() ? std::optional{Amf0Value{}} : std::nullopt;
-      case kObject:
-        return object(depth);
+      case kUnsupported: return Amf0Value{};
+      case kReference: return reader_.read<std::uint16_t>() ? std::optional{Amf0Value{}} : std::nullopt;
+      case kObject: return object(depth);
       // The count of an ECMA array is a hint that encoders get wrong (2.10): its end marker decides.
-      case kEcmaArray:
-        return reader_.read<std::uint32_t>() ? object(depth) : std::nullopt;
-      case kTypedObject:
-        return text(reader_.read<std::uint16_t>()) ? object(depth) : std::nullopt;
-      case kStrictArray:
-        return array(depth);
-      case kDate:
-        return date();
-      default:
-        return std::nullopt;
+      case kEcmaArray: return reader_.read<std::uint32_t>() ? object(depth) : std::nullopt;
+      case kTypedObject: return text(reader_.read<std::uint16_t>()) ? object(depth) : std::nullopt;
+      case kStrictArray: return array(depth);
+      case kDate: return date();
+      default: return std::nullopt;
     }
   }
 

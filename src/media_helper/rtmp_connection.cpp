@@ -71,13 +71,9 @@ void RtmpConnection::on_read(std::size_t size) {
 
 void RtmpConnection::forward_flv() {
   switch (queue_->push(session_.take_flv())) {
-    case ByteQueue::PushResult::ok:
-      break;
-    case ByteQueue::PushResult::full:
-      paused_ = true;
-      break;
-    case ByteQueue::PushResult::closed:
-      break;  // the reader gave up; its call is on the way
+    case ByteQueue::PushResult::ok: break;
+    case ByteQueue::PushResult::full: paused_ = true; break;
+    case ByteQueue::PushResult::closed: break;  // the reader gave up; its call is on the way
   }
 }
 
@@ -158,13 +154,10 @@ bool RtmpConnection::is_silent_for(std::chrono::milliseconds duration) const {
 SteadyTime RtmpConnection::deadline() const {
   if (ended_at_) return *ended_at_ + kLinger;
   switch (session_.state()) {
-    case RtmpSession::State::handshake:
-      return accepted_at_ + timeouts_.handshake;
-    case RtmpSession::State::commands:
-      return accepted_at_ + timeouts_.publish;
+    case RtmpSession::State::handshake: return accepted_at_ + timeouts_.handshake;
+    case RtmpSession::State::commands: return accepted_at_ + timeouts_.publish;
     case RtmpSession::State::publishing:
-    case RtmpSession::State::ended:
-      break;
+    case RtmpSession::State::ended: break;
   }
   return (paused_ ? steady_clock::now() : last_input_at_) + timeouts_.silence;
 }

@@ -19,9 +19,9 @@ namespace runnel::media_helper {
 struct RtmpTimeouts {
   std::chrono::milliseconds handshake{5'000};  // from the connection to C2
   std::chrono::milliseconds publish{10'000};   // from the connection to an accepted publish
-  std::chrono::milliseconds takeover{5'000};   // a live publisher silent for longer gives way to another one with the key: OBS reconnects
-                                               // before TCP notices that its old connection is dead
-  std::chrono::milliseconds silence{30'000};   // a live publisher silent for longer is gone
+  std::chrono::milliseconds takeover{5'000};  // a live publisher silent for longer gives way to another one with the key: OBS reconnects
+                                              // before TCP notices that its old connection is dead
+  std::chrono::milliseconds silence{30'000};  // a live publisher silent for longer is gone
 };
 
 // Everything on the server's thread.

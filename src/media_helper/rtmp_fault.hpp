@@ -23,30 +23,19 @@ enum class RtmpFault : std::uint8_t {
 // What a user can act on; the address is put before it.
 [[nodiscard]] constexpr std::string_view message(RtmpFault fault) {
   switch (fault) {
-    case RtmpFault::bad_handshake:
-      return "sent something that is not RTMP";
-    case RtmpFault::bad_chunk:
-      return "sent a malformed RTMP chunk";
-    case RtmpFault::too_many_streams:
-      return "used too many RTMP chunk streams";
-    case RtmpFault::message_too_large:
-      return "sent an RTMP message beyond the size limit";
-    case RtmpFault::bad_amf:
-      return "sent a malformed RTMP command";
-    case RtmpFault::bad_command_order:
-      return "sent RTMP commands out of order";
-    case RtmpFault::wrong_application:
-      return "named the wrong application: check the server URL in the encoder's settings";
-    case RtmpFault::wrong_key:
-      return "used the wrong stream key";
-    case RtmpFault::busy:
-      return "has the right key, but another publisher is live: stop that one first";
-    case RtmpFault::not_a_publisher:
-      return "asked to play; this address only takes a publisher";
+    case RtmpFault::bad_handshake: return "sent something that is not RTMP";
+    case RtmpFault::bad_chunk: return "sent a malformed RTMP chunk";
+    case RtmpFault::too_many_streams: return "used too many RTMP chunk streams";
+    case RtmpFault::message_too_large: return "sent an RTMP message beyond the size limit";
+    case RtmpFault::bad_amf: return "sent a malformed RTMP command";
+    case RtmpFault::bad_command_order: return "sent RTMP commands out of order";
+    case RtmpFault::wrong_application: return "named the wrong application: check the server URL in the encoder's settings";
+    case RtmpFault::wrong_key: return "used the wrong stream key";
+    case RtmpFault::busy: return "has the right key, but another publisher is live: stop that one first";
+    case RtmpFault::not_a_publisher: return "asked to play; this address only takes a publisher";
     case RtmpFault::unsupported_codec:
       return "sends HEVC, AV1 or another codec of Enhanced RTMP, which is not supported: choose H.264 and AAC, or publish by SRT";
-    case RtmpFault::unsupported_message:
-      return "uses a part of RTMP that is not supported (aggregate messages or shared objects)";
+    case RtmpFault::unsupported_message: return "uses a part of RTMP that is not supported (aggregate messages or shared objects)";
   }
   return "ended";
 }

@@ -91,29 +91,21 @@ RtmpSession::Result RtmpSession::handle(const RtmpMessage& message) {
     case kRtmpWindowAckSize:
       if (message.body.size() >= 4) ack_window_bytes_ = base::load_big_endian<std::uint32_t>(message.body.data());
       return {};
-    case kRtmpUserControl:
-      handle_user_control(message);
-      return {};
+    case kRtmpUserControl: handle_user_control(message); return {};
     case kRtmpAcknowledgement:
-    case kRtmpSetPeerBandwidth:
-      return {};
+    case kRtmpSetPeerBandwidth: return {};
     case kRtmpCommandAmf0:
-    case kRtmpCommandAmf3:
-      return handle_command(message);
+    case kRtmpCommandAmf3: return handle_command(message);
     case kRtmpAudio:
-    case kRtmpVideo:
-      return on_media(message);
-    case kRtmpDataAmf0:
-      return on_data(message.body);
+    case kRtmpVideo: return on_media(message);
+    case kRtmpDataAmf0: return on_data(message.body);
     case kRtmpDataAmf3:
       if (message.body.empty()) return std::unexpected(RtmpFault::bad_amf);
       return on_data(base::ByteView{message.body}.subspan(1));
     case kRtmpAggregate:
     case kRtmpSharedObjectAmf0:
-    case kRtmpSharedObjectAmf3:
-      return std::unexpected(RtmpFault::unsupported_message);
-    default:
-      return {};  // types that nobody has defined
+    case kRtmpSharedObjectAmf3: return std::unexpected(RtmpFault::unsupported_message);
+    default: return {};  // types that nobody has defined
   }
 }
 

@@ -28,7 +28,10 @@ std::expected<std::vector<std::uint64_t>, DemandError> fragment_positions(BlockC
 class Scanner {
  public:
   Scanner(BlockCache& cache, Container& container, FilmIndex film, std::vector<std::uint64_t> fragments)
-      : cache_(cache), container_(container), film_(std::move(film)), fragments_(std::move(fragments)),
+      : cache_(cache),
+        container_(container),
+        film_(std::move(film)),
+        fragments_(std::move(fragments)),
         last_position_(container.format().nb_streams, 0) {
     film_.seek_by = SeekBy::position;
     index_.origin_us = film_.origin_us;

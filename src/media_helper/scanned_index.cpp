@@ -26,9 +26,7 @@ constexpr std::array<std::uint32_t, 256> kCrcTable = make_crc_table();
 constexpr std::uint64_t zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
 }
-constexpr std::int64_t unzigzag(std::uint64_t value) {
-  return static_cast<std::int64_t>((value >> 1) ^ (0 - (value & 1)));
-}
+constexpr std::int64_t unzigzag(std::uint64_t value) { return static_cast<std::int64_t>((value >> 1) ^ (0 - (value & 1))); }
 
 void write_varint(base::Writer& writer, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) writer.write(static_cast<std::uint8_t>(value | 0x80));
@@ -56,10 +54,12 @@ std::expected<void, ScannedIndexError> read_keys(base::Reader& reader, std::uint
     if (!step) return std::unexpected{step.error()};
     const auto jump = read_varint(reader);
     if (!jump) return std::unexpected{jump.error()};
-    if (*step > static_cast<std::uint64_t>(kMaxScannedTimeUs) || (i > 0 && *step == 0)) return std::unexpected{ScannedIndexError::out_of_bounds};
+    if (*step > static_cast<std::uint64_t>(kMaxScannedTimeUs) || (i > 0 && *step == 0))
+      return std::unexpected{ScannedIndexError::out_of_bounds};
     time += *step;
     position += static_cast<std::uint64_t>(unzigzag(*jump));
-    if (time > static_cast<std::uint64_t>(kMaxScannedTimeUs) || position >> 63 != 0) return std::unexpected{ScannedIndexError::out_of_bounds};
+    if (time > static_cast<std::uint64_t>(kMaxScannedTimeUs) || position >> 63 != 0)
+      return std::unexpected{ScannedIndexError::out_of_bounds};
     index.keys.push_back({static_cast<std::int64_t>(time), position});
   }
   return {};
@@ -124,7 +124,8 @@ std::expected<ScannedIndex, ScannedIndexError> decode_scanned_index(base::ByteVi
   }
   ScannedIndex index{.origin_us = unzigzag(numbers[0]), .duration_us = static_cast<std::int64_t>(numbers[1]), .header_bytes = numbers[2]};
   const bool bounded = index.origin_us >= -kMaxScannedTimeUs && index.origin_us <= kMaxScannedTimeUs &&
-                       numbers[1] <= static_cast<std::uint64_t>(kMaxScannedTimeUs) && numbers[2] >> 63 == 0 && numbers[3] <= kMaxScannedKeys;
+                       numbers[1] <= static_cast<std::uint64_t>(kMaxScannedTimeUs) && numbers[2] >> 63 == 0 &&
+                       numbers[3] <= kMaxScannedKeys;
   if (!bounded) return std::unexpected{ScannedIndexError::out_of_bounds};
   if (const auto read = read_keys(reader, numbers[3], index); !read) return std::unexpected{read.error()};
   if (!reader.empty()) return std::unexpected{ScannedIndexError::left_over};

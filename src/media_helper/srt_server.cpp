@@ -25,8 +25,8 @@ namespace {
 using boost::asio::ip::udp;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kPoll{50};        // how soon a stop and new room in the queue are seen; data wakes the thread at once
-constexpr int kBacklog = 4;                           // callers between libsrt's handshake and our accept
+constexpr std::chrono::milliseconds kPoll{50};  // how soon a stop and new room in the queue are seen; data wakes the thread at once
+constexpr int kBacklog = 4;  // callers between libsrt's handshake and our accept
 constexpr std::size_t kReadAtOnceBytes = 256 * 1024;  // then the listener gets its turn
 constexpr std::size_t kMaxWaitingNotices = 32;
 constexpr std::size_t kMaxHalfOpen = 16;

@@ -142,9 +142,16 @@ std::string mime_type(Container& container, bool has_video, base::ByteView head)
   if (container.is("mov")) return head.size() >= 12 && base::as_text(head.subspan(8, 4)) == "qt  " ? "video/quicktime" : kind + "mp4";
   if (container.is("matroska")) return kind + (base::as_text(head).find("webm") != std::string_view::npos ? "webm" : "x-matroska");
   if (container.is("ogg")) return kind + "ogg";
-  constexpr std::array<std::pair<std::string_view, const char*>, 10> kTypes{{
-      {"mpegts", "video/mp2t"}, {"mpeg", "video/mpeg"}, {"avi", "video/x-msvideo"}, {"flv", "video/x-flv"}, {"asf", "video/x-ms-asf"},
-      {"mp3", "audio/mpeg"}, {"aac", "audio/aac"}, {"flac", "audio/flac"}, {"wav", "audio/wav"}, {"aiff", "audio/aiff"}}};
+  constexpr std::array<std::pair<std::string_view, const char*>, 10> kTypes{{{"mpegts", "video/mp2t"},
+                                                                             {"mpeg", "video/mpeg"},
+                                                                             {"avi", "video/x-msvideo"},
+                                                                             {"flv", "video/x-flv"},
+                                                                             {"asf", "video/x-ms-asf"},
+                                                                             {"mp3", "audio/mpeg"},
+                                                                             {"aac", "audio/aac"},
+                                                                             {"flac", "audio/flac"},
+                                                                             {"wav", "audio/wav"},
+                                                                             {"aiff", "audio/aiff"}}};
   for (const auto& [name, type] : kTypes) {
     if (container.is(name)) return type;
   }

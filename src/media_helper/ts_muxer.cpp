@@ -77,10 +77,8 @@ bool ts_carries(AVCodecID codec) {
     case AV_CODEC_ID_AAC:
     case AV_CODEC_ID_OPUS:
     case AV_CODEC_ID_MP3:
-    case AV_CODEC_ID_AC3:
-      return true;
-    default:
-      return false;
+    case AV_CODEC_ID_AC3: return true;
+    default: return false;
   }
 }
 

@@ -32,7 +32,8 @@ struct Size {
 };
 // Shrunk to fit, both even, the shape kept.
 Size fit(int width, int height) {
-  const double scale = std::min({1.0, static_cast<double>(VideoTranscoder::kMaxWidth) / width, static_cast<double>(VideoTranscoder::kMaxHeight) / height});
+  const double scale =
+      std::min({1.0, static_cast<double>(VideoTranscoder::kMaxWidth) / width, static_cast<double>(VideoTranscoder::kMaxHeight) / height});
   const auto even = [&](int n) { return std::max(static_cast<int>(n * scale / 2 + 0.5) * 2, 2); };
   return {even(width), even(height)};
 }
@@ -91,9 +92,9 @@ class PictureFilter {
     height_ = frame.height;
     format_ = frame.format;
     const AVRational shape = frame.sample_aspect_ratio.num > 0 ? frame.sample_aspect_ratio : AVRational{1, 1};
-    const std::string input = "video_size=" + std::to_string(width_) + "x" + std::to_string(height_) + ":pix_fmt=" + std::to_string(format_) +
-                              ":time_base=1/" + std::to_string(VideoTranscoder::kTimescale) + ":pixel_aspect=" + std::to_string(shape.num) + "/" +
-                              std::to_string(shape.den);
+    const std::string input = "video_size=" + std::to_string(width_) + "x" + std::to_string(height_) +
+                              ":pix_fmt=" + std::to_string(format_) + ":time_base=1/" + std::to_string(VideoTranscoder::kTimescale) +
+                              ":pixel_aspect=" + std::to_string(shape.num) + "/" + std::to_string(shape.den);
     const std::string scale = std::to_string(to.width) + ":" + std::to_string(to.height) + ":flags=bilinear";
     AVFilterContext* last = nullptr;
     source_ = add("buffer", input, last);
@@ -241,7 +242,8 @@ class Conversion {
 std::expected<std::unique_ptr<VideoTranscoder>, DemandError> VideoTranscoder::create(const StreamFacts& stream) {
   std::unique_ptr<VideoTranscoder> transcoder{new VideoTranscoder};
   const AVRational rate = stream.frame_rate;
-  if (rate.num > 0 && rate.den > 0 && av_cmp_q(rate, kSlowestRate) >= 0 && av_cmp_q(rate, kFastestRate) <= 0) transcoder->frame_rate_ = rate;
+  if (rate.num > 0 && rate.den > 0 && av_cmp_q(rate, kSlowestRate) >= 0 && av_cmp_q(rate, kFastestRate) <= 0)
+    transcoder->frame_rate_ = rate;
   transcoder->source_ = copy_parameters(*stream.parameters);
   const auto encoder = open_encoder(*stream.parameters, transcoder->frame_rate_);
   if (!encoder) return std::unexpected{encoder.error()};

@@ -172,7 +172,8 @@ void EngineLoop::arm_timer() {
     timer_.cancel();
     return;
   }
-  timer_.expires_at(std::chrono::steady_clock::time_point{std::chrono::duration_cast<std::chrono::steady_clock::duration>(next.time_since_epoch())});
+  timer_.expires_at(
+      std::chrono::steady_clock::time_point{std::chrono::duration_cast<std::chrono::steady_clock::duration>(next.time_since_epoch())});
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     timer_at_ = base::Time::max();

@@ -29,10 +29,10 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 namespace ssl = boost::asio::ssl;
+using asio::ip::tcp;
 using boost::system::error_code;
 using discovery::TrackerScheme;
 using discovery::TrackerUrl;
-using asio::ip::tcp;
 
 using PlainStream = beast::tcp_stream;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;

@@ -42,7 +42,15 @@ struct HttpResponse {
 };
 
 enum class HttpErrorKind : std::uint8_t {
-  bad_url, unresolved, unreachable, timeout, tls, too_large, too_many_redirects, forbidden, broken
+  bad_url,
+  unresolved,
+  unreachable,
+  timeout,
+  tls,
+  too_large,
+  too_many_redirects,
+  forbidden,
+  broken
 };
 struct HttpError {
   HttpErrorKind kind = HttpErrorKind::broken;

@@ -69,8 +69,14 @@ std::string message(TrackerClientError error) {
 
 struct TrackerClient::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::io_context& context, Config configuration)
-      : io(context), config(std::move(configuration)), rng(config.rng_seed), secrets(config.secret), resolver(std::in_place, context),
-        http(std::in_place, context, HttpClient::Config{.ca_file = config.ca_file}), socket(context), timer(context),
+      : io(context),
+        config(std::move(configuration)),
+        rng(config.rng_seed),
+        secrets(config.secret),
+        resolver(std::in_place, context),
+        http(std::in_place, context, HttpClient::Config{.ca_file = config.ca_file}),
+        socket(context),
+        timer(context),
         own(config.own_addresses.begin(), config.own_addresses.end()) {}
 
   using EntryPtr = std::shared_ptr<Entry>;
@@ -94,8 +100,8 @@ struct TrackerClient::Impl : std::enable_shared_from_this<Impl> {
                          .num_want = config.num_want},
                         rng.fork(), seed, steady_now());
     const std::uint64_t id = ++ids;
-    const auto entry = std::make_shared<Entry>(Entry{.id = id, .url = url, .info_hash = info_hash, .callbacks = std::move(callbacks),
-                                                     .announcer = std::move(announcer)});
+    const auto entry = std::make_shared<Entry>(
+        Entry{.id = id, .url = url, .info_hash = info_hash, .callbacks = std::move(callbacks), .announcer = std::move(announcer)});
     if (other_family != nullptr) {
       entry->family = other_family->family == Family::v4 ? Family::v6 : Family::v4;
       entry->second_family = true;
@@ -256,7 +262,8 @@ struct TrackerClient::Impl : std::enable_shared_from_this<Impl> {
     entry->address = entry->addresses.empty() ? 0 : entry->address % entry->addresses.size();
     entry->looked_up = steady_now();
     const bool both = entry->addresses.size() < all.size();
-    if (first && both && !entry->leaving && entries.size() < kMaxAnnouncers) add_entry(entry->url, entry->info_hash, entry->callbacks, entry.get());
+    if (first && both && !entry->leaving && entries.size() < kMaxAnnouncers)
+      add_entry(entry->url, entry->info_hash, entry->callbacks, entry.get());
   }
 
   bool open_socket() {

@@ -17,7 +17,9 @@ LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::unique
 
 swarm::SwarmParts LiveHost::parts() { return {&nodes_, hasher_.get(), verifier_.get(), signer_}; }
 
-void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) { loop_.input(swarm::Publish{handle_, first, record, now}); }
+void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) {
+  loop_.input(swarm::Publish{handle_, first, record, now});
+}
 
 bool LiveHost::load(tree::ChunkRange range, base::Bytes&, std::vector<base::ByteView>& chunks, base::Time) {
   for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {

@@ -20,7 +20,9 @@ LiveSource::LiveSource(net::EngineLoop& loop, LiveHost& host, LiveStream& stream
 
 void LiveSource::publish(base::Bytes record, tree::ChunkIndex first) {
   indexer_.advance(first, record.size());
-  loop_.post([&host = host_, first, now = net::wall_now(), record = std::make_shared<const base::Bytes>(std::move(record))] { host.publish(first, *record, now); });
+  loop_.post([&host = host_, first, now = net::wall_now(), record = std::make_shared<const base::Bytes>(std::move(record))] {
+    host.publish(first, *record, now);
+  });
 }
 
 void LiveSource::on_init(media::InitSegment init) {

@@ -46,7 +46,8 @@ std::expected<void, std::string> LiveRecording::write(const base::Bytes& bytes) 
 
 // ---- the stream -----------------------------------------------------------------------------------------------------
 
-LiveStream::LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link) : StreamBase(handle, std::move(role), std::move(link)) {}
+LiveStream::LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link)
+    : StreamBase(handle, std::move(role), std::move(link)) {}
 
 void LiveStream::record_to(std::filesystem::path file, std::function<void(std::string)> on_error) {
   recording_.emplace(std::move(file));
@@ -65,8 +66,10 @@ void LiveStream::on_munro(tree::ChunkRange munro, base::ByteView bytes) {
   next_ = tree::ChunkIndex{munro.first.value() + kWidth};
   auto result = reader_.feed(bytes, true);
   if (!result) return;
-  if (*result) on_record(std::move(**result));
-  else base::log_debug("live", std::string{"a record was skipped: "} + std::string{media::message(result->error())});
+  if (*result)
+    on_record(std::move(**result));
+  else
+    base::log_debug("live", std::string{"a record was skipped: "} + std::string{media::message(result->error())});
 }
 
 void LiveStream::on_record(media::Record record) {
@@ -110,7 +113,8 @@ std::string LiveStream::state_word() const {
 
 void LiveStream::fill(player::StreamStatus& status) const {
   status.buffer_s = static_cast<double>(timeline_.buffered().count()) / 1e6;
-  if (const auto newest = timeline_.newest_captured()) status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
+  if (const auto newest = timeline_.newest_captured())
+    status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
 }
 
 }  // namespace runnel::node

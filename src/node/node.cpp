@@ -77,7 +77,8 @@ void NodeImpl::store(const swarm::StoreChunks& store, base::Time now) {
 
 void NodeImpl::on_event(const swarm::Event& event, base::Time now) {
   const SwarmHandle handle = std::visit([](const auto& e) { return e.swarm; }, event);
-  if (const auto* ban = std::get_if<swarm::PeerBanned>(&event)) base::log_warn("swarm", "a peer sent false data and is banned: " + ban->peer.to_string());
+  if (const auto* ban = std::get_if<swarm::PeerBanned>(&event))
+    base::log_warn("swarm", "a peer sent false data and is banned: " + ban->peer.to_string());
   if (const auto it = hosts_.find(handle); it != hosts_.end()) it->second->on_event(event, now);
 }
 
@@ -140,7 +141,8 @@ void NodeImpl::look_after(Entry& entry) {
     events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
                                            (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));
   }
-  const bool alone = entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !(entry.film && entry.film->complete());
+  const bool alone =
+      entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !(entry.film && entry.film->complete());
   if (alone && net::steady_now() - entry.added > kNobodyAnswers) {
     entry.stream->set_problem(entry.stream->swarm_state().known_peers == 0
                                   ? "nobody is known who has this: is the caster running, and does the link name a tracker or an address?"

@@ -41,7 +41,12 @@ struct Entry {
 class NodeImpl final : public Node, public player::Streams, public net::EngineClient {
  public:
   NodeImpl(boost::asio::io_context& service, NodeConfig config, NodeEvents events)
-      : service_(service), config_(std::move(config)), events_(std::move(events)), secrets_(crypto::os_random_seed()), resolver_(service), timer_(service) {}
+      : service_(service),
+        config_(std::move(config)),
+        events_(std::move(events)),
+        secrets_(crypto::os_random_seed()),
+        resolver_(service),
+        timer_(service) {}
 
   std::expected<void, std::string> open();
 

@@ -36,12 +36,8 @@ Entry& NodeImpl::add_film(Film film) {
 
   swarm::AddSwarm add{handle, film.metadata, {}, film.store->verified(), true};
   StaticHost::Events events;
-  events.on_size = [this, handle](std::uint64_t bytes) {
-    on_engine_event(handle, [bytes](Entry& e) { e.film->set_size(bytes); });
-  };
-  events.on_complete = [this, handle] {
-    on_engine_event(handle, [this](Entry& e) { film_complete(e); });
-  };
+  events.on_size = [this, handle](std::uint64_t bytes) { on_engine_event(handle, [bytes](Entry& e) { e.film->set_size(bytes); }); };
+  events.on_complete = [this, handle] { on_engine_event(handle, [this](Entry& e) { film_complete(e); }); };
   events.on_failure = [this, handle](std::string text) {
     on_engine_event(handle, [this, text](Entry& e) {
       e.stream->set_problem(text);
@@ -69,7 +65,8 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   entry.stream = std::move(stream);
 
   auto on_munro = [this, handle](tree::ChunkRange munro, base::Bytes bytes) {
-    on_engine_event(handle, [munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) { e.live->on_munro(munro, *bytes); });
+    on_engine_event(handle,
+                    [munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) { e.live->on_munro(munro, *bytes); });
   };
   auto host = std::make_unique<LiveHost>(*loop_, handle, std::move(*crypto::make_verifier(wire_id)), signer, std::move(on_munro));
   swarm::AddSwarm add;
@@ -103,7 +100,8 @@ void NodeImpl::announce(Entry& entry, base::ByteView wire_id) {
     callbacks.on_state = [this, handle](const discovery::TrackerState& state) {
       Entry* e = entry_of(handle);
       if (e == nullptr) return;
-      if (state.condition == discovery::TrackerCondition::failing && e->tracker_lines[state.url] != state.text) base::log_info("tracker", state.text);
+      if (state.condition == discovery::TrackerCondition::failing && e->tracker_lines[state.url] != state.text)
+        base::log_info("tracker", state.text);
       e->tracker_lines[state.url] = state.text;
       std::vector<std::string> lines;
       for (const auto& [url_of, text] : e->tracker_lines) lines.push_back(url_of + ": " + text);
@@ -134,7 +132,8 @@ swarm::Link NodeImpl::complete_link(swarm::Link link) const {
   for (const std::string& url : config_.trackers) link.trackers.push_back(url);
   if (tracker_) {
     for (const base::Endpoint& at : net::reachable_endpoints(*tracker_->http_endpoint())) {
-      if (link.trackers.size() < swarm::kMaxLinkTrackers) link.trackers.push_back(tracker::announce_url(tracker::TrackerProtocol::http, at));
+      if (link.trackers.size() < swarm::kMaxLinkTrackers)
+        link.trackers.push_back(tracker::announce_url(tracker::TrackerProtocol::http, at));
     }
   }
   return link;
@@ -169,8 +168,9 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast)
   entry.film->set_first_bytes_here();
   // What is inside, and whether players need a seek index of their own for it; the link waits for the answer.
   const SwarmHandle handle = entry.stream->handle();
-  entry.scan = media::start_scan(service_, {config_.helper}, std::filesystem::absolute(cast.file).string(),
-                                 [this, handle](std::expected<media::ScanResult, std::string> result) { scanned(handle, std::move(result)); });
+  entry.scan =
+      media::start_scan(service_, {config_.helper}, std::filesystem::absolute(cast.file).string(),
+                        [this, handle](std::expected<media::ScanResult, std::string> result) { scanned(handle, std::move(result)); });
   return entry.film;
 }
 
@@ -320,9 +320,10 @@ std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) 
     // The first bytes go ahead of all others: they make it playable.
     const SwarmHandle handle = entry->stream->handle();
     if (link.size) {
-      stream.read(0, std::min<std::uint64_t>(*link.size, kPlayableBytes), [this, handle](const std::expected<base::Bytes, std::string>& bytes) {
-        if (Entry* e = entry_of(handle); e != nullptr && bytes) e->film->set_first_bytes_here();
-      });
+      stream.read(0, std::min<std::uint64_t>(*link.size, kPlayableBytes),
+                  [this, handle](const std::expected<base::Bytes, std::string>& bytes) {
+                    if (Entry* e = entry_of(handle); e != nullptr && bytes) e->film->set_first_bytes_here();
+                  });
     }
     if (link.index) {
       if (const auto fetching = fetch_index(*entry, *link.index); !fetching) return std::unexpected(fetching.error());

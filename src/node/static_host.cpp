@@ -81,17 +81,22 @@ void StaticHost::finish(std::uint64_t token) {
   readings_.erase(it);
   base::Bytes bytes(reading.length);
   const auto read = store_->read(reading.offset, bytes, net::steady_now());
-  if (!read) reading.done(std::unexpected(message(read.error())));
-  else if (*read != bytes.size()) reading.done(std::unexpected(std::string{"the file is shorter than it was"}));
-  else reading.done(std::move(bytes));
+  if (!read)
+    reading.done(std::unexpected(message(read.error())));
+  else if (*read != bytes.size())
+    reading.done(std::unexpected(std::string{"the file is shorter than it was"}));
+  else
+    reading.done(std::move(bytes));
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
 void StaticHost::on_event(const swarm::Event& event, base::Time) {
   if (const auto* size = std::get_if<swarm::SizeKnown>(&event)) {
-    if (const auto set = store_->set_size(size->bytes); !set) fail(set.error());
-    else events_.on_size(size->bytes);
+    if (const auto set = store_->set_size(size->bytes); !set)
+      fail(set.error());
+    else
+      events_.on_size(size->bytes);
   } else if (const auto* ready = std::get_if<swarm::RangeReady>(&event)) {
     finish(ready->token);
   } else if (std::holds_alternative<swarm::Completed>(event)) {

@@ -15,9 +15,9 @@ std::string StaticStream::mime() const {
   struct Known {
     std::string_view extension, mime;
   };
-  constexpr Known kKnown[] = {{".mp4", "video/mp4"},  {".m4v", "video/mp4"},        {".mkv", "video/x-matroska"}, {".webm", "video/webm"},
-                              {".ts", "video/mp2t"},  {".mov", "video/quicktime"},  {".mp3", "audio/mpeg"},       {".m4a", "audio/mp4"},
-                              {".ogg", "audio/ogg"},  {".flac", "audio/flac"},      {".avi", "video/x-msvideo"},  {".mpg", "video/mpeg"}};
+  constexpr Known kKnown[] = {{".mp4", "video/mp4"}, {".m4v", "video/mp4"},       {".mkv", "video/x-matroska"}, {".webm", "video/webm"},
+                              {".ts", "video/mp2t"}, {".mov", "video/quicktime"}, {".mp3", "audio/mpeg"},       {".m4a", "audio/mp4"},
+                              {".ogg", "audio/ogg"}, {".flac", "audio/flac"},     {".avi", "video/x-msvideo"},  {".mpg", "video/mpeg"}};
   const std::string extension = std::filesystem::path{file_name_}.extension().string();
   const auto it = std::ranges::find(kKnown, extension, &Known::extension);
   return it == std::end(kKnown) ? "application/octet-stream" : std::string{it->mime};
@@ -39,7 +39,9 @@ media::ContentReader::Token StaticStream::read(std::uint64_t offset, std::size_t
     answer(base::Bytes{});
     return token;
   }
-  parts_.loop.post([&host = parts_.host, token, offset, length, answer = std::move(answer)]() mutable { host.read(token, offset, length, std::move(answer)); });
+  parts_.loop.post([&host = parts_.host, token, offset, length, answer = std::move(answer)]() mutable {
+    host.read(token, offset, length, std::move(answer));
+  });
   return token;
 }
 
@@ -62,7 +64,8 @@ std::string StaticStream::state_word() const {
 
 void StaticStream::fill(player::StreamStatus& status) const {
   status.total_bytes = size_.value_or(0);
-  status.have_bytes = complete_ ? status.total_bytes : std::min(swarm_state().have_chunks * parsed_link().chunk_size_bytes(), status.total_bytes);
+  status.have_bytes =
+      complete_ ? status.total_bytes : std::min(swarm_state().have_chunks * parsed_link().chunk_size_bytes(), status.total_bytes);
 }
 
 }  // namespace runnel::node

@@ -44,7 +44,10 @@ struct Match : Cases... {
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(tcp::socket socket, ConnectionHost& host, std::uint64_t& idle_counter)
-      : stream_(std::move(socket)), host_(&host), idle_counter_(idle_counter), limits_(host.limits()),
+      : stream_(std::move(socket)),
+        host_(&host),
+        idle_counter_(idle_counter),
+        limits_(host.limits()),
         buffer_(limits_.header_bytes + limits_.body_bytes + kReadBytes) {
     Error error;
     local_ = to_endpoint(stream_.socket().local_endpoint(error)).address;

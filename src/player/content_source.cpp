@@ -39,9 +39,8 @@ class ContentSource final : public BodySource {
       const std::size_t length = static_cast<std::size_t>(std::min<std::uint64_t>(left_to_read_, limits_.piece_bytes));
       Read& read = reads_.emplace_back();
       const std::uint64_t number = read.number = next_number_++;
-      read.token = content_.read(next_offset_, length, [this, number](std::expected<base::Bytes, std::string> bytes) {
-        on_read(number, std::move(bytes));
-      });
+      read.token = content_.read(next_offset_, length,
+                                 [this, number](std::expected<base::Bytes, std::string> bytes) { on_read(number, std::move(bytes)); });
       next_offset_ += length;
       left_to_read_ -= length;
     }

@@ -58,8 +58,7 @@ class DemandPool::Entry : public std::enable_shared_from_this<Entry> {
 // One request to a session. Owned by whoever waits for it.
 class DemandPool::Job : public std::enable_shared_from_this<Job> {
  public:
-  Job(std::shared_ptr<Entry> entry, std::uint32_t track, std::uint32_t number)
-      : entry_(std::move(entry)), track_(track), number_(number) {
+  Job(std::shared_ptr<Entry> entry, std::uint32_t track, std::uint32_t number) : entry_(std::move(entry)), track_(track), number_(number) {
     entry_->enter(this);
   }
   ~Job() { entry_->leave(this); }

@@ -178,9 +178,8 @@ Work Router::with_index(Stream& stream, Respond respond, std::function<Response(
       const auto self = weak.lock();
       return !self || self->answered;
     };
-    asked->limit = wait_until(io_, nullptr, config_.limits.first_media, answered, [once](bool) {
-      once(try_again("the film's index is still on its way from the other peers"));
-    });
+    asked->limit = wait_until(io_, nullptr, config_.limits.first_media, answered,
+                              [once](bool) { once(try_again("the film's index is still on its way from the other peers")); });
     return asked;
   });
 }
@@ -232,8 +231,8 @@ Response Router::media_bytes(const Request& request, Stream& stream) const {
   if (const auto* part = std::get_if<ByteRange>(&range)) {
     span = *part;
     response.status = 206;
-    response.headers.emplace_back("Content-Range", "bytes " + std::to_string(span.first) + '-' + std::to_string(span.first + span.length - 1) +
-                                                       '/' + std::to_string(size));
+    response.headers.emplace_back("Content-Range", "bytes " + std::to_string(span.first) + '-' +
+                                                       std::to_string(span.first + span.length - 1) + '/' + std::to_string(size));
   }
   response.body = StreamBody{make_content_source(content, span, config_.limits), span.length};
   return response;

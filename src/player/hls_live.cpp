@@ -26,9 +26,7 @@ const Segment* last_complete(const LiveTimeline& timeline) {
   return nullptr;
 }
 
-std::size_t complete_parts(const Segment& segment) {
-  return segment.parts.size() - (segment.parts.back().complete ? 0 : 1);
-}
+std::size_t complete_parts(const Segment& segment) { return segment.parts.size() - (segment.parts.back().complete ? 0 : 1); }
 
 std::string part_name(std::uint64_t number) { return "part-" + std::to_string(number) + ".m4s"; }
 

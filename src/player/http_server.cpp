@@ -28,7 +28,8 @@ std::string listen_error(const base::Endpoint& at, const Error& error) {
   const std::string where = at.to_string();
   if (error == asio::error::address_in_use)
     return "http: " + where + " is taken by another program; choose another port with --http ADDR:PORT (port 0: any free one)";
-  if (error == asio::error::access_denied) return "http: not allowed to listen on " + where + "; choose a port of 1024 or more with --http ADDR:PORT";
+  if (error == asio::error::access_denied)
+    return "http: not allowed to listen on " + where + "; choose a port of 1024 or more with --http ADDR:PORT";
   if (error == boost::system::errc::address_not_available)
     return "http: " + at.address.to_string() + " is not an address of this machine; choose one that is with --http ADDR:PORT";
   return "http: cannot listen on " + where + ": " + error.message();

@@ -34,8 +34,7 @@ struct HttpLimits {
   std::size_t ts_recent_bytes = 16U << 20;              // kept so that a new client can begin with a whole picture
 };
 
-using TsFactory =
-    std::function<std::unique_ptr<media::TsSession>(boost::asio::io_context&, media::HelperConfig, media::TsEvents)>;
+using TsFactory = std::function<std::unique_ptr<media::TsSession>(boost::asio::io_context&, media::HelperConfig, media::TsEvents)>;
 using DemandFactory =
     std::function<std::unique_ptr<media::DemandSession>(boost::asio::io_context&, media::DemandConfig, media::ContentReader&)>;
 

@@ -29,7 +29,8 @@ class Router {
   [[nodiscard]] Response qr_code(const Request& request, Stream& stream) const;
 
   // live_routes.cpp
-  [[nodiscard]] Work handle_live(const Request& request, media::LiveTimeline& timeline, Stream& stream, std::string_view rest, Respond respond);
+  [[nodiscard]] Work handle_live(const Request& request, media::LiveTimeline& timeline, Stream& stream, std::string_view rest,
+                                 Respond respond);
   [[nodiscard]] Work live_master(media::LiveTimeline& timeline, Respond respond);
   [[nodiscard]] Work live_playlist(const Request& request, media::LiveTimeline& timeline, Respond respond);
   [[nodiscard]] Work live_part(std::string_view number, media::LiveTimeline& timeline, Respond respond);

@@ -133,7 +133,8 @@ constexpr Metric kMetrics[] = {
      [](const StreamStatus& s) { return std::optional{number(s.rejected)}; }},
     {"runnel_have_bytes", "gauge", "Verified bytes held of an on-demand stream.",
      [](const StreamStatus& s) { return std::optional{number(s.have_bytes)}; }},
-    {"runnel_total_bytes", "gauge", "Size of an on-demand stream.", [](const StreamStatus& s) { return std::optional{number(s.total_bytes)}; }},
+    {"runnel_total_bytes", "gauge", "Size of an on-demand stream.",
+     [](const StreamStatus& s) { return std::optional{number(s.total_bytes)}; }},
     {"runnel_buffer_seconds", "gauge", "Media held ahead of the player.", [](const StreamStatus& s) { return std::optional{s.buffer_s}; }},
     {"runnel_lag_seconds", "gauge", "Age of the newest playable media of a live stream.", [](const StreamStatus& s) { return s.lag_s; }},
     {"runnel_wanted_chunks", "gauge", "Chunks requested and not yet here.",
@@ -178,7 +179,8 @@ std::string metrics_text(Streams& streams) {
     out.append("# HELP ").append(metric.name).append(" ").append(metric.help).append("\n");
     out.append("# TYPE ").append(metric.name).append(" ").append(metric.type).append("\n");
     for (const auto& [labels, status] : all) {
-      if (const auto value = metric.value(status)) out.append(metric.name).append(labels).append(" ").append(number_text(*value)).append("\n");
+      if (const auto value = metric.value(status))
+        out.append(metric.name).append(labels).append(" ").append(number_text(*value)).append("\n");
     }
   }
   return out;

@@ -127,9 +127,8 @@ class Hub final : public TsHub, public std::enable_shared_from_this<Hub> {
     if (init == nullptr) return;
     session_->feed(*init);
     const auto& segments = timeline_.segments();
-    const auto start = std::find_if(segments.rbegin(), segments.rend(), [&](const media::Segment& s) {
-      return s.epoch != init->epoch || s.parts.front().independent;
-    });
+    const auto start = std::find_if(segments.rbegin(), segments.rend(),
+                                    [&](const media::Segment& s) { return s.epoch != init->epoch || s.parts.front().independent; });
     if (start == segments.rend() || start->epoch != init->epoch) return;
     for (auto segment = std::prev(start.base()); segment != segments.end(); ++segment)
       for (const media::Part& part : segment->parts)

@@ -18,7 +18,8 @@ constexpr std::string_view kRemovedPrefix = "removed-";   // what a crash kept f
 std::uint64_t bytes_in(const std::filesystem::path& folder) {
   std::uint64_t bytes = 0;
   std::error_code error;
-  for (auto at = std::filesystem::directory_iterator(folder, error); !error && at != std::filesystem::directory_iterator{}; at.increment(error)) {
+  for (auto at = std::filesystem::directory_iterator(folder, error); !error && at != std::filesystem::directory_iterator{};
+       at.increment(error)) {
     if (const auto file = File::open(at->path(), OpenMode::read)) bytes += file->allocated_bytes();
   }
   return bytes;

@@ -23,7 +23,8 @@ std::string message(const Error& error) {
     case Fault::empty_file: return path + " is empty: there is nothing to share";
     case Fault::disk_full:
       if (error.missing_bytes > 0) {
-        return "the disk has too little space: free " + megabytes(error.missing_bytes) + " more in " + folder + ", then run the same command again";
+        return "the disk has too little space: free " + megabytes(error.missing_bytes) + " more in " + folder +
+               ", then run the same command again";
       }
       return "the disk is full: free space in " + folder + ", then run the same command again";
     case Fault::file_too_large:

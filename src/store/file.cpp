@@ -93,10 +93,10 @@ std::expected<File, Error> File::open(const std::filesystem::path& path, OpenMod
     return std::unexpected(error);
   }
   File file(fd, path);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return std::unexpected(file.failure());
   if (!S_ISREG(status.st_mode)) return std::unexpected(Error{Fault::not_a_file, 0, path});
-  struct statfs system {};
+  struct statfs system{};
   file.remote_ = ::fstatfs(fd, &system) == 0 && is_remote_type(static_cast<std::uint32_t>(system.f_type));
   return file;
 }
@@ -169,13 +169,13 @@ std::expected<void, Error> File::sync() const {
 }
 
 std::expected<FileIdentity, Error> File::identity() const {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd_, &status) != 0) return std::unexpected(failure());
   return identity_of(status);
 }
 
 std::uint64_t File::allocated_bytes() const {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd_, &status) != 0) return 0;
   return static_cast<std::uint64_t>(status.st_blocks) * 512;   // st_blocks counts 512-byte units (stat(3type))
 }
@@ -190,7 +190,7 @@ std::expected<void, Error> File::lock(bool shared) {
 }
 
 bool File::still_linked() const {
-  struct stat open_file {}, named {};
+  struct stat open_file{}, named{};
   return ::fstat(fd_, &open_file) == 0 && ::stat(path_.c_str(), &named) == 0 && open_file.st_ino == named.st_ino &&
          open_file.st_dev == named.st_dev;
 }
@@ -233,7 +233,7 @@ std::expected<void, Error> sync_folder(const std::filesystem::path& folder) {
 }
 
 std::optional<std::uint64_t> free_bytes(const std::filesystem::path& path) {
-  struct statvfs status {};
+  struct statvfs status{};
   if (::statvfs(path.c_str(), &status) != 0) return std::nullopt;
   return std::uint64_t{status.f_bavail} * status.f_frsize;
 }

@@ -113,7 +113,8 @@ std::expected<IndexDb, Error> IndexDb::open(const std::filesystem::path& file) {
   if (!handle) return std::unexpected(handle.error());
   IndexDb db(std::move(*handle), file);
   // The log is moved by checkpoint() alone, after data and tree; 256 KiB of cache are plenty for the few rows that a commit touches.
-  for (const char* const sql : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-256"}) {
+  for (const char* const sql :
+       {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-256"}) {
     if (auto set = db.execute(sql); !set) return std::unexpected(set.error());
   }
   {
@@ -132,7 +133,8 @@ std::expected<void, Error> IndexDb::execute(const char* sql) {
 }
 
 std::expected<std::optional<IndexHeader>, Error> IndexDb::header() {
-  Statement row(db_.get(), "SELECT root, algorithm, chunk_size, size, boot_id, clean, synced_size, synced_inode, synced_modified_ns FROM header");
+  Statement row(db_.get(),
+                "SELECT root, algorithm, chunk_size, size, boot_id, clean, synced_size, synced_inode, synced_modified_ns FROM header");
   const int got = row.step();
   if (got == SQLITE_DONE) return std::optional<IndexHeader>{};
   if (got != SQLITE_ROW) return std::unexpected(failure(db_.get(), file_));

@@ -144,7 +144,8 @@ std::optional<ChunkIndex> LiveWindow::next(ChunkIndex index) const {
   for (std::uint64_t number = begin; number <= newest_ / kBlockChunks; ++number) {
     const Block* const block = find(number);
     if (block == nullptr) continue;
-    const std::uint64_t held = block->present & (number == index.value() / kBlockChunks ? bits_from(index.value() % kBlockChunks) : bits_from(0));
+    const std::uint64_t held =
+        block->present & (number == index.value() / kBlockChunks ? bits_from(index.value() % kBlockChunks) : bits_from(0));
     if (held != 0) return ChunkIndex{number * kBlockChunks + static_cast<std::uint64_t>(std::countr_zero(held))};
   }
   return std::nullopt;

@@ -110,8 +110,8 @@ class Opener {
       if (auto judged = judge(header, record, std::move(*claimed), std::move(*synced)); !judged) return judged;
     }
     // Another file in its place, and nothing of the swarm in it: it is somebody's, and must not be written over.
-    const bool same_file = record ? record->inode == s_.identity.inode
-                                  : header.synced_identity && header.synced_identity->inode == s_.identity.inode;
+    const bool same_file =
+        record ? record->inode == s_.identity.inode : header.synced_identity && header.synced_identity->inode == s_.identity.inode;
     if (s_.claimed.empty() && !same_file && s_.media.allocated_bytes() > 0) {
       return std::unexpected(Error{Fault::exists, 0, options_.file});
     }
@@ -167,9 +167,7 @@ class Opener {
     std::filesystem::remove_all(s_.index_folder, ignored);
   }
 
-  [[nodiscard]] HashJob job(std::uint64_t size) {
-    return {s_.media, *s_.tree, hasher_, options_.chunk_size, size, options_.progress};
-  }
+  [[nodiscard]] HashJob job(std::uint64_t size) { return {s_.media, *s_.tree, hasher_, options_.chunk_size, size, options_.progress}; }
 
   const DownloadOptions& options_;
   crypto::Hasher& hasher_;

@@ -162,8 +162,7 @@ std::expected<crypto::Digest, Error> build_tree(const HashJob& job) {
   return pending.back().hash;
 }
 
-std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const RangeSet& claimed,
-                                      const RangeSet& trusted) {
+std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const RangeSet& claimed, const RangeSet& trusted) {
   if (claimed.empty()) return Recheck{};
   job.media.will_read_in_order();
   Checker checker(job, claimed, trusted);

@@ -12,7 +12,8 @@ namespace runnel::store {
 
 // Names inside an index folder, beside "lock".
 struct IndexPaths {
-  explicit IndexPaths(const std::filesystem::path& folder) : db(folder / "index.db"), tree(folder / "tree"), identity(folder / "identity") {}
+  explicit IndexPaths(const std::filesystem::path& folder)
+      : db(folder / "index.db"), tree(folder / "tree"), identity(folder / "identity") {}
   std::filesystem::path db;
   std::filesystem::path tree;
   std::filesystem::path identity;

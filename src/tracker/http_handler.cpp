@@ -53,9 +53,7 @@ std::optional<base::IpAddress> address(std::string_view raw) {
   return text ? base::IpAddress::parse(*text) : std::nullopt;
 }
 
-HttpReply failure(std::string_view reason, unsigned status = 200) {
-  return {.status = status, .body = discovery::encode_failure(reason)};
-}
+HttpReply failure(std::string_view reason, unsigned status = 200) { return {.status = status, .body = discovery::encode_failure(reason)}; }
 
 // Takes one field in; false when it cannot be read.
 bool take_field(std::string_view name, std::string_view value, Announcement& announcement, bool& has_hash, bool& has_id) {

@@ -171,8 +171,8 @@ void HttpServer::Impl::close() {
 HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { impl_->close(); }
 
-std::expected<std::unique_ptr<HttpServer>, std::string> HttpServer::listen(asio::io_context& io, const base::Endpoint& at, HttpLimits limits,
-                                                                           Handle handle) {
+std::expected<std::unique_ptr<HttpServer>, std::string> HttpServer::listen(asio::io_context& io, const base::Endpoint& at,
+                                                                           HttpLimits limits, Handle handle) {
   auto impl = std::make_shared<Impl>(io, limits, std::move(handle));
   if (const auto opened = impl->open(at); !opened) return std::unexpected(opened.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

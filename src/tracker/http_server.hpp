@@ -28,8 +28,8 @@ class HttpServer {
  public:
   using Handle = std::function<HttpReply(std::string_view target, const base::IpAddress& source)>;
   // The error is a text for the user.
-  static std::expected<std::unique_ptr<HttpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at, HttpLimits limits,
-                                                                        Handle handle);
+  static std::expected<std::unique_ptr<HttpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at,
+                                                                        HttpLimits limits, Handle handle);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

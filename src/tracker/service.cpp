@@ -12,8 +12,8 @@ using discovery::AnnounceEvent;
 using discovery::Reach;
 
 base::IpAddress recorded_address(const Announcement& announcement) {
-  const bool may_claim = announcement.source.is_loopback() && announcement.claimed &&
-                         discovery::reach(*announcement.claimed) == Reach::private_network;
+  const bool may_claim =
+      announcement.source.is_loopback() && announcement.claimed && discovery::reach(*announcement.claimed) == Reach::private_network;
   return may_claim ? *announcement.claimed : announcement.source;
 }
 
@@ -41,8 +41,8 @@ std::expected<discovery::AnnounceAnswer, std::string> TrackerService::announce(c
   ++stats_.announces;
   const discovery::AnnounceParameters& p = announcement.parameters;
   const Endpoint asker{recorded_address(announcement), p.port};
-  discovery::AnnounceAnswer answer{.interval = policy_.interval, .min_interval = policy_.min_interval,
-                                   .external_address = announcement.source};
+  discovery::AnnounceAnswer answer{
+      .interval = policy_.interval, .min_interval = policy_.min_interval, .external_address = announcement.source};
   const bool stopped = p.event == AnnounceEvent::stopped;
   if (stopped) {
     store_->remove(p.info_hash, asker);

@@ -27,9 +27,7 @@ class SqliteStore::Statement {
   [[nodiscard]] bool valid() const { return statement_ != nullptr; }
   void bind(int position, std::int64_t value) { sqlite3_bind_int64(statement_, position, value); }
   // The bytes must stay until the next reset.
-  void bind(int position, base::ByteView bytes) {
-    sqlite3_bind_blob64(statement_, position, bytes.data(), bytes.size(), nullptr);
-  }
+  void bind(int position, base::ByteView bytes) { sqlite3_bind_blob64(statement_, position, bytes.data(), bytes.size(), nullptr); }
   void bind(const Key& key) {
     bind(1, key.swarm.view());
     bind(2, std::as_bytes(std::span{key.endpoint.address.v6_octets()}));
@@ -83,11 +81,12 @@ std::expected<void, std::string> SqliteStore::prepare(const std::string& file) {
   if (!empty && (pragma("PRAGMA application_id") != kApplicationId || pragma("PRAGMA user_version") != kTrackerSchemaVersion)) {
     return std::unexpected(std::string{"not a tracker's file of this version; name another or move it away"});
   }
-  const std::string identity = "PRAGMA application_id=" + std::to_string(kApplicationId) +
-                               "; PRAGMA user_version=" + std::to_string(kTrackerSchemaVersion);
-  const bool made = execute("CREATE TABLE IF NOT EXISTS peer (info_hash BLOB NOT NULL, address BLOB NOT NULL, port INTEGER NOT NULL,"
-                            " peer_id BLOB NOT NULL, seed INTEGER NOT NULL, seen INTEGER NOT NULL,"
-                            " PRIMARY KEY (info_hash, address, port)) WITHOUT ROWID") &&
+  const std::string identity =
+      "PRAGMA application_id=" + std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(kTrackerSchemaVersion);
+  const bool made = execute(
+                        "CREATE TABLE IF NOT EXISTS peer (info_hash BLOB NOT NULL, address BLOB NOT NULL, port INTEGER NOT NULL,"
+                        " peer_id BLOB NOT NULL, seed INTEGER NOT NULL, seen INTEGER NOT NULL,"
+                        " PRIMARY KEY (info_hash, address, port)) WITHOUT ROWID") &&
                     execute("CREATE TABLE IF NOT EXISTS swarm (info_hash BLOB PRIMARY KEY, completed INTEGER NOT NULL) WITHOUT ROWID") &&
                     execute(identity.c_str()) && execute("COMMIT");
   if (!made) return std::unexpected("cannot be written (" + last_error() + ')');

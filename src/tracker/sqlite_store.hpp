@@ -23,7 +23,9 @@ class SqliteStore : public TrackerStore {
   UpdateOutcome update(const discovery::InfoHash& swarm, const PeerRecord& peer) override { return memory_.update(swarm, peer); }
   void remove(const discovery::InfoHash& swarm, const base::Endpoint& endpoint) override { memory_.remove(swarm, endpoint); }
   void count_completed(const discovery::InfoHash& swarm) override;
-  [[nodiscard]] std::optional<discovery::SwarmCounts> counts(const discovery::InfoHash& swarm) const override { return memory_.counts(swarm); }
+  [[nodiscard]] std::optional<discovery::SwarmCounts> counts(const discovery::InfoHash& swarm) const override {
+    return memory_.counts(swarm);
+  }
   void sample(const discovery::InfoHash& swarm, std::size_t count, const Filter& accept, base::Rng& rng,
               std::vector<base::Endpoint>& out) const override {
     memory_.sample(swarm, count, accept, rng, out);

@@ -24,8 +24,10 @@ base::Endpoint reachable_here(base::Endpoint endpoint) {
 
 struct TrackerServer::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::io_context& io, Config& config, std::unique_ptr<TrackerStore> store)
-      : service(std::move(store), config.policy, config.rate, config.rng_seed), udp_handler(service, config.secret),
-        http_handler(service, net::steady_now()), timer(io) {}
+      : service(std::move(store), config.policy, config.rate, config.rng_seed),
+        udp_handler(service, config.secret),
+        http_handler(service, net::steady_now()),
+        timer(io) {}
 
   void tick() {
     timer.expires_after(kTick);
@@ -65,14 +67,15 @@ TrackerServer::~TrackerServer() {
 }
 
 std::expected<std::unique_ptr<TrackerServer>, std::string> TrackerServer::start(asio::io_context& io, Config config) {
-  auto store = open_store({.spec = config.store, .limits = config.limits, .expiry = config.policy.expiry,
-                           .now = net::steady_now(), .wall = net::wall_now()});
+  auto store = open_store(
+      {.spec = config.store, .limits = config.limits, .expiry = config.policy.expiry, .now = net::steady_now(), .wall = net::wall_now()});
   if (!store) return std::unexpected(store.error());
   auto impl = std::make_shared<Impl>(io, config, std::move(*store));
   if (config.http) {
-    auto http = HttpServer::listen(io, *config.http, config.http_limits, [raw = impl.get()](std::string_view target, const base::IpAddress& source) {
-      return raw->http_handler.handle(target, source, net::steady_now());
-    });
+    auto http = HttpServer::listen(io, *config.http, config.http_limits,
+                                   [raw = impl.get()](std::string_view target, const base::IpAddress& source) {
+                                     return raw->http_handler.handle(target, source, net::steady_now());
+                                   });
     if (!http) return std::unexpected(http.error());
     impl->http = std::move(*http);
   }

@@ -53,8 +53,8 @@ std::optional<Bytes> UdpHandler::answer(const discovery::UdpAnnounce& request, c
   const std::size_t most = v4 ? kMaxUdpPeersV4 : kMaxUdpPeersV6;
   if (result->peers.size() > most) result->peers.resize(most);
   const auto interval_s = std::chrono::duration_cast<std::chrono::seconds>(result->interval).count();
-  return encode(discovery::UdpAnnounced{request.transaction, static_cast<std::uint32_t>(interval_s), result->leechers,
-                                        result->seeders, std::move(result->peers)},
+  return encode(discovery::UdpAnnounced{request.transaction, static_cast<std::uint32_t>(interval_s), result->leechers, result->seeders,
+                                        std::move(result->peers)},
                 v4);
 }
 

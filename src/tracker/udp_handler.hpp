@@ -10,7 +10,8 @@
 
 namespace runnel::tracker {
 
-constexpr base::Duration kConnectionSlot = std::chrono::seconds{60};  // an id holds for this and the next: BEP 15 asks for two minutes at most
+constexpr base::Duration kConnectionSlot =
+    std::chrono::seconds{60};  // an id holds for this and the next: BEP 15 asks for two minutes at most
 constexpr std::size_t kMaxUdpPeersV4 = 200;  // 1,220 bytes
 constexpr std::size_t kMaxUdpPeersV6 = 66;   // 1,208 bytes
 

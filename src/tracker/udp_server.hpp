@@ -20,7 +20,8 @@ class UdpServer {
  public:
   using Handle = std::function<std::optional<base::Bytes>(base::ByteView datagram, const base::Endpoint& from)>;
   // The error is a text for the user.
-  static std::expected<std::unique_ptr<UdpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at, Handle handle);
+  static std::expected<std::unique_ptr<UdpServer>, std::string> listen(boost::asio::io_context& io, const base::Endpoint& at,
+                                                                       Handle handle);
   ~UdpServer();
   UdpServer(const UdpServer&) = delete;
   UdpServer& operator=(const UdpServer&) = delete;

@@ -55,7 +55,8 @@ class Opentracker : public testing::TestWithParam<std::string> {
 
   void start() {
     port = std::to_string(free_port(io));
-    process.emplace(std::vector<std::string>{"opentracker", "-i", "127.0.0.1", "-p", port, "-P", port, "-d", "/", "-w", folder + "/whitelist"});
+    process.emplace(
+        std::vector<std::string>{"opentracker", "-i", "127.0.0.1", "-p", port, "-P", port, "-d", "/", "-w", folder + "/whitelist"});
     run_until(io, [&] { return !process->running() || answers(); }, std::chrono::seconds{5});
   }
 
@@ -66,7 +67,8 @@ class Opentracker : public testing::TestWithParam<std::string> {
     std::optional<std::string> body;
     const discovery::AnnounceParameters leaving{.info_hash = kSwarm, .port = 9, .event = discovery::AnnounceEvent::stopped};
     const auto url = discovery::TrackerUrl::parse("http://127.0.0.1:" + port + "/announce");
-    const auto transfer = client.get({.url = announce_url(*url, leaving)}, [&](const auto& response) { body = response ? response->body : ""; });
+    const auto transfer =
+        client.get({.url = announce_url(*url, leaving)}, [&](const auto& response) { body = response ? response->body : ""; });
     run_until(io, [&] { return body.has_value(); });
     return body && !body->empty() && body->find("failure") == std::string::npos;
   }

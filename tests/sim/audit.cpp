@@ -34,7 +34,8 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   if (split->channel == wire::kNoChannel || peer.proved) return;
   peer.sent += datagram.size();
   if (peer.sent > peer.received) {
-    violate(now, host, "no_amplification", std::to_string(peer.sent) + " bytes to " + to.to_string() + " for " + std::to_string(peer.received));
+    violate(now, host, "no_amplification",
+            std::to_string(peer.sent) + " bytes to " + to.to_string() + " for " + std::to_string(peer.received));
   }
 }
 
@@ -73,7 +74,8 @@ void Audit::stored(base::Time now, HostId host, const swarm::StoreChunks& store,
     for (std::size_t i = 0; i < run.chunks.size(); ++i) {
       const tree::ChunkIndex index{run.first.value() + i};
       const auto truth = truth_.chunk(index);
-      if (!truth || !base::equal(*truth, run.chunks[i])) violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
+      if (!truth || !base::equal(*truth, run.chunks[i]))
+        violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
       if (held.contains(index)) violate(now, host, "nothing_stored_twice", "chunk " + std::to_string(index.value()));
     }
   }

@@ -72,7 +72,8 @@ std::string base64(base::ByteView bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t at = 0; at < bytes.size(); at += 3) {   // the caller's size is a multiple of 3
-    const unsigned group = std::to_integer<unsigned>(bytes[at]) << 16 | std::to_integer<unsigned>(bytes[at + 1]) << 8 | std::to_integer<unsigned>(bytes[at + 2]);
+    const unsigned group = std::to_integer<unsigned>(bytes[at]) << 16 | std::to_integer<unsigned>(bytes[at + 1]) << 8 |
+                           std::to_integer<unsigned>(bytes[at + 2]);
     for (int shift = 18; shift >= 0; shift -= 6) text += kDigits[group >> shift & 63];
   }
   return text;

@@ -47,7 +47,8 @@ class LiveWorkload final : public Workload {
     std::uint64_t stalls = 0;
     base::Duration stalled{};
   };
-  static constexpr std::array kLags{base::Duration{500'000}, base::Duration{1'000'000}, base::Duration{2'000'000}, base::Duration{5'000'000}};
+  static constexpr std::array kLags{base::Duration{500'000}, base::Duration{1'000'000}, base::Duration{2'000'000},
+                                    base::Duration{5'000'000}};
 
   void publish();
   void on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range);
@@ -110,7 +111,8 @@ void LiveWorkload::joined(Viewer& viewer) {
   viewer.node->on_stored = [this, &viewer](tree::ChunkRange range) {
     for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
       const auto at = truth_.munro_at(tree::ChunkIndex{i});
-      if (at && viewer.honest() && truth_.munros()[*at].published >= viewer.joined) chunk_delays_.add(simulation_.now() - truth_.munros()[*at].published);
+      if (at && viewer.honest() && truth_.munros()[*at].published >= viewer.joined)
+        chunk_delays_.add(simulation_.now() - truth_.munros()[*at].published);
     }
   };
 }

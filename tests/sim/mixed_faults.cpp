@@ -3,7 +3,9 @@
 namespace runnel::sim {
 namespace {
 
-base::Duration up_to(base::Rng& rng, base::Duration limit) { return base::Duration{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(limit.count()) + 1))}; }
+base::Duration up_to(base::Rng& rng, base::Duration limit) {
+  return base::Duration{static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(limit.count()) + 1))};
+}
 
 void draw_path(PathModel& path, base::Rng& rng) {
   path.min_delay = base::Duration{1'000} + up_to(rng, base::Duration{20'000});
@@ -23,15 +25,12 @@ void draw_event(Scenario& scenario, base::Rng& rng) {
     case 0: {
       event.what = ScenarioEvent::What::partition;
       scenario.events.push_back(event);
-      scenario.events.push_back({.what = ScenarioEvent::What::heal, .at = at + std::chrono::seconds{1} + up_to(rng, std::chrono::seconds{7})});
+      scenario.events.push_back(
+          {.what = ScenarioEvent::What::heal, .at = at + std::chrono::seconds{1} + up_to(rng, std::chrono::seconds{7})});
       return;
     }
-    case 1:
-      event.what = ScenarioEvent::What::vanish;
-      break;
-    case 2:
-      event.what = ScenarioEvent::What::leave;
-      break;
+    case 1: event.what = ScenarioEvent::What::vanish; break;
+    case 2: event.what = ScenarioEvent::What::leave; break;
     case 3:
       event.what = ScenarioEvent::What::wall_jump;
       event.by = up_to(rng, std::chrono::hours{2}) - base::Duration{std::chrono::hours{1}};

@@ -21,7 +21,8 @@ base::Duration Network::delay(HostId a, HostId b) const {
   const std::uint64_t high = std::max(a, b).value();
   const auto spread = static_cast<std::uint64_t>((path_.max_delay - path_.min_delay).count());
   const std::uint64_t draw = mix_two(seed_, high << 32 | low) % (spread + 1);
-  return path_.min_delay + base::Duration{static_cast<std::int64_t>(draw)} + hosts_[a.value()].access.delay + hosts_[b.value()].access.delay;
+  return path_.min_delay + base::Duration{static_cast<std::int64_t>(draw)} + hosts_[a.value()].access.delay +
+         hosts_[b.value()].access.delay;
 }
 
 bool Network::lost(Path& path) {

@@ -33,7 +33,8 @@ Node::Node(World world, HostId place, const NodeConfig& config)
   engine_ = std::make_unique<swarm::Engine>(rng_.fork(), secrets(rng_), local_now());
   world_.simulation.attach(place_, *this);
   world_.audit.restarted(place_);
-  next_wall_ = world_.simulation.now() + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kWallInterval.count())))};
+  next_wall_ =
+      world_.simulation.now() + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kWallInterval.count())))};
   join();
 }
 
@@ -68,7 +69,8 @@ void Node::receive(const Packet& packet) {
   const std::uint64_t before = packet.corrupt ? state().rejected : 0;
   const swarm::DatagramTrain train{packet.from, packet.bytes, 0};
   input(swarm::DatagramsIn{{&train, 1}});
-  if (packet.corrupt) world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
+  if (packet.corrupt)
+    world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
 }
 
 void Node::wake() {
@@ -140,7 +142,8 @@ void Node::answer(const swarm::LoadChunks& load) {
     return;
   }
   std::vector<base::ByteView> views;
-  for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i) views.push_back(world_.truth.chunk(tree::ChunkIndex{i}).value());
+  for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i)
+    views.push_back(world_.truth.chunk(tree::ChunkIndex{i}).value());
   const swarm::LoadedChunks loaded{load.id, views};
   engine_->handle(swarm::ChunksLoaded{{&loaded, 1}}, local_now());
 }

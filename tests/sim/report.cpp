@@ -20,8 +20,10 @@ std::string hex(std::uint64_t value) {
 
 std::string brief(double value) {
   std::ostringstream text;
-  if (std::abs(value) >= 1000 || value == std::round(value)) text << std::fixed << std::setprecision(0) << value;
-  else text << std::fixed << std::setprecision(std::abs(value) < 0.1 ? 5 : 3) << value;
+  if (std::abs(value) >= 1000 || value == std::round(value))
+    text << std::fixed << std::setprecision(0) << value;
+  else
+    text << std::fixed << std::setprecision(std::abs(value) < 0.1 ? 5 : 3) << value;
   return text.str();
 }
 
@@ -59,11 +61,12 @@ double DelayHistogram::quantile_s(double q) const {
 void judge(Report& report, const Scenario& scenario, const Audit& audit) {
   for (const Violation& violation : audit.violations()) {
     std::ostringstream text;
-    text << violation.invariant << " at " << static_cast<double>(violation.at.time_since_epoch().count()) / 1e6 << " s, host " << violation.host.value()
-         << ": " << violation.what;
+    text << violation.invariant << " at " << static_cast<double>(violation.at.time_since_epoch().count()) / 1e6 << " s, host "
+         << violation.host.value() << ": " << violation.what;
     report.broken.push_back(text.str());
   }
-  if (audit.violation_count() > audit.violations().size()) report.broken.push_back(std::to_string(audit.violation_count()) + " violations in all");
+  if (audit.violation_count() > audit.violations().size())
+    report.broken.push_back(std::to_string(audit.violation_count()) + " violations in all");
   for (const auto& [name, expected] : scenario.expectations) {
     const double value = report.measure(name);
     const bool holds = !std::isnan(value) && value >= expected.min.value_or(value) && value <= expected.max.value_or(value);
@@ -95,7 +98,8 @@ void print_table(std::ostream& out, const std::vector<Report>& reports) {
       for (const Report& report : reports) values.emplace_back(report.measure(name), report.seed);
       std::ranges::sort(values);
       out << "  " << std::left << std::setw(kNameWidth) << name << std::right;
-      for (const double value : {values.front().first, values[values.size() / 2].first, values.back().first}) out << std::setw(kValueWidth) << brief(value);
+      for (const double value : {values.front().first, values[values.size() / 2].first, values.back().first})
+        out << std::setw(kValueWidth) << brief(value);
       out << std::setw(kValueWidth) << values.back().second << "\n";
     }
   }
@@ -110,8 +114,8 @@ void print_json(std::ostream& out, const std::vector<Report>& reports) {
     for (const auto& [name, value] : report.measures) measures[name] = value;
     boost::json::array broken;
     for (const std::string& what : report.broken) broken.emplace_back(what);
-    const boost::json::object line{{"scenario", report.scenario},       {"peers", report.peers}, {"seed", report.seed},
-                                   {"trace", hex(report.trace_hash)},   {"measures", measures},  {"broken", broken},
+    const boost::json::object line{{"scenario", report.scenario},     {"peers", report.peers}, {"seed", report.seed},
+                                   {"trace", hex(report.trace_hash)}, {"measures", measures},  {"broken", broken},
                                    {"wall_s", report.wall_seconds}};
     out << boost::json::serialize(line) << "\n";
   }

@@ -57,12 +57,15 @@ Run::Run(Scenario scenario, std::uint64_t seed)
   for (const LineClass& line : scenario_.lines) shares.push_back(line.share);
   if (shares.empty()) shares.push_back(1);
   line_of_ = deal(scenario_.peers, shares, rng_);
-  for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.polluters, 1}, rng_)) polluters_.push_back(kind == 0 && scenario_.faults.polluters > 0);
+  for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.polluters, 1}, rng_))
+    polluters_.push_back(kind == 0 && scenario_.faults.polluters > 0);
 }
 
 HostClock Run::clock() {
   HostClock clock;
-  const auto between = [&](std::int64_t limit) { return limit == 0 ? 0 : static_cast<std::int64_t>(rng_.below(2 * static_cast<std::uint64_t>(limit) + 1)) - limit; };
+  const auto between = [&](std::int64_t limit) {
+    return limit == 0 ? 0 : static_cast<std::int64_t>(rng_.below(2 * static_cast<std::uint64_t>(limit) + 1)) - limit;
+  };
   clock.origin = base::Duration{static_cast<std::int64_t>(rng_.below(30ULL * 86'400 * 1'000'000))};   // up for a month at most
   clock.drift_ppm = between(scenario_.clocks.max_drift_ppm);
   clock.wall_error = base::Duration{between(scenario_.clocks.max_wall_error.count())};
@@ -165,8 +168,10 @@ void Run::happen(const ScenarioEvent& event) {
     case ScenarioEvent::What::leave: {
       const bool silent = event.what == ScenarioEvent::What::vanish;
       if (event.source) {
-        if (silent) sources_.back()->vanish();
-        else sources_.back()->leave();
+        if (silent)
+          sources_.back()->vanish();
+        else
+          sources_.back()->leave();
         break;
       }
       for (Viewer* viewer : some(event.share)) depart(*viewer, silent);
@@ -174,13 +179,13 @@ void Run::happen(const ScenarioEvent& event) {
       break;
     }
     case ScenarioEvent::What::wall_jump:
-      if (event.source) sources_.back()->jump_wall(event.by);
-      else for (Viewer* viewer : some(event.share)) viewer->node->jump_wall(event.by);
+      if (event.source)
+        sources_.back()->jump_wall(event.by);
+      else
+        for (Viewer* viewer : some(event.share)) viewer->node->jump_wall(event.by);
       workload_->mended(simulation_.now());
       break;
-    case ScenarioEvent::What::restart_source:
-      restart_source(event);
-      break;
+    case ScenarioEvent::What::restart_source: restart_source(event); break;
   }
 }
 

@@ -139,8 +139,9 @@ void read_faults(Fields fields, Faults& faults) {
 
 ScenarioEvent read_event(Fields fields) {
   static const std::map<std::string, ScenarioEvent::What, std::less<>> kNames{
-      {"partition", ScenarioEvent::What::partition}, {"heal", ScenarioEvent::What::heal},           {"vanish", ScenarioEvent::What::vanish},
-      {"leave", ScenarioEvent::What::leave},         {"wall_jump", ScenarioEvent::What::wall_jump}, {"restart_source", ScenarioEvent::What::restart_source}};
+      {"partition", ScenarioEvent::What::partition}, {"heal", ScenarioEvent::What::heal},
+      {"vanish", ScenarioEvent::What::vanish},       {"leave", ScenarioEvent::What::leave},
+      {"wall_jump", ScenarioEvent::What::wall_jump}, {"restart_source", ScenarioEvent::What::restart_source}};
   ScenarioEvent event;
   std::string what;
   fields.read("do", what);
@@ -240,8 +241,10 @@ Scenario read_scenario(const toml::table& table, std::string name) {
 void merge(toml::table& into, const toml::table& from) {
   for (const auto& [key, node] : from) {
     toml::node* old = into.get(key);
-    if (old != nullptr && old->is_table() && node.is_table()) merge(*old->as_table(), *node.as_table());
-    else into.insert_or_assign(key, node);
+    if (old != nullptr && old->is_table() && node.is_table())
+      merge(*old->as_table(), *node.as_table());
+    else
+      into.insert_or_assign(key, node);
   }
 }
 

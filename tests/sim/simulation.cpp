@@ -12,7 +12,8 @@ constexpr std::uint16_t kPort = 6778;   // the RFC's example port (RFC 7574 8)
 // 10.0.0.1 and on.
 base::Endpoint endpoint_of(std::uint32_t number) {
   const std::uint32_t n = number + 1;
-  return {base::IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}), kPort};
+  return {base::IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}),
+          kPort};
 }
 
 }  // namespace
@@ -34,7 +35,9 @@ void Simulation::detach(HostId id) {
 
 void Simulation::send(HostId from, const base::Endpoint& source, const base::Endpoint& to, base::Bytes bytes, bool corrupt) {
   if (tap_) tap_(now_, from, source, to, bytes);
-  trace_ = mix_bytes(mix_two(trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count()), std::hash<base::Endpoint>{}(source) * 3 + std::hash<base::Endpoint>{}(to)), bytes);
+  trace_ = mix_bytes(mix_two(trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count()),
+                             std::hash<base::Endpoint>{}(source) * 3 + std::hash<base::Endpoint>{}(to)),
+                     bytes);
   const auto found = by_endpoint_.find(to);
   if (found == by_endpoint_.end()) return;   // nobody lives there
   network_.send({source, from, found->second, std::move(bytes), corrupt, false}, now_);
@@ -78,9 +81,7 @@ void Simulation::run_until(base::Time end) {
           if (Host* host = places_[packet->to.value()].host) host->receive(*packet);
         }
         break;
-      case EventKind::wake:
-        on_wake(HostId{event.subject});
-        break;
+      case EventKind::wake: on_wake(HostId{event.subject}); break;
       case EventKind::action: {
         const auto action = actions_.take(event.subject);
         action();

@@ -12,7 +12,8 @@ namespace {
 // A chunk's bytes would fill the screen.
 std::string message_text(const wire::Message& message) {
   if (const auto* data = std::get_if<wire::Data>(&message)) {
-    return "DATA " + std::to_string(data->chunk.value()) + " t=" + std::to_string(data->timestamp.value()) + " " + std::to_string(data->payload.size()) + " bytes";
+    return "DATA " + std::to_string(data->chunk.value()) + " t=" + std::to_string(data->timestamp.value()) + " " +
+           std::to_string(data->payload.size()) + " bytes";
   }
   return test::text(message);
 }
@@ -22,8 +23,8 @@ std::string message_text(const wire::Message& message) {
 Tap text_tap(std::ostream& out, const wire::Format& format) {
   return [&out, format](base::Time now, HostId, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes) {
     const auto us = now.time_since_epoch().count();
-    out << us / 1'000'000 << "." << std::setw(6) << std::setfill('0') << us % 1'000'000 << " " << source.to_string() << " > " << to.to_string() << " "
-        << bytes.size();
+    out << us / 1'000'000 << "." << std::setw(6) << std::setfill('0') << us % 1'000'000 << " " << source.to_string() << " > "
+        << to.to_string() << " " << bytes.size();
     if (const auto datagram = wire::split_datagram(bytes)) {
       out << " " << base::to_hex(bytes.first(4));
       wire::Decoder decoder{datagram->messages, format};

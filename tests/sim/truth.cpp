@@ -29,7 +29,8 @@ wire::Format Truth::format() const {
 
 // ---- file -----------------------------------------------------------------------------------------------------------
 
-FileTruth::FileTruth(std::uint64_t bytes, std::uint32_t chunk_size, const CryptoKit& crypto, base::Rng rng) : content_(random_bytes(bytes, rng)) {
+FileTruth::FileTruth(std::uint64_t bytes, std::uint32_t chunk_size, const CryptoKit& crypto, base::Rng rng)
+    : content_(random_bytes(bytes, rng)) {
   metadata_.chunk_size = chunk_size;
   metadata_.content_bytes = bytes;
   const auto hasher = crypto.hasher();

@@ -1,6 +1,7 @@
 // A node without a swarm: the real HTTP server over a live test picture and a short film, with peers that are made up. For work on
 // the web page and for its tests. Needs ffmpeg.
 //   fake_node ADDR:PORT FOLDER    FOLDER keeps what ffmpeg makes; prints the page's address, runs until its standard input ends.
+#include <unistd.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -11,7 +12,6 @@
 #include <iostream>
 #include <map>
 #include <thread>
-#include <unistd.h>
 
 #include "player/http_server.hpp"
 #include "support/fmp4.hpp"
@@ -118,7 +118,6 @@ class FolderDemand final : public media::DemandSession {
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
-
 // Status that moves: rates swing around what a small swarm has.
 class FakeStream final : public player::Stream {
  public:
@@ -216,11 +215,13 @@ void make_film(const fs::path& folder) {
   if (fs::exists(folder / "film.mp4")) return;
   for (const auto* part : {"v", "a0", "a1"}) fs::create_directories(folder / part);
   const std::string quiet = "ffmpeg -v error -y ";
-  const std::string hls = " -f hls -hls_time 4 -hls_playlist_type vod -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 -hls_segment_filename ";
+  const std::string hls =
+      " -f hls -hls_time 4 -hls_playlist_type vod -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4 -hls_segment_filename ";
   const auto cut = [&](const std::string& source, const std::string& codec, const std::string& name) {
     run("cd '" + (folder / name).string() + "' && " + quiet + source + codec + hls + "'%d.m4s' list.m3u8 </dev/null");
   };
-  cut("-f lavfi -i gradients=s=854x480:r=25:d=60:speed=0.02:seed=7 -t 60 ", "-c:v libx264 -preset ultrafast -crf 32 -pix_fmt yuv420p -g 100 -keyint_min 100 -sc_threshold 0", "v");
+  cut("-f lavfi -i gradients=s=854x480:r=25:d=60:speed=0.02:seed=7 -t 60 ",
+      "-c:v libx264 -preset ultrafast -crf 32 -pix_fmt yuv420p -g 100 -keyint_min 100 -sc_threshold 0", "v");
   cut("-f lavfi -i 'sine=f=330:d=60' ", "-af volume=0.2 -c:a aac", "a0");
   cut("-f lavfi -i 'sine=f=220:d=60' ", "-af volume=0.2 -c:a aac", "a1");
   run(quiet + "-f lavfi -i 'testsrc2=s=854x480:d=10' -c:v libx264 -preset ultrafast '" + (folder / "film.mp4").string() + "' </dev/null");
@@ -330,7 +331,8 @@ int serve(const std::string& listen, const fs::path& folder) {
   asio::posix::stream_descriptor input{io, ::dup(STDIN_FILENO)};
   char ignored[256];
   std::function<void()> watch_input = [&] {
-    input.async_read_some(asio::buffer(ignored), [&](const boost::system::error_code& error, std::size_t) { error ? io.stop() : watch_input(); });
+    input.async_read_some(asio::buffer(ignored),
+                          [&](const boost::system::error_code& error, std::size_t) { error ? io.stop() : watch_input(); });
   };
   watch_input();
   io.run();

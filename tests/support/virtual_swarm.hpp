@@ -106,7 +106,8 @@ class VirtualNetwork {
       from.sent_bytes += bytes.size();
       if (from.corrupt) from.corrupt(bytes);
       if (rng_.unit() < link_.loss) continue;
-      const base::Duration delay = link_.delay + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(link_.jitter.count()) + 1))};
+      const base::Duration delay =
+          link_.delay + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(link_.jitter.count()) + 1))};
       base::Time& last = last_arrival_[{from.endpoint, out.to}];   // a path keeps its order
       last = std::max(last, now + delay);
       in_flight_.push({last, order_++, from.endpoint, out.to, std::move(bytes)});

@@ -26,34 +26,21 @@ class MessageSource {
 
   wire::Message next() {
     switch (*rc::gen::inRange(0, 14)) {
-      case 0:
-        return wire::Ack{range(), wire::DelaySample{*rc::gen::arbitrary<std::uint64_t>()}};
-      case 1:
-        return wire::Have{range()};
-      case 2:
-        return wire::Integrity{subtree(), crypto::Digest{bytes(format_.hash_size)}};
-      case 3:
-        return wire::PexResV4{peer({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff})};
-      case 4:
-        return wire::PexReq{};
+      case 0: return wire::Ack{range(), wire::DelaySample{*rc::gen::arbitrary<std::uint64_t>()}};
+      case 1: return wire::Have{range()};
+      case 2: return wire::Integrity{subtree(), crypto::Digest{bytes(format_.hash_size)}};
+      case 3: return wire::PexResV4{peer({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff})};
+      case 4: return wire::PexReq{};
       case 5:
         return wire::SignedIntegrity{subtree(), wire::NtpTimestamp{*rc::gen::arbitrary<std::uint64_t>()}, bytes(format_.signature_size)};
-      case 6:
-        return wire::Request{range()};
-      case 7:
-        return wire::Cancel{range()};
-      case 8:
-        return wire::Choke{};
-      case 9:
-        return wire::Unchoke{};
-      case 10:
-        return wire::PexResV6{peer({0x20, 0x01})};
-      case 11:
-        return wire::PexResCert{bytes(*rc::gen::inRange<std::size_t>(0, 300))};
-      case 12:
-        return wire::Extension{*rc::gen::arbitrary<std::uint16_t>(), bytes(*rc::gen::inRange<std::size_t>(0, 300))};
-      default:
-        return handshake();
+      case 6: return wire::Request{range()};
+      case 7: return wire::Cancel{range()};
+      case 8: return wire::Choke{};
+      case 9: return wire::Unchoke{};
+      case 10: return wire::PexResV6{peer({0x20, 0x01})};
+      case 11: return wire::PexResCert{bytes(*rc::gen::inRange<std::size_t>(0, 300))};
+      case 12: return wire::Extension{*rc::gen::arbitrary<std::uint16_t>(), bytes(*rc::gen::inRange<std::size_t>(0, 300))};
+      default: return handshake();
     }
   }
 

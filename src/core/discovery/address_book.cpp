@@ -11,9 +11,7 @@ namespace {
 
 constexpr unsigned kMaxDoublings = 6;  // 10 s * 2^6 is past kRedialMax
 
-base::Duration redial_pause(unsigned failures) {
-  return std::min(kRedialFirst * (1 << std::min(failures, kMaxDoublings)), kRedialMax);
-}
+base::Duration redial_pause(unsigned failures) { return std::min(kRedialFirst * (1 << std::min(failures, kMaxDoublings)), kRedialMax); }
 
 bool named_by_a_person(AddressSource source) { return source == AddressSource::user || source == AddressSource::link; }
 

@@ -204,8 +204,8 @@ void Announcer::timed_out(Time now) {
   ++failures_;
   send_udp(next_event(), now);
   state_.next_try = in_flight_->deadline;
-  report(TrackerCondition::failing, "tracker " + config_.url.authority() + ": no answer, trying again: next try in " +
-                                        seconds_text(in_flight_->deadline - now));
+  report(TrackerCondition::failing,
+         "tracker " + config_.url.authority() + ": no answer, trying again: next try in " + seconds_text(in_flight_->deadline - now));
 }
 
 void Announcer::finish() {

@@ -159,9 +159,10 @@ std::expected<std::vector<ScrapeEntry>, AnswerError> parse_scrape_answer(base::B
   for (const BencodeEntry& file : *files->dict()) {
     const auto info_hash = InfoHash::from(base::as_bytes(file.key));
     if (!info_hash || entries.size() == kMaxScrapeHashes) continue;
-    entries.push_back({*info_hash, {.seeders = find_count(file.value, "complete"),
-                                    .completed = find_count(file.value, "downloaded"),
-                                    .leechers = find_count(file.value, "incomplete")}});
+    entries.push_back({*info_hash,
+                       {.seeders = find_count(file.value, "complete"),
+                        .completed = find_count(file.value, "downloaded"),
+                        .leechers = find_count(file.value, "incomplete")}});
   }
   return entries;
 }

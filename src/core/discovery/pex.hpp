@@ -34,6 +34,7 @@ struct PexPeer {
 };
 // The answer to a PEX_REQ: a random choice of at most kMaxPexPeers of those heard from within kPexFreshness that may be told to
 // the asker, never the asker itself.
-std::vector<base::Endpoint> choose_pex_peers(const std::vector<PexPeer>& known, const base::Endpoint& asker, base::Time now, base::Rng& rng);
+std::vector<base::Endpoint> choose_pex_peers(const std::vector<PexPeer>& known, const base::Endpoint& asker, base::Time now,
+                                             base::Rng& rng);
 
 }  // namespace runnel::discovery

@@ -26,7 +26,8 @@ constexpr std::uint32_t kDeadAfterDatagrams = 3;
 // Who said nothing for so long, and to so many of our datagrams, may have come back to its place as somebody new: it is called again.
 constexpr base::Duration kSuspectAfter = std::chrono::seconds{2};
 constexpr std::uint32_t kSuspectAfterDatagrams = 10;
-constexpr base::Duration kKeepAlive = std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
+constexpr base::Duration kKeepAlive =
+    std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
 constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
@@ -41,7 +42,14 @@ class Channel {
   };
 
   Channel(wire::ChannelId local_id, const base::Endpoint& at, bool we_called, const wire::Format& wire_format, base::Time now)
-      : local(local_id), endpoint(at), initiator(we_called), format(wire_format), uploads(packet_size(wire_format)), created(now), last_heard(now), last_sent(now) {}
+      : local(local_id),
+        endpoint(at),
+        initiator(we_called),
+        format(wire_format),
+        uploads(packet_size(wire_format)),
+        created(now),
+        last_heard(now),
+        last_sent(now) {}
 
   // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit.
   template <class Write>

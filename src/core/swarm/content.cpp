@@ -48,7 +48,8 @@ bool Content::try_leaf_list(std::span<const tree::NodeHash> offered, const tree:
 
 // ---- static ---------------------------------------------------------------------------------------------------------
 
-StaticContent::StaticContent(const Metadata& metadata, const SwarmParts& parts) : Content(metadata, parts), root_(base::ByteView{metadata.id}) {
+StaticContent::StaticContent(const Metadata& metadata, const SwarmParts& parts)
+    : Content(metadata, parts), root_(base::ByteView{metadata.id}) {
   if (!metadata.content_bytes) return;
   bytes_ = metadata.content_bytes;
   tree_.set_content((*bytes_ + metadata.chunk_size - 1) / metadata.chunk_size, root_);
@@ -74,7 +75,8 @@ bool StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInb
   // Peaks come first, widest first, from chunk 0 on without a gap (RFC 7574 5.6.2).
   std::size_t peaks = 0;
   std::uint64_t next = 0;
-  while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next) next = offered[peaks++].bin.range().last.value() + 1;
+  while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next)
+    next = offered[peaks++].bin.range().last.value() + 1;
   if (peaks > 0) {
     if (tree_.learn_peaks(offered.first(peaks), root_)) {
       peaks_known_ = true;
@@ -100,7 +102,8 @@ LeafCheck StaticContent::check(ChunkIndex index, base::ByteView payload, const t
   }
   if (index.value() >= *chunks() || !right_length(index, payload.size())) return LeafCheck::mismatch;
   const LeafCheck result = tree_.verify_leaf(index, leaf, inbox);
-  if (result == LeafCheck::verified && !bytes_ && index.value() + 1 == *chunks()) bytes_ = index.value() * metadata_.chunk_size + payload.size();
+  if (result == LeafCheck::verified && !bytes_ && index.value() + 1 == *chunks())
+    bytes_ = index.value() * metadata_.chunk_size + payload.size();
   return result;
 }
 

@@ -108,9 +108,7 @@ std::vector<tree::ChunkRange> DownloadQueue::take_range(tree::ChunkRange range) 
   return taken;
 }
 
-std::optional<base::Time> DownloadQueue::waiting_since() const {
-  return outstanding_ == 0 ? std::nullopt : std::optional{last_answer_};
-}
+std::optional<base::Time> DownloadQueue::waiting_since() const { return outstanding_ == 0 ? std::nullopt : std::optional{last_answer_}; }
 
 std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const {
   for (const Entry& entry : entries_) {

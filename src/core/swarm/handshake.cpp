@@ -5,9 +5,7 @@ namespace {
 
 wire::MessageSet our_messages() { return wire::MessageSet::rfc().insert(wire::MessageType::extension); }
 
-crypto::SignatureAlgorithm algorithm_of(const Metadata& metadata) {
-  return static_cast<crypto::SignatureAlgorithm>(metadata.id.at(0));
-}
+crypto::SignatureAlgorithm algorithm_of(const Metadata& metadata) { return static_cast<crypto::SignatureAlgorithm>(metadata.id.at(0)); }
 
 std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.live ? wire::kVariableChunkSize : metadata.chunk_size; }
 

@@ -108,8 +108,8 @@ struct WallClock {
   base::WallTime now;
 };
 
-using Input = std::variant<DatagramsIn, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits, ForgetChunks,
-                           WallClock>;
+using Input = std::variant<DatagramsIn, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits,
+                           ForgetChunks, WallClock>;
 
 // ---- out ------------------------------------------------------------------------------------------------------------
 // Views live until the next handle().

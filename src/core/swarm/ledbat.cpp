@@ -8,8 +8,10 @@ namespace runnel::swarm {
 void Ledbat::update_base(std::int64_t delay, base::Time now) {
   constexpr base::Duration kMinute = std::chrono::minutes{1};
   if (bases_ == 0 || now - base_started_ >= kMinute) {
-    if (bases_ == kBaseMinutes) std::rotate(base_.begin(), base_.begin() + 1, base_.end());
-    else ++bases_;
+    if (bases_ == kBaseMinutes)
+      std::rotate(base_.begin(), base_.begin() + 1, base_.end());
+    else
+      ++bases_;
     base_[bases_ - 1] = delay;
     base_started_ = now;
   }
@@ -32,7 +34,8 @@ void Ledbat::on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration 
   const std::int64_t delay = std::clamp(static_cast<std::int64_t>(delay_us - first_delay_), -kFarthest, kFarthest);
   update_base(delay, now);
   current_[samples_++ % kCurrentSamples] = delay;
-  const std::int64_t current = *std::min_element(current_.begin(), current_.begin() + static_cast<std::ptrdiff_t>(std::min(samples_, kCurrentSamples)));
+  const std::int64_t current =
+      *std::min_element(current_.begin(), current_.begin() + static_cast<std::ptrdiff_t>(std::min(samples_, kCurrentSamples)));
   const std::int64_t base = *std::min_element(base_.begin(), base_.begin() + static_cast<std::ptrdiff_t>(bases_));
   queue_delay_ = base::Duration{std::max<std::int64_t>(0, current - base)};
 

@@ -61,14 +61,10 @@ std::expected<LinkKind, LinkError> kind_of(base::ByteView id) {
   };
   switch (static_cast<SignatureAlgorithm>(id[0])) {
     case SignatureAlgorithm::rsa_sha1:
-    case SignatureAlgorithm::rsa_sha256:
-      return live_if(is_rsa_key(id));
-    case SignatureAlgorithm::ecdsa_p256_sha256:
-      return live_if(is_ecdsa_key(id, 32));
-    case SignatureAlgorithm::ecdsa_p384_sha384:
-      return live_if(is_ecdsa_key(id, 48));
-    case SignatureAlgorithm::ed25519:
-      return live_if(id.size() == 1 + 32);
+    case SignatureAlgorithm::rsa_sha256: return live_if(is_rsa_key(id));
+    case SignatureAlgorithm::ecdsa_p256_sha256: return live_if(is_ecdsa_key(id, 32));
+    case SignatureAlgorithm::ecdsa_p384_sha384: return live_if(is_ecdsa_key(id, 48));
+    case SignatureAlgorithm::ed25519: return live_if(id.size() == 1 + 32);
   }
   return std::unexpected(LinkError::id_length);
 }

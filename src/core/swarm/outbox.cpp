@@ -21,7 +21,8 @@ void Outbox::end_datagram(const base::Endpoint& to, std::size_t size) {
   used_ += size;
   if (train_ && train_->output + 1 == outputs_.size() && train_->output >= next_) {
     auto& send = std::get<SendDatagrams>(outputs_[train_->output]);
-    if (send.to == to && train_->end == start && train_->last == send.segment_size && size <= send.segment_size && train_->count < kMaxTrain) {
+    if (send.to == to && train_->end == start && train_->last == send.segment_size && size <= send.segment_size &&
+        train_->count < kMaxTrain) {
       send.bytes = {send.bytes.data(), send.bytes.size() + size};
       train_ = Train{train_->output, size, train_->count + 1, start + size};
       return;

@@ -177,7 +177,8 @@ void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Tim
 }
 
 void LivePicker::returned(ChunkRange range) {
-  for (auto run = missing_.next_at(range.first); run && run->first <= range.last; run = missing_.next_at(ChunkIndex{run->last.value() + 1})) {
+  for (auto run = missing_.next_at(range.first); run && run->first <= range.last;
+       run = missing_.next_at(ChunkIndex{run->last.value() + 1})) {
     unasked_.insert({run->first, std::min(run->last, range.last)});
   }
 }

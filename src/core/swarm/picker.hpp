@@ -76,11 +76,13 @@ class StaticPicker {
   void peer_has(tree::ChunkRange range) { count(range, true); }
   void peer_gone(const tree::IntervalSet& had);
   // `in_order`: nobody else is after the same chunks.
-  [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor, bool in_order);
+  [[nodiscard]] std::optional<tree::ChunkRange> pick(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor,
+                                                     bool in_order);
   // Of the pieces that fall to us, once the piece that this channel began is done, whoever it falls to.
   [[nodiscard]] std::optional<tree::ChunkRange> pick_ours(const tree::IntervalSet& peer, const PickState& state, PickCursor& cursor);
   void share_with(std::uint64_t self, std::vector<std::uint64_t> others);
-  [[nodiscard]] std::optional<tree::ChunkRange> pick_wanted(const Wants& wants, const tree::IntervalSet& peer, const PickState& state) const;
+  [[nodiscard]] std::optional<tree::ChunkRange> pick_wanted(const Wants& wants, const tree::IntervalSet& peer,
+                                                            const PickState& state) const;
 
  private:
   void count(tree::ChunkRange range, bool more);

@@ -9,8 +9,10 @@ void StoreBatch::add(tree::ChunkIndex index, base::ByteView chunk) {
   constexpr std::ptrdiff_t kGrowing = 8;   // older runs are not looked at any more
   const auto recent = open_ | std::views::reverse | std::views::take(kGrowing);
   const auto run = std::ranges::find_if(recent, [&](const Run& r) { return r.first.value() + r.chunks.size() == index.value(); });
-  if (run != recent.end()) run->chunks.push_back(chunk);
-  else open_.push_back({index, {chunk}});
+  if (run != recent.end())
+    run->chunks.push_back(chunk);
+  else
+    open_.push_back({index, {chunk}});
 }
 
 std::span<const tree::ChunkRun> StoreBatch::runs() {

@@ -129,7 +129,8 @@ void Swarm::on_tick(Context& context) {
   bool busy = false;
   bool transfer = false;
   for (const auto& channel : channels_) {
-    transfer |= channel->downloads.outstanding() > 0 || channel->uploads.wants_more() || channel->uploads.deadline() || channel->state != Channel::State::established;
+    transfer |= channel->downloads.outstanding() > 0 || channel->uploads.wants_more() || channel->uploads.deadline() ||
+                channel->state != Channel::State::established;
     busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
   }
   busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
@@ -168,7 +169,8 @@ SwarmState Swarm::state(base::Time now) const {
     if (state.total_chunks) {
       peer.have_fraction = static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(*state.total_chunks);
     } else if (!content_->have().empty()) {
-      peer.have_fraction = std::min(1.0, static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(content_->have().count()));
+      peer.have_fraction =
+          std::min(1.0, static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(content_->have().count()));
     }
     peer.choking_us = channel->choking_us;
     peer.choked_by_us = channel->choked_by_us;

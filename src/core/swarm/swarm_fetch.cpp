@@ -191,9 +191,10 @@ void Swarm::size_known(Context& context) {
   if (!content->chunks()) return;
   if (!picker_) {
     picker_.emplace(rng_.fork(), *content->chunks());
-    for (const auto& channel : channels_) channel->peer_has.set().for_each([&](tree::ChunkRange range) {
-      if (const auto plausible = content->plausible(range)) picker_->peer_has(*plausible);
-    });
+    for (const auto& channel : channels_)
+      channel->peer_has.set().for_each([&](tree::ChunkRange range) {
+        if (const auto plausible = content->plausible(range)) picker_->peer_has(*plausible);
+      });
   }
   if (content->bytes()) {
     size_told_ = true;
@@ -282,8 +283,8 @@ void Swarm::hurry(Context& context) {
       const auto asked = slow->downloads.asked_at(gap->first);
       if (!asked || context.now - *asked < kUrgentPatience) continue;
       const bool elsewhere = std::ranges::any_of(channels_, [&](const auto& c) {
-        return c.get() != slow.get() && c->state == Channel::State::established && !c->choking_us && c->stalls == 0 && c->peer_has.has({gap->first, gap->first}) &&
-               c->downloads.latency() < slow->downloads.latency();
+        return c.get() != slow.get() && c->state == Channel::State::established && !c->choking_us && c->stalls == 0 &&
+               c->peer_has.has({gap->first, gap->first}) && c->downloads.latency() < slow->downloads.latency();
       });
       if (!elsewhere) continue;
       const auto taken = slow->downloads.take_range(*gap);

@@ -106,8 +106,10 @@ void Swarm::send_answer(Context& context, Channel& channel, const wire::Options&
 
 void Swarm::on_handshake(Context& context, Channel& channel, const wire::Handshake& handshake) {
   if (handshake.is_close()) {
-    if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
-    else book_.failed(channel.endpoint, context.now);
+    if (channel.state == Channel::State::established)
+      book_.disconnected(channel.endpoint, context.now);
+    else
+      book_.failed(channel.endpoint, context.now);
     marked_.push_back(channel.local);
     return;
   }
@@ -132,7 +134,8 @@ void Swarm::established(Context& context, Channel& channel) {
   book_.connected(channel.endpoint, context.now);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
-    if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established) marked_.push_back(other->local);
+    if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established)
+      marked_.push_back(other->local);
   }
   if (channel.agreed.extensions()) {
     const auto watchers = std::ranges::count_if(channels_, [&](const auto& c) { return c.get() != &channel && c->is_watcher(); });
@@ -202,7 +205,8 @@ void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& pee
   if (channel.last_pex == base::Time{} || context.now - channel.last_pex > kPexPatience) return;
   if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
   if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
-  if (book_.add(peer, discovery::AddressSource::pex, context.now) == discovery::AddOutcome::added) next_peers_tick_ = next_tick_ = context.now;
+  if (book_.add(peer, discovery::AddressSource::pex, context.now) == discovery::AddOutcome::added)
+    next_peers_tick_ = next_tick_ = context.now;
 }
 
 void Swarm::ask_for_peers(Context& context) {
@@ -224,7 +228,8 @@ void Swarm::call_trusted_again(Context& context) {
   if (!metadata_.live || source_ || context.now - last_news_ < kLiveSilence) return;
   last_news_ = context.now;   // the next try comes as late
   for (const base::Endpoint& endpoint : trusted_) {
-    if (channels_.size() < kMaxChannels && !book_.banned(endpoint, context.now) && !find_at(endpoint, Channel::State::calling)) call(context, endpoint);
+    if (channels_.size() < kMaxChannels && !book_.banned(endpoint, context.now) && !find_at(endpoint, Channel::State::calling))
+      call(context, endpoint);
   }
 }
 
@@ -268,7 +273,8 @@ void Swarm::tick_peers(Context& context) {
   if (metadata_.live) for_established([&](Channel& channel) { send_edge(context, channel); });
   ask_for_peers(context);
   call_trusted_again(context);
-  const auto ours = static_cast<std::size_t>(std::ranges::count_if(channels_, [](const auto& c) { return c->state != Channel::State::answering; }));
+  const auto ours =
+      static_cast<std::size_t>(std::ranges::count_if(channels_, [](const auto& c) { return c->state != Channel::State::answering; }));
   if (ours >= kTargetPeers || channels_.size() >= kMaxChannels) return;
   if (static_content() && static_content()->complete() && ours > 0) return;   // seeds wait to be called
   for (const base::Endpoint& endpoint : book_.candidates(std::min(kMaxCallsPerTick, kTargetPeers - ours), context.now)) {

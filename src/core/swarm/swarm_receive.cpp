@@ -101,7 +101,8 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   const tree::IntervalSet& known = channel.peer_has.set();
   if (picker_) {
     std::vector<tree::ChunkRange> news;
-    for (auto gap = known.next_gap(range.first, range.last); gap; gap = known.next_gap(tree::ChunkIndex{gap->last.value() + 1}, range.last)) {
+    for (auto gap = known.next_gap(range.first, range.last); gap;
+         gap = known.next_gap(tree::ChunkIndex{gap->last.value() + 1}, range.last)) {
       news.push_back(*gap);
       if (gap->last == range.last) break;
     }
@@ -208,8 +209,10 @@ void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held
   }
   requested_.erase({held.index, held.index});
   touch(channel);
-  if (check == tree::LeafCheck::verified) on_verified(context, channel, held.index, stores_.keep(std::move(held.payload)));
-  else on_mismatch(context, channel, held.index);
+  if (check == tree::LeafCheck::verified)
+    on_verified(context, channel, held.index, stores_.keep(std::move(held.payload)));
+  else
+    on_mismatch(context, channel, held.index);
 }
 
 void Swarm::tick_held(Context& context) {

@@ -144,7 +144,8 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
     encoder.integrity(node.bin.range(), node.hash);
   }
   make_room(wire::data_header_size(format_) + payload.size());
-  const auto place = encoder.data_in_place(index, wire::NodeTimestamp{static_cast<std::uint64_t>(context.now.time_since_epoch().count())}, payload.size());
+  const auto place =
+      encoder.data_in_place(index, wire::NodeTimestamp{static_cast<std::uint64_t>(context.now.time_since_epoch().count())}, payload.size());
   base::check(place.has_value(), "a chunk larger than a datagram");
   std::memcpy(place->data(), payload.data(), payload.size());
   context.outbox.end_datagram(channel.endpoint, encoder.size());

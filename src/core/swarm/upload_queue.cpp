@@ -54,8 +54,10 @@ std::optional<tree::ChunkRange> UploadQueue::next_burst() {
   const tree::ChunkRange burst{front.first, tree::ChunkIndex{front.first.value() + count - 1}};
   requested_ -= count;
   loading_ += count;
-  if (count == front.count()) requests_.pop_front();
-  else front.first = tree::ChunkIndex{front.first.value() + count};
+  if (count == front.count())
+    requests_.pop_front();
+  else
+    front.first = tree::ChunkIndex{front.first.value() + count};
   return burst;
 }
 

@@ -14,7 +14,8 @@ crypto::Digest build_munro(NodeStore& store, crypto::Hasher& hasher, Bin munro, 
     for (const NodeHash& node : level) store.put(node.bin, node.hash);
     if (level.size() == 1) return level[0].hash;
     std::vector<NodeHash> above;
-    for (std::size_t i = 0; i < level.size(); i += 2) above.push_back({level[i].bin.parent(), tree.parent_of(level[i].hash, level[i + 1].hash)});
+    for (std::size_t i = 0; i < level.size(); i += 2)
+      above.push_back({level[i].bin.parent(), tree.parent_of(level[i].hash, level[i + 1].hash)});
     level = std::move(above);
   }
 }

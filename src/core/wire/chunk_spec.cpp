@@ -103,16 +103,11 @@ bool write_bin(base::MutableByteView to, ChunkRange range) {
 
 std::expected<ChunkRange, Error> read_chunk_spec(base::Reader& reader, const Format& format) {
   switch (format.addressing) {
-    case AddressingMethod::bins32:
-      return read_bin<std::uint32_t>(reader);
-    case AddressingMethod::bytes64:
-      return read_bytes(reader, format);
-    case AddressingMethod::chunks32:
-      return read_chunks<std::uint32_t>(reader);
-    case AddressingMethod::bins64:
-      return read_bin<std::uint64_t>(reader);
-    case AddressingMethod::chunks64:
-      return read_chunks<std::uint64_t>(reader);
+    case AddressingMethod::bins32: return read_bin<std::uint32_t>(reader);
+    case AddressingMethod::bytes64: return read_bytes(reader, format);
+    case AddressingMethod::chunks32: return read_chunks<std::uint32_t>(reader);
+    case AddressingMethod::bins64: return read_bin<std::uint64_t>(reader);
+    case AddressingMethod::chunks64: return read_chunks<std::uint64_t>(reader);
   }
   return std::unexpected(Error::unknown_message);
 }
@@ -120,16 +115,11 @@ std::expected<ChunkRange, Error> read_chunk_spec(base::Reader& reader, const For
 bool expressible(ChunkRange range, const Format& format) {
   if (!range.valid() || range.last.value() > kMaxChunkIndex) return false;
   switch (format.addressing) {
-    case AddressingMethod::bins32:
-      return bin_number<std::uint32_t>(range).has_value();
-    case AddressingMethod::bytes64:
-      return byte_range(range, format).has_value();
-    case AddressingMethod::chunks32:
-      return range.last.value() <= std::numeric_limits<std::uint32_t>::max();
-    case AddressingMethod::bins64:
-      return bin_number<std::uint64_t>(range).has_value();
-    case AddressingMethod::chunks64:
-      return true;
+    case AddressingMethod::bins32: return bin_number<std::uint32_t>(range).has_value();
+    case AddressingMethod::bytes64: return byte_range(range, format).has_value();
+    case AddressingMethod::chunks32: return range.last.value() <= std::numeric_limits<std::uint32_t>::max();
+    case AddressingMethod::bins64: return bin_number<std::uint64_t>(range).has_value();
+    case AddressingMethod::chunks64: return true;
   }
   return false;
 }
@@ -146,8 +136,7 @@ ChunkRange expressible_front(ChunkRange range, const Format& format) {
 bool write_chunk_spec(base::MutableByteView to, ChunkRange range, const Format& format) {
   if (!range.valid() || range.last.value() > kMaxChunkIndex || to.size() < chunk_spec_size(format.addressing)) return false;
   switch (format.addressing) {
-    case AddressingMethod::bins32:
-      return write_bin<std::uint32_t>(to, range);
+    case AddressingMethod::bins32: return write_bin<std::uint32_t>(to, range);
     case AddressingMethod::bytes64: {
       const auto bytes = byte_range(range, format);
       if (!bytes) return false;
@@ -158,11 +147,8 @@ bool write_chunk_spec(base::MutableByteView to, ChunkRange range, const Format& 
       if (range.last.value() > std::numeric_limits<std::uint32_t>::max()) return false;
       store_pair<std::uint32_t>(to, range.first.value(), range.last.value());
       return true;
-    case AddressingMethod::bins64:
-      return write_bin<std::uint64_t>(to, range);
-    case AddressingMethod::chunks64:
-      store_pair<std::uint64_t>(to, range.first.value(), range.last.value());
-      return true;
+    case AddressingMethod::bins64: return write_bin<std::uint64_t>(to, range);
+    case AddressingMethod::chunks64: store_pair<std::uint64_t>(to, range.first.value(), range.last.value()); return true;
   }
   return false;
 }

@@ -13,16 +13,11 @@ namespace runnel::wire {
 // Bytes on the wire.
 constexpr std::size_t chunk_spec_size(AddressingMethod addressing) {
   switch (addressing) {
-    case AddressingMethod::bins32:
-      return 4;
-    case AddressingMethod::bytes64:
-      return 16;
-    case AddressingMethod::chunks32:
-      return 8;
-    case AddressingMethod::bins64:
-      return 8;
-    case AddressingMethod::chunks64:
-      return 16;
+    case AddressingMethod::bins32: return 4;
+    case AddressingMethod::bytes64: return 16;
+    case AddressingMethod::chunks32: return 8;
+    case AddressingMethod::bins64: return 8;
+    case AddressingMethod::chunks64: return 16;
   }
   return 0;
 }

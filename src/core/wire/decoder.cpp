@@ -53,36 +53,21 @@ Result Decoder::read_message() {
   const auto type = reader_.read<std::uint8_t>();
   if (!type) return fail(Error::truncated);
   switch (static_cast<MessageType>(*type)) {
-    case MessageType::handshake:
-      return read_handshake();
-    case MessageType::data:
-      return read_data();
-    case MessageType::ack:
-      return read_ack();
-    case MessageType::have:
-      return read_range<Have>();
-    case MessageType::integrity:
-      return read_integrity();
-    case MessageType::pex_res_v4:
-      return read_pex_res_v4();
-    case MessageType::pex_req:
-      return PexReq{};
-    case MessageType::signed_integrity:
-      return read_signed_integrity();
-    case MessageType::request:
-      return read_range<Request>();
-    case MessageType::cancel:
-      return read_range<Cancel>();
-    case MessageType::choke:
-      return Choke{};
-    case MessageType::unchoke:
-      return Unchoke{};
-    case MessageType::pex_res_v6:
-      return read_pex_res_v6();
-    case MessageType::pex_res_cert:
-      return read_pex_res_cert();
-    case MessageType::extension:
-      return read_extension();
+    case MessageType::handshake: return read_handshake();
+    case MessageType::data: return read_data();
+    case MessageType::ack: return read_ack();
+    case MessageType::have: return read_range<Have>();
+    case MessageType::integrity: return read_integrity();
+    case MessageType::pex_res_v4: return read_pex_res_v4();
+    case MessageType::pex_req: return PexReq{};
+    case MessageType::signed_integrity: return read_signed_integrity();
+    case MessageType::request: return read_range<Request>();
+    case MessageType::cancel: return read_range<Cancel>();
+    case MessageType::choke: return Choke{};
+    case MessageType::unchoke: return Unchoke{};
+    case MessageType::pex_res_v6: return read_pex_res_v6();
+    case MessageType::pex_res_cert: return read_pex_res_cert();
+    case MessageType::extension: return read_extension();
   }
   return fail(Error::unknown_message);
 }

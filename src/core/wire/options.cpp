@@ -13,8 +13,7 @@ bool is_known(IntegrityMethod method) {
     case IntegrityMethod::none:
     case IntegrityMethod::merkle_tree:
     case IntegrityMethod::sign_all:
-    case IntegrityMethod::unified_merkle_tree:
-      return true;
+    case IntegrityMethod::unified_merkle_tree: return true;
   }
   return false;
 }
@@ -27,8 +26,7 @@ bool is_known(crypto::SignatureAlgorithm algorithm) {
     case crypto::SignatureAlgorithm::rsa_sha256:
     case crypto::SignatureAlgorithm::ecdsa_p256_sha256:
     case crypto::SignatureAlgorithm::ecdsa_p384_sha384:
-    case crypto::SignatureAlgorithm::ed25519:
-      return true;
+    case crypto::SignatureAlgorithm::ed25519: return true;
   }
   return false;
 }
@@ -39,8 +37,7 @@ bool is_known(AddressingMethod method) {
     case AddressingMethod::bytes64:
     case AddressingMethod::chunks32:
     case AddressingMethod::bins64:
-    case AddressingMethod::chunks64:
-      return true;
+    case AddressingMethod::chunks64: return true;
   }
   return false;
 }
@@ -102,28 +99,17 @@ Status read_supported(base::Reader& reader, std::optional<MessageSet>& into) {
 
 Status read_value(std::uint8_t code, base::Reader& reader, Options& options) {
   switch (static_cast<OptionCode>(code)) {
-    case OptionCode::version:
-      return read_positive(reader, options.version);
-    case OptionCode::minimum_version:
-      return read_positive(reader, options.minimum_version);
-    case OptionCode::swarm_id:
-      return read_swarm_id(reader, options.swarm_id);
-    case OptionCode::integrity:
-      return read_enum(reader, options.integrity);
-    case OptionCode::hash:
-      return read_enum(reader, options.hash);
-    case OptionCode::signature:
-      return read_enum(reader, options.signature);
-    case OptionCode::addressing:
-      return read_enum(reader, options.addressing);
-    case OptionCode::discard_window:
-      return read_window(reader, options);
-    case OptionCode::supported_messages:
-      return read_supported(reader, options.supported_messages);
-    case OptionCode::chunk_size:
-      return read_positive(reader, options.chunk_size);
-    case OptionCode::end:
-      return {};
+    case OptionCode::version: return read_positive(reader, options.version);
+    case OptionCode::minimum_version: return read_positive(reader, options.minimum_version);
+    case OptionCode::swarm_id: return read_swarm_id(reader, options.swarm_id);
+    case OptionCode::integrity: return read_enum(reader, options.integrity);
+    case OptionCode::hash: return read_enum(reader, options.hash);
+    case OptionCode::signature: return read_enum(reader, options.signature);
+    case OptionCode::addressing: return read_enum(reader, options.addressing);
+    case OptionCode::discard_window: return read_window(reader, options);
+    case OptionCode::supported_messages: return read_supported(reader, options.supported_messages);
+    case OptionCode::chunk_size: return read_positive(reader, options.chunk_size);
+    case OptionCode::end: return {};
   }
   return std::unexpected(Error::unknown_option);
 }

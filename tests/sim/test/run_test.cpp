@@ -55,9 +55,7 @@ struct AuditTest : testing::Test {
     });
   }
   // So that bytes are owed to nobody.
-  void prove() {
-    audit.received(host, peer, base::Bytes(5000));
-  }
+  void prove() { audit.received(host, peer, base::Bytes(5000)); }
   void expect(const std::string& invariant) {
     ASSERT_EQ(audit.violations().size(), 1U);
     EXPECT_EQ(audit.violations()[0].invariant, invariant);

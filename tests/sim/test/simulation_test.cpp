@@ -89,7 +89,8 @@ TEST(Network, the_downlink_of_a_receiver_is_shared_by_its_senders) {
   const HostId third = pair.simulation.add_place({});
   for (int i = 0; i < 5; ++i) {
     pair.send(i, 1000 - kIpAndUdpBytes);
-    pair.simulation.send(third, pair.simulation.endpoint(third), pair.simulation.endpoint(pair.b), base::Bytes(1000 - kIpAndUdpBytes), false);
+    pair.simulation.send(third, pair.simulation.endpoint(third), pair.simulation.endpoint(pair.b), base::Bytes(1000 - kIpAndUdpBytes),
+                         false);
   }
   pair.simulation.run_until(at(seconds{2}));
   ASSERT_EQ(pair.sink.arrivals.size(), 10U);
@@ -117,7 +118,8 @@ TEST(Network, bursts_lose_neighbours) {
   const double lost = kSent - static_cast<double>(pair.sink.arrivals.size());
   EXPECT_NEAR(lost / kSent, 0.01 / 0.21, 0.01);
   int gaps = 0;
-  for (std::size_t i = 1; i < pair.sink.first_bytes.size(); ++i) gaps += (pair.sink.first_bytes[i] - pair.sink.first_bytes[i - 1] + 250) % 250 != 1;
+  for (std::size_t i = 1; i < pair.sink.first_bytes.size(); ++i)
+    gaps += (pair.sink.first_bytes[i] - pair.sink.first_bytes[i - 1] + 250) % 250 != 1;
   EXPECT_NEAR(lost / gaps, 5, 1);   // 1 / leave
 }
 

@@ -36,7 +36,12 @@ TEST(BanList, bad_hashes_further_apart_are_an_accident) {
 }
 
 TEST(BanList, three_banned_ports_ban_the_address_except_where_it_stands_for_many) {
-  for (const auto& [address, whole] : {std::pair{"203.0.113.1", true}, {"2001:db8::1", true}, {"127.0.0.1", false}, {"192.168.1.1", false}, {"::1", false}, {"fd00::1", false}}) {
+  for (const auto& [address, whole] : {std::pair{"203.0.113.1", true},
+                                       {"2001:db8::1", true},
+                                       {"127.0.0.1", false},
+                                       {"192.168.1.1", false},
+                                       {"::1", false},
+                                       {"fd00::1", false}}) {
     BanList bans;
     const auto ip = *base::IpAddress::parse(address);
     for (std::uint16_t port = 1; port <= 3; ++port) {
@@ -119,9 +124,11 @@ TEST(AddressBook, is_bounded_and_keeps_the_better_half) {
 TEST(AddressBook, no_address_fills_it_alone) {
   AddressBook book(base::Rng{1});
   std::size_t added = 0;
-  for (std::uint16_t port = 1; port < 100; ++port) added += book.add(numbered(1, port), AddressSource::pex, kNow) == AddOutcome::added ? 1 : 0;
+  for (std::uint16_t port = 1; port < 100; ++port)
+    added += book.add(numbered(1, port), AddressSource::pex, kNow) == AddOutcome::added ? 1 : 0;
   EXPECT_EQ(added, kMaxAddressesPerHost);
-  for (std::uint16_t port = 1; port < 100; ++port) EXPECT_EQ(book.add({*base::IpAddress::parse("127.0.0.1"), port}, AddressSource::tracker, kNow), AddOutcome::added);
+  for (std::uint16_t port = 1; port < 100; ++port)
+    EXPECT_EQ(book.add({*base::IpAddress::parse("127.0.0.1"), port}, AddressSource::tracker, kNow), AddOutcome::added);
 }
 
 TEST(AddressBook, forgets_and_refuses_whom_it_banned) {

@@ -122,7 +122,8 @@ TEST(Announcer, backs_off_from_15_seconds_to_30_minutes_while_http_fails) {
 TEST(Announcer, tells_the_user_what_is_wrong_and_when_it_tries_again) {
   Bench b(kHttp);
   b.input(Announcer::SendFailed{b.http.back().request, "cannot reach 192.0.2.9:80: Connection refused"});
-  EXPECT_TRUE(b.state.text.starts_with("tracker 192.0.2.9:80: cannot reach 192.0.2.9:80: Connection refused: next try in 1")) << b.state.text;
+  EXPECT_TRUE(b.state.text.starts_with("tracker 192.0.2.9:80: cannot reach 192.0.2.9:80: Connection refused: next try in 1"))
+      << b.state.text;
   b.wait();
   b.answer_http("d14:failure reason14:not registerede");
   EXPECT_NE(b.state.text.find("the tracker refused: not registered: next try in"), std::string::npos) << b.state.text;
@@ -250,7 +251,9 @@ TEST(Announcer, makes_a_new_connection_at_once_when_the_tracker_forgot_the_old) 
   b.accept_connect(1);
   b.accept_announce(30);
   b.wait();
-  const auto refused = [&] { b.answer_udp(encode(UdpError{transaction_of(UdpAnswer{UdpError{std::get<UdpAnnounce>(b.last_udp()).transaction, ""}}), "bad id"})); };
+  const auto refused = [&] {
+    b.answer_udp(encode(UdpError{transaction_of(UdpAnswer{UdpError{std::get<UdpAnnounce>(b.last_udp()).transaction, ""}}), "bad id"}));
+  };
   refused();
   EXPECT_TRUE(std::holds_alternative<UdpConnect>(b.last_udp()));
   b.accept_connect(2);
@@ -305,7 +308,8 @@ RC_GTEST_PROP(Announcer, never_hammers, ()) {
     const int what = *rc::gen::inRange(0, 7);
     if (what == 0) b.wait();
     if (what == 1) b.input(Announcer::NeedPeers{});
-    if (what == 2 && !udp) b.answer_http(*rc::gen::element<std::string>("d8:intervali0e12:min intervali0ee", "de", "x", "d14:failure reason0:e"));
+    if (what == 2 && !udp)
+      b.answer_http(*rc::gen::element<std::string>("d8:intervali0e12:min intervali0ee", "de", "x", "d14:failure reason0:e"));
     if (what == 3 && !udp) b.input(Announcer::SendFailed{b.http.back().request, "x"});
     if (what == 4 && udp && std::holds_alternative<UdpConnect>(b.last_udp())) b.accept_connect();
     if (what == 5 && udp && std::holds_alternative<UdpAnnounce>(b.last_udp())) b.accept_announce(0);

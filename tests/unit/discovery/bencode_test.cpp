@@ -24,8 +24,9 @@ TEST(Bencode, decodes_each_kind_of_value) {
 }
 
 TEST(Bencode, refuses_what_bep_3_does_not_allow) {
-  for (const char* text : {"", "i", "ie", "i-e", "i-0e", "i03e", "i+3e", "i 3e", "i3", "i99999999999999999999e", "3:ab", "03:abc", "-1:", "l",
-                           "li1e", "d", "d1:ae", "di1e1:ae", "x", "1", "1:", "18446744073709551616:a", "4294967295:a"}) {
+  for (const char* text :
+       {"",    "i", "ie",   "i-e", "i-0e",  "i03e",     "i+3e", "i 3e", "i3", "i99999999999999999999e", "3:ab",        "03:abc",
+        "-1:", "l", "li1e", "d",   "d1:ae", "di1e1:ae", "x",    "1",    "1:", "18446744073709551616:a", "4294967295:a"}) {
     EXPECT_EQ(error_of(text), BencodeError::malformed) << text;
   }
   EXPECT_EQ(error_of("i1ei2e"), BencodeError::trailing_bytes);

@@ -49,8 +49,9 @@ TEST(HttpAnnounce, builds_scrape_urls_where_bep_48_allows) {
 
 TEST(HttpAnnounce, reads_compact_peers_of_both_families) {
   const std::string body = "d8:completei3e10:incompletei4e8:intervali1800e12:min intervali60e5:peers12:" +
-                           std::string("\x0a\0\0\1\x1a\xe1\xc0\0\2\1\0\x50", 12) + "6:peers618:" +
-                           std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x1a\xe1", 18) + "15:warning message3:low" + "e";
+                           std::string("\x0a\0\0\1\x1a\xe1\xc0\0\2\1\0\x50", 12) +
+                           "6:peers618:" + std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x1a\xe1", 18) + "15:warning message3:low" +
+                           "e";
   const auto answer = parse(body);
   ASSERT_TRUE(answer) << message(answer.error());
   EXPECT_EQ(answer->interval, seconds{1800});
@@ -65,8 +66,9 @@ TEST(HttpAnnounce, reads_compact_peers_of_both_families) {
 
 TEST(HttpAnnounce, reads_the_dictionary_form_and_leaves_itself_out) {
   const std::string me = "me" + std::string(18, '\0');
-  const std::string body = "d8:intervali900e5:peersld2:ip9:192.0.2.14:porti80eed2:ip11:2001:db8::14:porti81eed2:ip9:192.0.2.37:peer id20:" +
-                           me + "4:porti82eed2:ip12:peer.example4:porti83eed2:ip9:192.0.2.44:porti0eed2:ip9:192.0.2.5eee";
+  const std::string body =
+      "d8:intervali900e5:peersld2:ip9:192.0.2.14:porti80eed2:ip11:2001:db8::14:porti81eed2:ip9:192.0.2.37:peer id20:" + me +
+      "4:porti82eed2:ip12:peer.example4:porti83eed2:ip9:192.0.2.44:porti0eed2:ip9:192.0.2.5eee";
   const auto answer = parse(body);
   ASSERT_TRUE(answer) << message(answer.error());
   const std::vector<Endpoint> expected{*Endpoint::parse("192.0.2.1:80"), *Endpoint::parse("[2001:db8::1]:81")};
@@ -78,7 +80,9 @@ TEST(HttpAnnounce, a_refusal_is_told_in_the_trackers_own_printable_words) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, AnswerError::Kind::refused);
   EXPECT_EQ(message(refused.error()), "the tracker refused: not registered");
-  const auto hostile = parse("d14:failure reason8:a\x1b[2Jb\n\xff" "e");
+  const auto hostile = parse(
+      "d14:failure reason8:a\x1b[2Jb\n\xff"
+      "e");
   ASSERT_FALSE(hostile);
   EXPECT_EQ(hostile.error().reason, "a?[2Jb??");
   const auto longer = parse("d14:failure reason1000:" + std::string(1000, 'x') + "e");
@@ -96,8 +100,8 @@ TEST(HttpAnnounce, what_is_no_answer_is_an_error) {
 TEST(HttpAnnounce, keeps_to_its_limits) {
   std::string peers;
   for (std::size_t i = 0; i < kMaxPeersPerAnswer + 100; ++i) peers += std::string("\x0a\x01", 2) + char(i >> 8) + char(i) + "\x1a\xe1";
-  const auto answer = parse("d8:intervali9000000000e5:peers" + std::to_string(peers.size()) + ':' + peers + "10:tracker id300:" +
-                            std::string(300, 'x') + "e");
+  const auto answer = parse("d8:intervali9000000000e5:peers" + std::to_string(peers.size()) + ':' + peers +
+                            "10:tracker id300:" + std::string(300, 'x') + "e");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->peers.size(), kMaxPeersPerAnswer);
   EXPECT_EQ(answer->interval, std::chrono::hours{7 * 24});
@@ -105,7 +109,8 @@ TEST(HttpAnnounce, keeps_to_its_limits) {
 }
 
 TEST(HttpAnnounce, endpoints_nobody_can_be_at_are_left_out) {
-  for (const char* text : {"0.0.0.0:80", "0.1.2.3:80", "224.0.0.1:80", "255.255.255.255:80", "240.0.0.1:80", "192.0.2.1:0", "[::]:80", "[ff02::1]:80"}) {
+  for (const char* text :
+       {"0.0.0.0:80", "0.1.2.3:80", "224.0.0.1:80", "255.255.255.255:80", "240.0.0.1:80", "192.0.2.1:0", "[::]:80", "[ff02::1]:80"}) {
     EXPECT_FALSE(usable_endpoint(*Endpoint::parse(text))) << text;
   }
   for (const char* text : {"127.0.0.1:80", "10.0.0.1:1", "[::1]:80", "[fe80::1]:80", "[2001:db8::1]:65535"}) {
@@ -123,8 +128,10 @@ rc::Gen<Endpoint> endpoints() {
 }
 
 RC_GTEST_PROP(HttpAnnounce, answers_come_back_as_they_were_written, ()) {
-  AnnounceAnswer answer{.interval = seconds{*rc::gen::inRange(0, 100'000)}, .min_interval = seconds{*rc::gen::inRange(0, 1000)},
-                        .seeders = *rc::gen::arbitrary<std::uint32_t>(), .leechers = *rc::gen::arbitrary<std::uint32_t>()};
+  AnnounceAnswer answer{.interval = seconds{*rc::gen::inRange(0, 100'000)},
+                        .min_interval = seconds{*rc::gen::inRange(0, 1000)},
+                        .seeders = *rc::gen::arbitrary<std::uint32_t>(),
+                        .leechers = *rc::gen::arbitrary<std::uint32_t>()};
   std::vector<Endpoint> v6;
   for (const Endpoint& e : *rc::gen::container<std::vector<Endpoint>>(endpoints())) {
     if (usable_endpoint(e)) (e.address.is_v4() ? answer.peers : v6).push_back(e);

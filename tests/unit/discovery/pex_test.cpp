@@ -58,8 +58,11 @@ TEST(Pex, the_plain_form_stays_at_home_except_in_compat_swarms) {
 TEST(Pex, tells_only_of_peers_heard_from_within_a_minute_and_never_of_the_asker) {
   base::Rng rng(1);
   const Time now{1000s};
-  const std::vector<PexPeer> known{{at("203.0.113.1:1"), now - 60s}, {at("203.0.113.2:1"), now - 61s}, {at("203.0.113.3:1"), now},
-                                   {at("192.168.1.1:1"), now},       {at("203.0.113.4:0"), now}};
+  const std::vector<PexPeer> known{{at("203.0.113.1:1"), now - 60s},
+                                   {at("203.0.113.2:1"), now - 61s},
+                                   {at("203.0.113.3:1"), now},
+                                   {at("192.168.1.1:1"), now},
+                                   {at("203.0.113.4:0"), now}};
   auto told = choose_pex_peers(known, at("203.0.113.3:1"), now, rng);
   EXPECT_EQ(told, std::vector{at("203.0.113.1:1")});
 }

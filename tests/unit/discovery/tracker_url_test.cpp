@@ -27,9 +27,11 @@ TEST(TrackerUrl, refuses_the_rest_with_a_reason) {
   EXPECT_EQ(TrackerUrl::parse("udp://a.b").error(), UrlError::no_port);
   EXPECT_EQ(TrackerUrl::parse("wss://a.b/").error(), UrlError::unsupported_scheme);
   EXPECT_EQ(TrackerUrl::parse("http://a/" + std::string(kMaxTrackerUrlBytes, 'x')).error(), UrlError::too_long);
-  for (const char* text : {"", "tracker.example", "http://", "http://:80/", "http://user@host/", "http://a b/", "http://a/\r\nHost: b",
-                           "http://a/#x", "http://a:0/", "http://a:65536/", "http://a:8x/", "http://[::1/", "http://[a]/", "http://[::1]x/",
-                           "http://a\\b/", "http://b\xc3\xbc" "cher/"}) {
+  for (const char* text :
+       {"", "tracker.example", "http://", "http://:80/", "http://user@host/", "http://a b/", "http://a/\r\nHost: b", "http://a/#x",
+        "http://a:0/", "http://a:65536/", "http://a:8x/", "http://[::1/", "http://[a]/", "http://[::1]x/", "http://a\\b/",
+        "http://b\xc3\xbc"
+        "cher/"}) {
     EXPECT_EQ(TrackerUrl::parse(text).error(), UrlError::malformed) << text;
   }
 }

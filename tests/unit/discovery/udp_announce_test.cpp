@@ -9,8 +9,14 @@ namespace {
 using base::Endpoint;
 
 TEST(UdpAnnounce, connect_packets_are_those_of_bep_15) {
-  EXPECT_EQ(base::to_hex(encode(UdpConnect{0x01020304})), "0000041727101980" "00000000" "01020304");
-  EXPECT_EQ(base::to_hex(encode(UdpConnected{0x01020304, 0xa1a2a3a4a5a6a7a8})), "00000000" "01020304" "a1a2a3a4a5a6a7a8");
+  EXPECT_EQ(base::to_hex(encode(UdpConnect{0x01020304})),
+            "0000041727101980"
+            "00000000"
+            "01020304");
+  EXPECT_EQ(base::to_hex(encode(UdpConnected{0x01020304, 0xa1a2a3a4a5a6a7a8})),
+            "00000000"
+            "01020304"
+            "a1a2a3a4a5a6a7a8");
 }
 
 TEST(UdpAnnounce, announce_request_has_its_98_bytes_in_the_order_of_bep_15) {
@@ -25,12 +31,24 @@ TEST(UdpAnnounce, announce_request_has_its_98_bytes_in_the_order_of_bep_15) {
                         .ipv4 = base::IpAddress::v4({192, 0, 2, 1})};
   const base::Bytes bytes = encode(request);
   ASSERT_EQ(bytes.size(), kUdpAnnounceSize);
-  EXPECT_EQ(base::to_hex(bytes).substr(0, 32), "00000000000000c1" "00000001" "000000d2");
+  EXPECT_EQ(base::to_hex(bytes).substr(0, 32),
+            "00000000000000c1"
+            "00000001"
+            "000000d2");
   EXPECT_EQ(base::as_text(bytes).substr(16, 40), "iiiiiiiiiiiiiiiiiiiipppppppppppppppppppp");
   EXPECT_EQ(base::to_hex(base::ByteView{bytes}.subspan(56)),
-            "0000000000000001" "0000000000000002" "0000000000000003" "00000002" "c0000201" "000000e3" "00000032" "1a2b");
+            "0000000000000001"
+            "0000000000000002"
+            "0000000000000003"
+            "00000002"
+            "c0000201"
+            "000000e3"
+            "00000032"
+            "1a2b");
   request.path = "/announce";
-  EXPECT_EQ(base::to_hex(base::ByteView{encode(request)}.subspan(98)), "0209" "2f616e6e6f756e6365");  // BEP 41
+  EXPECT_EQ(base::to_hex(base::ByteView{encode(request)}.subspan(98)),
+            "0209"
+            "2f616e6e6f756e6365");  // BEP 41
 }
 
 TEST(UdpAnnounce, minus_one_asks_for_the_trackers_default) {
@@ -54,9 +72,19 @@ TEST(UdpAnnounce, long_paths_go_in_several_options_and_unknown_ones_are_passed_o
 }
 
 TEST(UdpAnnounce, answers_carry_the_peers_of_one_family) {
-  UdpAnnounced answer{.transaction = 7, .interval_s = 120, .leechers = 2, .seeders = 1,
+  UdpAnnounced answer{.transaction = 7,
+                      .interval_s = 120,
+                      .leechers = 2,
+                      .seeders = 1,
                       .peers = {*Endpoint::parse("192.0.2.1:80"), *Endpoint::parse("[2001:db8::1]:81")}};
-  EXPECT_EQ(base::to_hex(encode(answer, true)), "00000001" "00000007" "00000078" "00000002" "00000001" "c0000201" "0050");
+  EXPECT_EQ(base::to_hex(encode(answer, true)),
+            "00000001"
+            "00000007"
+            "00000078"
+            "00000002"
+            "00000001"
+            "c0000201"
+            "0050");
   const auto back = decode_udp_answer(encode(answer, false), false);
   ASSERT_TRUE(back);
   EXPECT_EQ(std::get<UdpAnnounced>(*back).peers, std::vector{*Endpoint::parse("[2001:db8::1]:81")});

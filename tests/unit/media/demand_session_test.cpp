@@ -74,8 +74,9 @@ class DemandSessionTest : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = std::make_unique<TemporaryFolder>();
     const std::string sources = "-f lavfi -i testsrc2=size=640x360:rate=25:duration=20 -f lavfi -i sine=sample_rate=48000:duration=20 ";
-    const auto made = run_command("ffmpeg -v error -y " + sources + "-c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a aac -movflags +faststart " +
-                                  film() + " && ffmpeg -v error -y -i " + film() + " -c copy " + stream());
+    const auto made = run_command("ffmpeg -v error -y " + sources +
+                                  "-c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a aac -movflags +faststart " + film() +
+                                  " && ffmpeg -v error -y -i " + film() + " -c copy " + stream());
     ASSERT_EQ(made.status, 0) << made.output;
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -141,8 +142,10 @@ TEST_F(DemandSessionTest, a_film_is_cut_through_the_helper_and_plays) {
 
 TEST_F(DemandSessionTest, what_browsers_cannot_play_is_converted_inside_the_confinement) {
   const std::string path = *folder_ / "old.mkv";
-  const auto made = run_command("ffmpeg -v error -y -f lavfi -i testsrc2=size=320x180:rate=25:duration=8 -f lavfi -i sine=duration=8 "
-                                "-c:v mpeg2video -g 25 -c:a ac3 " + path);
+  const auto made = run_command(
+      "ffmpeg -v error -y -f lavfi -i testsrc2=size=320x180:rate=25:duration=8 -f lavfi -i sine=duration=8 "
+      "-c:v mpeg2video -g 25 -c:a ac3 " +
+      path);
   ASSERT_EQ(made.status, 0) << made.output;
   FileContent content{io_, path};
   const auto session = start_demand(io_, {.helper = kHelper, .name = "old.mkv"}, content);
@@ -190,7 +193,8 @@ TEST_F(DemandSessionTest, a_scan_tells_what_a_file_is) {
   EXPECT_FALSE((*text)->is_media);
   EXPECT_EQ((*text)->mime, "application/octet-stream");
 
-  const auto cut = run_command("ffmpeg -v error -y -i " + film() + " -c copy " + (*folder_ / "late.mp4") + " && truncate -s 60% " + (*folder_ / "late.mp4"));
+  const auto cut = run_command("ffmpeg -v error -y -i " + film() + " -c copy " + (*folder_ / "late.mp4") + " && truncate -s 60% " +
+                               (*folder_ / "late.mp4"));
   const auto late = run_command("head -c 200000 " + (*folder_ / "late.mp4") + " > " + (*folder_ / "cut.mp4"));
   const auto truncated = scan(*folder_ / "cut.mp4");
   ASSERT_TRUE(truncated && truncated->has_value());

@@ -120,8 +120,7 @@ TEST(IngestSession, files_of_all_kinds_become_live_chunks_in_real_time_that_deco
     };
     sessions.push_back(start_ingest(io, config(paths[i]), std::move(events)));
   }
-  ASSERT_TRUE(run_until(
-      io, [&] { return std::ranges::all_of(all, &Recording::over); }, std::chrono::seconds{120}));
+  ASSERT_TRUE(run_until(io, [&] { return std::ranges::all_of(all, &Recording::over); }, std::chrono::seconds{120}));
   EXPECT_GE(first_end, milliseconds{3500});
   for (std::size_t i = 0; i < all.size(); ++i) {
     SCOPED_TRACE(kCases[i].name);

@@ -14,9 +14,7 @@ using std::chrono::seconds;
 
 constexpr base::WallTime kStart{seconds{1'700'000'000}};
 
-InitSegment make_init(std::uint32_t epoch, std::size_t size = 100) {
-  return {epoch, {}, std::make_shared<const base::Bytes>(size)};
-}
+InitSegment make_init(std::uint32_t epoch, std::size_t size = 100) { return {epoch, {}, std::make_shared<const base::Bytes>(size)}; }
 
 struct ChunkSpec {
   std::uint32_t epoch = 0;
@@ -373,12 +371,18 @@ TEST(LiveTimeline, holds_its_promises_for_any_sequence_of_chunks_epochs_and_ends
     std::uint64_t last_sequence = 0;
     for (int i = 0; i < steps; ++i) {
       const int kind = *rc::gen::inRange(0, 40);
-      if (kind == 0) timeline.add(make_init(epoch = static_cast<std::uint32_t>(*rc::gen::inRange(0, 12))));
-      else if (kind == 1) timeline.end();
-      else if (kind == 2) at += milliseconds{*rc::gen::inRange(-3000, 3000)};
+      if (kind == 0)
+        timeline.add(make_init(epoch = static_cast<std::uint32_t>(*rc::gen::inRange(0, 12))));
+      else if (kind == 1)
+        timeline.end();
+      else if (kind == 2)
+        at += milliseconds{*rc::gen::inRange(-3000, 3000)};
       else {
         const milliseconds length{*rc::gen::inRange(10, 150)};
-        timeline.add(make_chunk({.epoch = epoch, .at = at, .length = length, .independent = *rc::gen::inRange(0, 8) == 0,
+        timeline.add(make_chunk({.epoch = epoch,
+                                 .at = at,
+                                 .length = length,
+                                 .independent = *rc::gen::inRange(0, 8) == 0,
                                  .size = static_cast<std::size_t>(*rc::gen::inRange(1, 6000))}));
         at += length;
       }

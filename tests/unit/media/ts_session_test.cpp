@@ -146,8 +146,7 @@ TEST(HelperProcess, a_helper_that_hangs_is_killed_and_told) {
   const int pid = process.pid();
   ASSERT_GT(pid, 0);
   // It beats for longer than the silence allowed: no false alarm.
-  EXPECT_FALSE(run_until(
-      io, [&] { return !why.empty(); }, std::chrono::seconds{4}));
+  EXPECT_FALSE(run_until(io, [&] { return !why.empty(); }, std::chrono::seconds{4}));
   ::kill(pid, SIGSTOP);
   ASSERT_TRUE(run_until(io, [&] { return !why.empty(); }));
   EXPECT_THAT(why, HasSubstr("hung"));
@@ -167,8 +166,7 @@ TEST(HelperProcess, while_reading_is_paused_no_message_comes_and_silence_does_no
   ASSERT_TRUE(run_until(io, [&] { return messages > 3; }));
   process.pause_reading(true);
   const int before = messages;
-  EXPECT_FALSE(run_until(
-      io, [&] { return messages > before || !why.empty(); }, std::chrono::seconds{4}));
+  EXPECT_FALSE(run_until(io, [&] { return messages > before || !why.empty(); }, std::chrono::seconds{4}));
   process.pause_reading(false);
   EXPECT_TRUE(run_until(io, [&] { return messages > before + 10; }));
   EXPECT_EQ(why, "");

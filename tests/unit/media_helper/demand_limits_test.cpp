@@ -14,9 +14,10 @@ class DemandLimits : public testing::Test {
     set_up_ffmpeg();
     folder_ = std::make_unique<Folder>();
     // Noise, so that the files have some size: about 1 MB a second.
-    make_film("-f lavfi -i testsrc2=size=640x360:rate=25:duration=24,noise=alls=80:allf=t -f lavfi -i sine=sample_rate=48000:duration=24 "
-                  "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p -b:v 8M -maxrate 8M -bufsize 8M -c:a aac -movflags +faststart",
-              *folder_ / "a.mp4");
+    make_film(
+        "-f lavfi -i testsrc2=size=640x360:rate=25:duration=24,noise=alls=80:allf=t -f lavfi -i sine=sample_rate=48000:duration=24 "
+        "-c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p -b:v 8M -maxrate 8M -bufsize 8M -c:a aac -movflags +faststart",
+        *folder_ / "a.mp4");
     const std::string copy = "-i " + (*folder_ / "a.mp4") + " -c copy ";
     make_film(copy, *folder_ / "b.mp4");
     make_film(copy, *folder_ / "c.mkv");
@@ -101,7 +102,8 @@ TEST_F(DemandLimits, a_program_stream_that_was_scanned_plays_from_every_cut) {
     parts.push_back(*(*film)->segment(0, n));
     const FragmentTimes times = parse_fragment(parts.back());
     EXPECT_NEAR(static_cast<double>(times.decode_time) / 90'000, static_cast<double>(segments[n].start.count()) / 1e6, 0.1);
-    EXPECT_NEAR(static_cast<double>(times.decode_end) / 90'000, static_cast<double>((segments[n].start + segments[n].duration).count()) / 1e6, 0.1);
+    EXPECT_NEAR(static_cast<double>(times.decode_end) / 90'000,
+                static_cast<double>((segments[n].start + segments[n].duration).count()) / 1e6, 0.1);
   }
   write_whole(*folder_ / "out.mp4", parts);
   EXPECT_EQ(run("ffmpeg -v warning -xerror -nostdin -i " + (*folder_ / "out.mp4") + " -f null -").output, "");
@@ -151,8 +153,11 @@ TEST_F(DemandLimits, sound_that_begins_late_and_ends_early_is_silent_where_it_is
   for (const std::string codec : {"aac", "libopus", "ac3"}) {
     SCOPED_TRACE(codec);
     const std::string path = *folder_ / "holes.mkv";
-    make_film(kPicture + "-itsoffset 9 -f lavfi -i sine=sample_rate=48000:duration=3 -map 0 -map 1 -c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a " +
-                  codec, path);
+    make_film(kPicture +
+                  "-itsoffset 9 -f lavfi -i sine=sample_rate=48000:duration=3 -map 0 -map 1 -c:v libx264 -preset ultrafast -g 50 -pix_fmt "
+                  "yuv420p -c:a " +
+                  codec,
+              path);
     CountingReader reader{path};
     const auto film = Film::open(reader, {.name = "holes.mkv"});
     ASSERT_TRUE(film.has_value());
@@ -219,7 +224,11 @@ TEST_F(DemandLimits, noise_text_and_pictures_are_not_media) {
   for (std::byte& b : noise) b = static_cast<std::byte>(random());
   const std::string playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n";
   const std::string concat = "ffconcat version 1.0\nfile /etc/passwd\n";
-  std::vector<base::Bytes> files{noise, base::Bytes{}, base::Bytes(1), base::Bytes(300'000), base::to_bytes(base::as_bytes(playlist)),
+  std::vector<base::Bytes> files{noise,
+                                 base::Bytes{},
+                                 base::Bytes(1),
+                                 base::Bytes(300'000),
+                                 base::to_bytes(base::as_bytes(playlist)),
                                  base::to_bytes(base::as_bytes(concat))};
   ASSERT_EQ(run("ffmpeg -v error -y -f lavfi -i testsrc2=size=64x64 -frames:v 1 " + (*folder_ / "p.png")).status, 0);
   files.push_back(read_whole(*folder_ / "p.png"));

@@ -51,7 +51,8 @@ TEST(SegmentPlan, no_film_has_more_cuts_than_a_message_holds) {
 }
 RC_GTEST_PROP(SegmentPlan, cuts_grow_and_are_keys, (std::vector<std::uint32_t> steps)) {
   std::vector<Key> keys{Key{}};
-  for (const auto step : steps) keys.push_back({.time_us = keys.back().time_us + 1 + step % 20'000'000, .id = static_cast<std::int64_t>(keys.size())});
+  for (const auto step : steps)
+    keys.push_back({.time_us = keys.back().time_us + 1 + step % 20'000'000, .id = static_cast<std::int64_t>(keys.size())});
   const auto cuts = plan_cuts(keys, keys.back().time_us + 5'000'000);
   RC_ASSERT(!cuts.empty());
   for (std::size_t i = 1; i < cuts.size(); ++i) {
@@ -61,8 +62,8 @@ RC_GTEST_PROP(SegmentPlan, cuts_grow_and_are_keys, (std::vector<std::uint32_t> s
 }
 
 TEST(ScannedIndex, has_the_bytes_that_its_document_tells) {
-  const ScannedIndex index{.origin_us = 1'400'000, .duration_us = 20'000'000, .header_bytes = 0,
-                           .keys = {{0, 564}, {2'000'000, 150'000}, {4'000'000, 149'000}}};
+  const ScannedIndex index{
+      .origin_us = 1'400'000, .duration_us = 20'000'000, .header_bytes = 0, .keys = {{0, 564}, {2'000'000, 150'000}, {4'000'000, 149'000}}};
   const base::Bytes bytes = encode(index);
   EXPECT_EQ(base::to_hex(bytes), "524e4c580180f3aa0180dac409000300e80880897af89e1280897acf0f5fa05ac6");
   EXPECT_TRUE(decode_scanned_index(bytes).value() == index);
@@ -158,7 +159,9 @@ TEST(SampleBytes, start_codes_become_lengths) {
   const auto packet = *base::from_hex("000000010910000000016511220000016533");
   base::Bytes out;
   EXPECT_EQ(append_sample(parameters, packet, out), 13U);
-  EXPECT_EQ(base::to_hex(out), "00000003651122" "000000026533");
+  EXPECT_EQ(base::to_hex(out),
+            "00000003651122"
+            "000000026533");
 }
 TEST(SampleBytes, adts_headers_go) {
   AVCodecParameters parameters{};
@@ -170,11 +173,19 @@ TEST(SampleBytes, adts_headers_go) {
 
 TEST(SyncSearch, finds_clusters_and_fragments_and_not_what_only_looks_like_them) {
   base::Bytes bytes(200'000, std::byte{0});
-  const auto put = [&](std::size_t at, std::string_view hex) { std::ranges::copy(*base::from_hex(hex), bytes.begin() + static_cast<std::ptrdiff_t>(at)); };
+  const auto put = [&](std::size_t at, std::string_view hex) {
+    std::ranges::copy(*base::from_hex(hex), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+  };
   put(1000, "1f43b675ff00");
   put(65'530, "1f43b67501000000000000ffe7");   // across a block's end
-  put(150'000, "00000068" "6d6f6f66" "00000010" "6d666864");
-  put(140'000, "00000008" "6d6f6f66");
+  put(150'000,
+      "00000068"
+      "6d6f6f66"
+      "00000010"
+      "6d666864");
+  put(140'000,
+      "00000008"
+      "6d6f6f66");
   BytesReader reader{bytes};
   BlockCache cache{reader};
   EXPECT_EQ(find_sync(cache, SpliceKind::matroska, 0).value(), 65'530U);

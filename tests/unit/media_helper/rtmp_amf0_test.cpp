@@ -87,9 +87,8 @@ rc::Gen<Amf0Value> any_value(int depth) {
                      rc::gen::just(Amf0Value{}));
   if (depth == 0) return leaf;
   const auto property =
-      rc::gen::map(rc::gen::pair(rc::gen::arbitrary<std::string>(), any_value(depth - 1)), [](std::pair<std::string, Amf0Value> p) {
-        return Amf0Property{std::move(p.first), std::move(p.second)};
-      });
+      rc::gen::map(rc::gen::pair(rc::gen::arbitrary<std::string>(), any_value(depth - 1)),
+                   [](std::pair<std::string, Amf0Value> p) { return Amf0Property{std::move(p.first), std::move(p.second)}; });
   return rc::gen::oneOf(leaf, rc::gen::map(rc::gen::resize(4, rc::gen::container<Amf0Value::Object>(property)),
                                            [](Amf0Value::Object object) { return Amf0Value{std::move(object)}; }));
 }

@@ -189,8 +189,7 @@ TEST_P(Pair, what_can_never_be_sent_is_given_up_and_the_rest_goes_on) {
   EXPECT_EQ(a_->stats().send_failures, 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Loopback, Pair,
-                         ::testing::Combine(::testing::Values("127.0.0.1:0", "[::1]:0"), ::testing::Bool()),
+INSTANTIATE_TEST_SUITE_P(Loopback, Pair, ::testing::Combine(::testing::Values("127.0.0.1:0", "[::1]:0"), ::testing::Bool()),
                          [](const auto& param_info) {
                            return std::string{std::string_view{std::get<0>(param_info.param)}.starts_with('[') ? "v6" : "v4"} +
                                   (std::get<1>(param_info.param) ? "_with_offload" : "_without_offload");
@@ -240,7 +239,8 @@ TEST(UdpSocket, a_full_socket_takes_a_part_and_the_rest_later) {
     const KernelGate gate({.messages_before_full = 5});
     const auto sent = a->send(trains);
     taken = sent.trains * bytes.size() + sent.bytes_of_next;
-    EXPECT_EQ(taken / 1000, a->sends_segments() ? 200 + 64U : 5U) << "200 datagrams are four pieces of at most 64, the fifth is of the second train";
+    EXPECT_EQ(taken / 1000, a->sends_segments() ? 200 + 64U : 5U)
+        << "200 datagrams are four pieces of at most 64, the fifth is of the second train";
     EXPECT_EQ(taken % 1000, 0U);
     const auto still_full = a->send(trains);
     EXPECT_EQ(still_full.trains, 0U);
@@ -353,4 +353,6 @@ int gated_sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
 
 }  // namespace runnel::net
 
-extern "C" int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) { return runnel::net::gated_sendmmsg(fd, messages, count, flags); }
+extern "C" int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  return runnel::net::gated_sendmmsg(fd, messages, count, flags);
+}

@@ -108,13 +108,16 @@ TEST_F(DemandTest, master_groups_audio_and_subtitles_around_the_picture) {
   start();
   const Reply reply = get(path(film, "master.m3u8"));
   EXPECT_EQ(reply.status, 200U);
-  EXPECT_EQ(reply.body,
-            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"track-1.m3u8\"\n"
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Deutsch\",LANGUAGE=\"de\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"track-2.m3u8\"\n"
-            "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"subtitles\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=YES,URI=\"track-3.m3u8\"\n"
-            "#EXT-X-STREAM-INF:BANDWIDTH=4128000,CODECS=\"avc1.640028,mp4a.40.2,opus\",RESOLUTION=1920x1080,FRAME-RATE=24.000,"
-            "AUDIO=\"audio\",SUBTITLES=\"subtitles\"\ntrack-0.m3u8\n");
+  EXPECT_EQ(
+      reply.body,
+      "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+      "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"track-1."
+      "m3u8\"\n"
+      "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Deutsch\",LANGUAGE=\"de\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"track-2."
+      "m3u8\"\n"
+      "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"subtitles\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=YES,URI=\"track-3.m3u8\"\n"
+      "#EXT-X-STREAM-INF:BANDWIDTH=4128000,CODECS=\"avc1.640028,mp4a.40.2,opus\",RESOLUTION=1920x1080,FRAME-RATE=24.000,"
+      "AUDIO=\"audio\",SUBTITLES=\"subtitles\"\ntrack-0.m3u8\n");
 }
 
 TEST_F(DemandTest, mpv_is_sent_to_the_films_own_bytes) {
@@ -129,10 +132,11 @@ TEST_F(DemandTest, mpv_is_sent_to_the_films_own_bytes) {
 TEST_F(DemandTest, track_playlists_list_every_segment) {
   TestStream& film = add_film("bytes");
   start();
-  EXPECT_EQ(get(path(film, "track-0.m3u8")).body,
-            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
-            "#EXT-X-MAP:URI=\"track-0-init.mp4\"\n#EXTINF:4.000000,\ntrack-0-0.m4s\n#EXTINF:4.000000,\ntrack-0-1.m4s\n"
-            "#EXTINF:1.500000,\ntrack-0-2.m4s\n#EXT-X-ENDLIST\n");
+  EXPECT_EQ(
+      get(path(film, "track-0.m3u8")).body,
+      "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
+      "#EXT-X-MAP:URI=\"track-0-init.mp4\"\n#EXTINF:4.000000,\ntrack-0-0.m4s\n#EXTINF:4.000000,\ntrack-0-1.m4s\n"
+      "#EXTINF:1.500000,\ntrack-0-2.m4s\n#EXT-X-ENDLIST\n");
   const std::string subtitles = get(path(film, "track-3.m3u8")).body;
   EXPECT_EQ(subtitles.find("EXT-X-MAP"), std::string::npos);
   EXPECT_NE(subtitles.find("track-3-0.vtt\n"), std::string::npos);
@@ -154,8 +158,8 @@ TEST_F(DemandTest, serves_headers_and_segments_of_each_track) {
 TEST_F(DemandTest, what_the_film_does_not_have_is_not_found) {
   TestStream& film = add_film("bytes");
   start();
-  for (const auto* name : {"track-4.m3u8", "track-4-init.mp4", "track-0-3.m4s", "track-0-99999999999.m4s", "track-x.m3u8", "track-.m3u8", "track-0-init.m4s",
-                           "track-0-0.mp4", "track-0-", "track-0", "seg-0.m4s", "live.ts"})
+  for (const auto* name : {"track-4.m3u8", "track-4-init.mp4", "track-0-3.m4s", "track-0-99999999999.m4s", "track-x.m3u8", "track-.m3u8",
+                           "track-0-init.m4s", "track-0-0.mp4", "track-0-", "track-0", "seg-0.m4s", "live.ts"})
     EXPECT_EQ(get(path(film, name)).status, 404U) << name;
 }
 
@@ -262,8 +266,9 @@ TEST(DemandPlaylist, a_film_without_picture_plays_its_first_sound_track) {
   index.tracks = {track(media::TrackKind::audio, 0, "mp4a.40.2")};
   index.segments = {{seconds{0}, seconds{4}}};
   index.duration = seconds{4};
-  EXPECT_EQ(demand_master_playlist(index, 64'000),
-            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS=\"mp4a.40.2\"\ntrack-0.m3u8\n");
+  EXPECT_EQ(
+      demand_master_playlist(index, 64'000),
+      "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS=\"mp4a.40.2\"\ntrack-0.m3u8\n");
   index.tracks.push_back(track(media::TrackKind::audio, 1, "mp4a.40.2"));
   EXPECT_NE(demand_master_playlist(index, 1).find("AUDIO=\"audio\"\ntrack-0.m3u8\n"), std::string::npos);
 }

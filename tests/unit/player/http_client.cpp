@@ -1,5 +1,7 @@
 #include "unit/player/http_client.hpp"
 
+#include <poll.h>
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -7,9 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <algorithm>
 #include <stdexcept>
-#include <poll.h>
 
 namespace runnel::player::test {
 

@@ -34,7 +34,8 @@ TEST_F(LiveTest, master_names_codecs_and_picture) {
   EXPECT_EQ(reply.status, 200U);
   EXPECT_EQ(reply.headers.at("content-type"), "application/vnd.apple.mpegurl");
   EXPECT_EQ(reply.headers.at("cache-control"), "no-store");
-  EXPECT_NE(reply.body.find("CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=30.000\nlive.m3u8\n"), std::string::npos) << reply.body;
+  EXPECT_NE(reply.body.find("CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=30.000\nlive.m3u8\n"), std::string::npos)
+      << reply.body;
 }
 
 TEST_F(LiveTest, playlist_lists_segments_parts_and_the_next_part) {
@@ -189,7 +190,8 @@ TEST_F(LiveTest, refuses_malformed_and_far_directives) {
   start();
   begin(live);
   feed(live, 0, 0, 25);
-  for (const auto* query : {"_HLS_msn=x", "_HLS_msn=", "_HLS_part=1", "_HLS_msn=2&_HLS_part=-1", "_HLS_msn=5", "_HLS_msn=99999999999999999999"})
+  for (const auto* query :
+       {"_HLS_msn=x", "_HLS_msn=", "_HLS_part=1", "_HLS_msn=2&_HLS_part=-1", "_HLS_msn=5", "_HLS_msn=99999999999999999999"})
     EXPECT_EQ(get(path(live, std::string{"live.m3u8?"} + query)).status, 400U) << query;
 }
 

@@ -11,11 +11,35 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
   TestStream& live = add_live();
   live.title_ = "bad \xff title";
   StreamStatus& s = live.status_;
-  s = {.state = "playing", .problem = "the tracker does not answer", .down_bytes = 1, .up_bytes = 2, .origin_bytes = 3, .caster_bytes = 4,
-       .down_rate = 5, .up_rate = 6, .verified = 7, .rejected = 8, .total_bytes = 9, .have_bytes = 10, .buffer_s = 11.5, .lag_s = 0.25,
-       .wanted_chunks = 12, .known_peers = 13};
-  s.peers.push_back({.address = "192.0.2.1:5000", .direction = "in", .is_caster = true, .down_bytes = 1, .up_bytes = 2, .down_rate = 3, .up_rate = 4,
-                     .rejected_chunks = 5, .rtt_ms = 6.5, .queue_delay_ms = 7.5, .have_fraction = 0.5, .choking_us = true, .choked_by_us = false});
+  s = {.state = "playing",
+       .problem = "the tracker does not answer",
+       .down_bytes = 1,
+       .up_bytes = 2,
+       .origin_bytes = 3,
+       .caster_bytes = 4,
+       .down_rate = 5,
+       .up_rate = 6,
+       .verified = 7,
+       .rejected = 8,
+       .total_bytes = 9,
+       .have_bytes = 10,
+       .buffer_s = 11.5,
+       .lag_s = 0.25,
+       .wanted_chunks = 12,
+       .known_peers = 13};
+  s.peers.push_back({.address = "192.0.2.1:5000",
+                     .direction = "in",
+                     .is_caster = true,
+                     .down_bytes = 1,
+                     .up_bytes = 2,
+                     .down_rate = 3,
+                     .up_rate = 4,
+                     .rejected_chunks = 5,
+                     .rtt_ms = 6.5,
+                     .queue_delay_ms = 7.5,
+                     .have_fraction = 0.5,
+                     .choking_us = true,
+                     .choked_by_us = false});
   s.trackers = {"http://127.0.0.1:1/announce: working"};
   start();
   const Reply reply = get("/api/status");
@@ -26,7 +50,8 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
   const auto& stream = root.at("streams").as_array().at(0).as_object();
   EXPECT_EQ(stream.at("title").as_string(), "bad \xef\xbf\xbd title");
   EXPECT_EQ(stream.at("problem").as_string(), "the tracker does not answer");
-  const char* kNumbers[] = {"down_bytes", "up_bytes", "origin_bytes", "caster_bytes", "down_rate", "up_rate", "verified", "rejected", "total_bytes", "have_bytes"};
+  const char* kNumbers[] = {"down_bytes", "up_bytes", "origin_bytes", "caster_bytes", "down_rate",
+                            "up_rate",    "verified", "rejected",     "total_bytes",  "have_bytes"};
   for (int i = 0; i < 10; ++i) EXPECT_EQ(stream.at(kNumbers[i]).to_number<int>(), i + 1) << kNumbers[i];
   EXPECT_EQ(stream.at("buffer_s").to_number<double>(), 11.5);
   EXPECT_EQ(stream.at("lag_s").to_number<double>(), 0.25);

@@ -35,7 +35,8 @@ TEST(ByteRange, says_when_a_range_lies_outside) {
 }
 
 TEST(ByteRange, ignores_what_it_need_not_honour) {
-  for (const auto* header : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "lines=0-1", "bytes=0-1,5-6", "bytes=+1-2", "bytes=1--2"})
+  for (const auto* header :
+       {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "lines=0-1", "bytes=0-1,5-6", "bytes=+1-2", "bytes=1--2"})
     EXPECT_EQ(show(parse_range(header, 100)), "whole") << header;
 }
 
@@ -52,11 +53,11 @@ TEST(ByteRange, stays_within_the_content_for_any_text) {
 
 TEST(HostCheck, answers_to_loopback_and_the_address_connected_to_only) {
   const auto local = *base::IpAddress::parse("192.168.1.5");
-  for (const auto* host : {"localhost", "LOCALHOST:80", "localhost.", "a.localhost:1", "127.0.0.1", "127.0.0.1:8080", "127.9.9.9", "[::1]:80",
-                           "[::1]", "192.168.1.5", "192.168.1.5:8080", "tv.example:99"})
+  for (const auto* host : {"localhost", "LOCALHOST:80", "localhost.", "a.localhost:1", "127.0.0.1", "127.0.0.1:8080", "127.9.9.9",
+                           "[::1]:80", "[::1]", "192.168.1.5", "192.168.1.5:8080", "tv.example:99"})
     EXPECT_TRUE(host_allowed(host, local, {"TV.example"})) << host;
-  for (const auto* host : {"", ":80", "evil.example", "evil.example:80", "localhost.evil.example", "evillocalhost", "192.168.1.6", "[::2]", "[::1",
-                           "[::1]x", "127.0.0.1.evil.example", "localhost:80:90", "localhost:123456", "example", ".localhost"})
+  for (const auto* host : {"", ":80", "evil.example", "evil.example:80", "localhost.evil.example", "evillocalhost", "192.168.1.6", "[::2]",
+                           "[::1", "[::1]x", "127.0.0.1.evil.example", "localhost:80:90", "localhost:123456", "example", ".localhost"})
     EXPECT_FALSE(host_allowed(host, local, {"TV.example"})) << host;
 }
 

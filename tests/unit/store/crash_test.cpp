@@ -162,7 +162,9 @@ class PowerLoss : public ::testing::Test {
     const pid_t child = ::fork();
     if (child == 0) {
       TestHasher hasher;
-      { static_cast<void>(content_.write(**StaticStore::open_download(options_, hasher, at_ms(0)), 0, 200, at_ms(0))); }
+      {
+        static_cast<void>(content_.write(**StaticStore::open_download(options_, hasher, at_ms(0)), 0, 200, at_ms(0)));
+      }
       auto store = StaticStore::open_download(options_, hasher, at_ms(0));
       const bool well = store && content_.write(**store, 200, 200, at_ms(0)) && (*store)->commit(at_ms(100));
       shared->done = well;
@@ -184,7 +186,7 @@ class PowerLoss : public ::testing::Test {
   }
   // Bytes that never reached the disk: the file's time stays.
   void lose(std::uint64_t offset, std::size_t bytes) {
-    struct stat before {};
+    struct stat before{};
     ASSERT_EQ(::stat(options_.file.c_str(), &before), 0);
     overwrite(options_.file, offset, Bytes(bytes));
     const timespec times[2] = {before.st_atim, before.st_mtim};
@@ -282,7 +284,8 @@ TEST(DiskFull, says_so_at_once_and_goes_on_when_there_is_room_again) {
   Content large(9'000'000, 1000, 1), content(5'000'000, 1000, 2);
   const std::filesystem::path file = folder / "disk" / "film.bin";
   {
-    const auto store = StaticStore::open_download({.file = file, .root = large.root(), .chunk_size = 1000, .size = 9'000'000}, hasher, at_ms(0));
+    const auto store =
+        StaticStore::open_download({.file = file, .root = large.root(), .chunk_size = 1000, .size = 9'000'000}, hasher, at_ms(0));
     ASSERT_FALSE(store);
     EXPECT_EQ(store.error().fault, Fault::disk_full) << "what can never fit is told at the beginning";
     EXPECT_NE(message(store.error()).find(" MB more in " + (folder / "disk").string()), std::string::npos) << message(store.error());
@@ -294,7 +297,7 @@ TEST(DiskFull, says_so_at_once_and_goes_on_when_there_is_room_again) {
   ASSERT_TRUE(store) << message(store.error());
   ASSERT_TRUE(content.write(**store, 0, 1000, at_ms(0)));
   const std::filesystem::path ballast = folder / "disk" / "ballast";
-  write_file(ballast, Bytes(5'500'000));   // somebody else fills the disk
+  write_file(ballast, Bytes(5'500'000));  // somebody else fills the disk
   std::uint64_t next = 1000;
   std::optional<Error> full;
   for (; next < content.chunks() && !full; next += full ? 0 : 100) {
@@ -357,7 +360,7 @@ std::uint64_t resident_bytes() {
 }
 
 TEST(LargeFile, a_tree_of_50_gb_is_opened_at_once_and_never_held_in_memory) {
-  TempFolder folder(std::filesystem::temp_directory_path());   // memory would not hold 50 GB, not even of holes
+  TempFolder folder(std::filesystem::temp_directory_path());  // memory would not hold 50 GB, not even of holes
   TestHasher hasher;
   constexpr std::uint64_t kChunks = chunks_in(50'000'000'000, 1080);
   // The store refuses what can never fit, hole or not: on a smaller disk as many chunks, but shorter ones. The tree is the same.
@@ -368,7 +371,7 @@ TEST(LargeFile, a_tree_of_50_gb_is_opened_at_once_and_never_held_in_memory) {
   const DownloadOptions options{.file = folder / "film.bin", .root = root, .chunk_size = chunk_size, .size = kChunks * chunk_size};
   const Bytes chunk = random_bytes(chunk_size, 2);
   const std::vector<ByteView> chunks{chunk};
-  ::malloc_trim(0);   // what earlier tests freed must not hide growth
+  ::malloc_trim(0);  // what earlier tests freed must not hide growth
   const std::uint64_t before = resident_bytes();
   const auto digest_of = [](Bin bin) {
     crypto::Digest digest(32);

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/rng.hpp"
-#include "store/static_store.hpp"
 #include "store/rehash.hpp"
+#include "store/static_store.hpp"
 #include "support/test_hasher.hpp"
 
 namespace runnel::store::test {

@@ -22,7 +22,8 @@ RC_GTEST_PROP(RangeSetProperty, behaves_as_a_set_of_indices, ()) {
                      rc::gen::inRange<std::uint8_t>(0, 12)));
   for (const auto& [insert, first, length] : steps) {
     const ChunkRange r = range(first, first + std::uint64_t{length});
-    for (std::uint64_t i = r.first.value(); i <= r.last.value(); ++i) insert ? static_cast<void>(model.insert(i)) : static_cast<void>(model.erase(i));
+    for (std::uint64_t i = r.first.value(); i <= r.last.value(); ++i)
+      insert ? static_cast<void>(model.insert(i)) : static_cast<void>(model.erase(i));
     insert ? ranges.insert(r) : ranges.erase(r);
   }
   RC_ASSERT(ranges.count() == model.size());

@@ -11,7 +11,9 @@ namespace {
 class Seed : public ::testing::Test {
  protected:
   SeedOptions options(std::uint32_t chunk_size = 1080) {
-    return {.file = folder_ / "film.bin", .cache_folder = folder_ / "cache", .chunk_size = chunk_size,
+    return {.file = folder_ / "film.bin",
+            .cache_folder = folder_ / "cache",
+            .chunk_size = chunk_size,
             .progress = {.report = [this](std::uint64_t done, std::uint64_t) { hashed_ = done; }}};
   }
   std::unique_ptr<StaticStore> open(const SeedOptions& with) {
@@ -63,7 +65,9 @@ TEST_F(Seed, has_nothing_to_commit_ever) {
 TEST_F(Seed, hashes_a_file_once) {
   Content content(3'000'000, 1080, 1);
   write_file(folder_ / "film.bin", content.bytes());
-  { ASSERT_TRUE(open(options())); }
+  {
+    ASSERT_TRUE(open(options()));
+  }
   EXPECT_EQ(hashed_, 3'000'000U);
   auto store = open(options());
   ASSERT_TRUE(store);
@@ -79,7 +83,9 @@ TEST_F(Seed, hashes_a_file_once) {
 TEST_F(Seed, hashes_a_file_again_that_changed) {
   Content content(300'000, 1080, 2);
   write_file(folder_ / "film.bin", content.bytes());
-  { ASSERT_TRUE(open(options())); }
+  {
+    ASSERT_TRUE(open(options()));
+  }
   overwrite(folder_ / "film.bin", 10, random_bytes(3, 8));
   auto store = open(options());
   ASSERT_TRUE(store);
@@ -153,7 +159,9 @@ TEST_F(Seed, uses_the_index_of_a_finished_download) {
 TEST_F(Seed, builds_a_tree_again_whose_pages_were_damaged) {
   Content content(3'000'000, 1080, 7);
   write_file(folder_ / "film.bin", content.bytes());
-  { ASSERT_TRUE(open(options())); }
+  {
+    ASSERT_TRUE(open(options()));
+  }
   const auto entries = Cache::open(folder_ / "cache", 0)->list();
   ASSERT_EQ(entries->size(), 1U);
   overwrite(entries->front().folder / "tree", 3 * 4096 + 100, random_bytes(50, 1));

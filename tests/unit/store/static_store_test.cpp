@@ -241,7 +241,9 @@ TEST_F(Download, takes_over_a_whole_file_that_lost_its_index) {
 
 TEST_F(Download, refuses_the_index_of_another_swarm) {
   Content content(100'000, 1000, 12), other(100'000, 1000, 13);
-  { ASSERT_TRUE(open(content)); }
+  {
+    ASSERT_TRUE(open(content));
+  }
   EXPECT_EQ(open_fault(options(other)), Fault::other_swarm);
   DownloadOptions finer = options(content);
   finer.chunk_size = 500;

@@ -40,7 +40,11 @@ struct File {
 void seed(VirtualNetwork& net, VirtualNode& node, const File& file) {
   node.nodes = file.nodes;
   node.chunks = file.chunks;
-  AddSwarm add{kSwarm, file.metadata, {&node.nodes, node.hasher.get(), nullptr, nullptr}, {{ChunkIndex{0}, ChunkIndex{file.chunks.size() - 1}}}, true};
+  AddSwarm add{kSwarm,
+               file.metadata,
+               {&node.nodes, node.hasher.get(), nullptr, nullptr},
+               {{ChunkIndex{0}, ChunkIndex{file.chunks.size() - 1}}},
+               true};
   net.input(node, add);
 }
 void leech(VirtualNetwork& net, VirtualNode& node, const File& file, const VirtualNode& from) {
@@ -57,7 +61,8 @@ TEST(Engine, one_watcher_gets_the_file) {
     VirtualNode& b = net.add();
     seed(net, a, file);
     leech(net, b, file, a);
-    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60})) << size << " bytes: " << b.chunks.size();
+    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60}))
+        << size << " bytes: " << b.chunks.size();
     EXPECT_EQ(b.chunks, file.chunks);
     EXPECT_EQ(b.engine.state(kSwarm, net.now)->duplicates, 0U);
   }
@@ -90,7 +95,8 @@ TEST(Engine, loss_only_slows_it_down) {
     VirtualNode& b = net.add();
     seed(net, a, file);
     leech(net, b, file, a);
-    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::minutes{10})) << loss << ": " << b.chunks.size();
+    ASSERT_TRUE(net.run_until([&] { return b.chunks.size() == file.chunks.size(); }, std::chrono::minutes{10}))
+        << loss << ": " << b.chunks.size();
     EXPECT_EQ(b.chunks, file.chunks);
     EXPECT_EQ(b.engine.state(kSwarm, net.now)->rejected, 0U);
   }
@@ -105,7 +111,9 @@ TEST(Engine, watchers_who_start_together_serve_each_other) {
   std::vector<VirtualNode*> watchers;
   for (int i = 0; i < 3; ++i) watchers.push_back(&net.add());
   for (VirtualNode* watcher : watchers) leech(net, *watcher, file, caster);
-  const auto all_done = [&] { return std::ranges::all_of(watchers, [&](const VirtualNode* w) { return w->chunks.size() == file.chunks.size(); }); };
+  const auto all_done = [&] {
+    return std::ranges::all_of(watchers, [&](const VirtualNode* w) { return w->chunks.size() == file.chunks.size(); });
+  };
   ASSERT_TRUE(net.run_until(all_done, std::chrono::minutes{5}));
   const double files = static_cast<double>(caster.engine.state(kSwarm, net.now)->up_bytes) / 10'000'000;
   EXPECT_LT(files, 1.5);
@@ -123,7 +131,8 @@ TEST(Engine, what_was_fetched_is_served_to_one_who_holds_nothing) {
     ASSERT_TRUE(net.run_until([&] { return first.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60}));
     caster.gone = true;
     leech(net, second, file, first);
-    ASSERT_TRUE(net.run_until([&] { return second.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60})) << size << ": " << second.chunks.size();
+    ASSERT_TRUE(net.run_until([&] { return second.chunks.size() == file.chunks.size(); }, std::chrono::seconds{60}))
+        << size << ": " << second.chunks.size();
     EXPECT_EQ(second.chunks, file.chunks);
   }
 }
@@ -199,7 +208,8 @@ TEST(Engine, a_reader_gets_its_range_before_anything_else) {
 // ---- live -----------------------------------------------------------------------------------------------------------
 
 struct LiveSource {
-  LiveSource(VirtualNetwork& network, VirtualNode& at) : net(network), node(at), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
+  LiveSource(VirtualNetwork& network, VirtualNode& at)
+      : net(network), node(at), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
     metadata.id = signer->public_key();
     metadata.live = true;
     metadata.addressing = wire::AddressingMethod::chunks64;
@@ -266,10 +276,12 @@ TEST(Engine, live_records_reach_every_viewer_soon) {
       // Every record since it tuned in came, whole.
       const std::uint64_t first = seen.delay.begin()->first;
       std::size_t missing = 0;
-      for (const auto& [start, record] : source.records) missing += start > first && start + 3 * kLiveIndicesPerSecond < source.records.rbegin()->first && !seen.delay.contains(start);
+      for (const auto& [start, record] : source.records)
+        missing += start > first && start + 3 * kLiveIndicesPerSecond < source.records.rbegin()->first && !seen.delay.contains(start);
       EXPECT_EQ(missing, 0U);
       base::Bytes joined;
-      for (std::uint64_t i = first; seen.node->chunks.contains(i); ++i) joined.insert(joined.end(), seen.node->chunks[i].begin(), seen.node->chunks[i].end());
+      for (std::uint64_t i = first; seen.node->chunks.contains(i); ++i)
+        joined.insert(joined.end(), seen.node->chunks[i].begin(), seen.node->chunks[i].end());
       EXPECT_EQ(joined, source.records[first]);
       all_up += seen.node->engine.state(kSwarm, net.now)->up_bytes;
     }

@@ -280,7 +280,8 @@ TEST(TrackerClient, announces_over_both_families_of_a_name) {
   });
   ASSERT_TRUE(run_until(io, [&] { return families > 0; }));
   Node node(io, 1111, 1);
-  ASSERT_TRUE(node.client.add("http://localhost:" + std::to_string((*started)->http_endpoint()->port) + "/announce", swarm(1), node.callbacks()));
+  ASSERT_TRUE(
+      node.client.add("http://localhost:" + std::to_string((*started)->http_endpoint()->port) + "/announce", swarm(1), node.callbacks()));
   EXPECT_TRUE(run_until(io, [&] { return (*started)->stats().totals.peers == families; }));
   EXPECT_EQ(node.client.states().size(), families);
 }

@@ -133,7 +133,8 @@ TEST_F(HttpGet, a_redirect_to_another_scheme_or_to_nonsense_is_an_error) {
 TEST_F(HttpGet, a_private_address_is_asked_only_for_the_paths_allowed_there) {
   Server server(io, [&](const std::string& request) { return request.starts_with("GET /announce") ? redirect("/admin") : ok("secret"); });
   EXPECT_EQ(error_of({.url = server.url("/admin"), .private_path_prefix = "/announce"}), HttpErrorKind::forbidden);
-  EXPECT_EQ(error_of({.url = server.url("/announce"), .private_path_prefix = "/announce"}), HttpErrorKind::forbidden) << "by way of a redirect";
+  EXPECT_EQ(error_of({.url = server.url("/announce"), .private_path_prefix = "/announce"}), HttpErrorKind::forbidden)
+      << "by way of a redirect";
   EXPECT_EQ(server.requests, 1);
 }
 

@@ -120,7 +120,8 @@ TEST(TrackerService, the_casters_own_peers_are_told_to_those_who_can_reach_them_
 
 TEST(TrackerService, gives_as_many_as_asked_up_to_200) {
   auto service = make_service();
-  for (int i = 0; i < 400; ++i) told(service, "203.0." + std::to_string(i / 200) + '.' + std::to_string(i % 200 + 1) + ":1", {.num_want = 0});
+  for (int i = 0; i < 400; ++i)
+    told(service, "203.0." + std::to_string(i / 200) + '.' + std::to_string(i % 200 + 1) + ":1", {.num_want = 0});
   EXPECT_EQ(told(service, "203.0.113.1:1").size(), 50U);
   EXPECT_EQ(told(service, "203.0.113.1:1", {.num_want = 7}).size(), 7U);
   EXPECT_EQ(told(service, "203.0.113.1:1", {.num_want = 1'000'000}).size(), 200U);
@@ -168,11 +169,13 @@ TEST(RateLimiter, counts_ipv6_by_subscriber_and_keeps_a_bounded_table) {
   EXPECT_TRUE(limiter.allow(ip("2001:db8::1"), kNow));
   EXPECT_FALSE(limiter.allow(ip("2001:db8::2"), kNow));
   EXPECT_TRUE(limiter.allow(ip("2001:db8:0:1::1"), kNow));
-  for (std::uint32_t i = 0; i < 10'000; ++i) EXPECT_TRUE(limiter.allow(IpAddress::v4({11, 0, std::uint8_t(i >> 8), std::uint8_t(i)}), kNow));
+  for (std::uint32_t i = 0; i < 10'000; ++i)
+    EXPECT_TRUE(limiter.allow(IpAddress::v4({11, 0, std::uint8_t(i >> 8), std::uint8_t(i)}), kNow));
   EXPECT_EQ(limiter.size(), 100U);
 }
 
-constexpr std::string_view kQuery = "info_hash=%01%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00&peer_id=-RN0001-abcdefghijkl&port=80";
+constexpr std::string_view kQuery =
+    "info_hash=%01%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00%00&peer_id=-RN0001-abcdefghijkl&port=80";
 
 TEST(HttpHandler, answers_announces_scrapes_stats_and_a_page) {
   auto service = make_service();
@@ -186,7 +189,8 @@ TEST(HttpHandler, answers_announces_scrapes_stats_and_a_page) {
   EXPECT_EQ(answer->min_interval, service.policy().min_interval);
   EXPECT_EQ(answer->external_address, source);
   EXPECT_EQ(answer->seeders, 1U);
-  const auto scraped = discovery::parse_scrape_answer(base::as_bytes(handler.handle("/scrape?" + std::string{kQuery.substr(0, 70)}, source, kNow).body));
+  const auto scraped =
+      discovery::parse_scrape_answer(base::as_bytes(handler.handle("/scrape?" + std::string{kQuery.substr(0, 70)}, source, kNow).body));
   ASSERT_TRUE(scraped) << message(scraped.error());
   EXPECT_EQ(scraped->at(0).info_hash, kSwarm);
   EXPECT_EQ(scraped->at(0).counts.completed, 1U);
@@ -317,7 +321,8 @@ TEST_F(UdpHandlerTest, scrapes_in_the_order_asked) {
   const Endpoint from = at("203.0.113.1:5");
   const std::uint64_t id = connect(from, kNow);
   announce(id, from, kNow);
-  const auto answer = discovery::decode_udp_answer(*handler.handle(encode(discovery::UdpScrape{id, 9, {InfoHash{}, kSwarm}}), from, kNow), true);
+  const auto answer =
+      discovery::decode_udp_answer(*handler.handle(encode(discovery::UdpScrape{id, 9, {InfoHash{}, kSwarm}}), from, kNow), true);
   const auto counts = std::get<discovery::UdpScraped>(*answer).counts;
   ASSERT_EQ(counts.size(), 2U);
   EXPECT_EQ(counts[0].leechers, 0U);

@@ -134,7 +134,8 @@ TEST_P(AnyStore, its_limits_are_reached) {
   EXPECT_EQ(at_one_address.size(), 5U);
   EXPECT_TRUE(at_one_address.contains(peer(7, 10, kNow).endpoint));
   EXPECT_FALSE(at_one_address.contains(peer(7, 1, kNow).endpoint)) << "the oldest went";
-  for (std::uint32_t i = 0; store->totals().peers < 20; ++i) ASSERT_EQ(store->update(swarm(2), peer(200 + i, 1, kNow)), UpdateOutcome::stored);
+  for (std::uint32_t i = 0; store->totals().peers < 20; ++i)
+    ASSERT_EQ(store->update(swarm(2), peer(200 + i, 1, kNow)), UpdateOutcome::stored);
   EXPECT_EQ(store->update(swarm(2), peer(300, 1, kNow)), UpdateOutcome::full);
   EXPECT_EQ(store->update(swarm(2), peer(200, 1, kNow)), UpdateOutcome::stored) << "who is in may come again";
 }

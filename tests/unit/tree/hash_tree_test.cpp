@@ -128,7 +128,8 @@ TEST(HashTree, a_block_of_leaf_hashes_is_checked_at_once) {
     const Bin top = Bin::at(5, block);
     HashInbox inbox;
     std::vector<NodeHash> proof;
-    for (Bin node = top; node != HashTree::root_bin(100); node = node.parent()) inbox.offer(node.sibling(), *content.tree.known(node.sibling()));
+    for (Bin node = top; node != HashTree::root_bin(100); node = node.parent())
+      inbox.offer(node.sibling(), *content.tree.known(node.sibling()));
     std::vector<Digest> leaves;
     for (std::uint64_t i = 0; i < 32; ++i) leaves.push_back(*content.tree.known(Bin::leaf(ChunkIndex{block * 32 + i})));
     auto wrong = leaves;
@@ -158,7 +159,8 @@ RC_GTEST_PROP(HashTree, peaks_tell_the_size_and_only_the_true_one, ()) {
   RC_ASSERT(tree.learn_peaks(peaks, content.root) == n);
   // All that others need as uncles between the peaks and the root is known now.
   for (const Bin peak : HashTree::peaks(n)) {
-    for (Bin node = peak; node != HashTree::root_bin(n); node = node.parent()) RC_ASSERT(tree.known(node.sibling()) == content.tree.known(node.sibling()));
+    for (Bin node = peak; node != HashTree::root_bin(n); node = node.parent())
+      RC_ASSERT(tree.known(node.sibling()) == content.tree.known(node.sibling()));
   }
 }
 
