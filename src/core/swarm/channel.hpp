@@ -85,6 +85,7 @@ class Channel {
   std::uint64_t rejected = 0;
   std::uint64_t news = 0;                   // live: munros that it was the first to show
   bool is_seed = false;
+  bool named = false;                       // in the link or by the user: the caster, most likely
   bool seed_from_start = false;             // it had everything when we met
   bool signed_edge_due = false;             // live: it has not shown the newest munro yet (RFC 7574 6.1.2.4)
 

@@ -116,7 +116,10 @@ class Swarm {
   void ask_live(Context& context);
   [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
-  [[nodiscard]] bool watchers_give(base::Time now) const;
+  [[nodiscard]] bool named_seed_here() const;
+  [[nodiscard]] bool to_spare(const Channel& channel) const { return channel.is_seed && (channel.named || !named_seed_here()); }
+  [[nodiscard]] bool others_give(base::Time now) const;
+  [[nodiscard]] bool soon_done(base::Time now) const;
   [[nodiscard]] bool should_meet_others(const Channel& channel, base::Time now) const;
   void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);

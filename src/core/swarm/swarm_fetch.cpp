@@ -13,7 +13,7 @@ constexpr std::uint64_t kMinWindow = 32;                  // chunks outstanding 
 constexpr std::uint64_t kFirstWindow = 256;               // before a rate is known; doubles with what comes
 constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
-constexpr base::Duration kTuneInPatience{500'000};
+constexpr base::Duration kTuneInPatience{250'000};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
 constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
@@ -21,6 +21,7 @@ constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk wai
 constexpr base::Duration kMeetOthers{300'000};            // at most so long
 constexpr std::uint64_t kAloneChunks = 512;               // from a seed meanwhile
 constexpr std::uint64_t kOthersShare = 8;                 // of a seed's window, what may go to pieces that fall to other watchers: 1/8
+constexpr std::uint64_t kSoonSeconds = 3;
 constexpr std::uint64_t kAverageChunk = 1000;             // bytes, to turn a rate into chunks
 
 }  // namespace
@@ -49,29 +50,44 @@ std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) 
   }
   if (auto wanted = picker_->pick_wanted(wants_, peer, state)) return wanted;
   if (!fetch_all_ || static_content()->complete()) return std::nullopt;
-  // A seed is spared while the others give well: it is asked only for what nobody else has, and for little of what another watcher
-  // will soon have from it.
-  if (channel.is_seed && watchers_give(context.now)) {
+  // A caster is spared while the others give well: it is asked only for what nobody else has, and for little of what another
+  // watcher will soon have from it.
+  if (to_spare(channel) && others_give(context.now)) {
     const PickState nowhere{content_->have(), requested_, &elsewhere_};
     if (const auto ours = picker_->pick_ours(peer, nowhere, channel.cursor)) return ours;
-    if (channel.downloads.outstanding() * kOthersShare >= request_window(channel, context.now)) return std::nullopt;
+    if (soon_done(context.now) || channel.downloads.outstanding() * kOthersShare >= request_window(channel, context.now)) return std::nullopt;
     return picker_->pick(peer, nowhere, channel.cursor, false);
   }
   const bool alone = std::ranges::all_of(channels_, [](const auto& c) { return c->state != Channel::State::established || c->is_seed; });
   return picker_->pick(peer, state, channel.cursor, alone);
 }
 
-// Whether those who are not seeds are worth waiting for: they bring an eighth of what seeds bring, or have just come. Readers
+// Of the seeds, the caster is spared first, as far as the link tells who that is; without it, all are.
+bool Swarm::named_seed_here() const {
+  return std::ranges::any_of(channels_, [](const auto& c) { return c->named && c->is_seed && c->state == Channel::State::established; });
+}
+
+// Whether those who are not spared are worth waiting for: they bring an eighth of what the others bring, or have just come. Readers
 // do not wait (Want); it is the rest of the file that may take longer, so that a caster's uplink does not grow with its audience.
-bool Swarm::watchers_give(base::Time now) const {
-  std::uint64_t seeds = 0;
-  std::uint64_t watchers = 0;
+bool Swarm::others_give(base::Time now) const {
+  const bool named = named_seed_here();
+  std::uint64_t spared = 0;
+  std::uint64_t others = 0;
   for (const auto& channel : channels_) {
     if (channel->state != Channel::State::established) continue;
-    if (!channel->is_seed && !channel->choking_us && now - channel->created < kRateKnown) return true;
-    (channel->is_seed ? seeds : watchers) += channel->down.per_second(now);
+    const bool spare = channel->is_seed && (channel->named || !named);
+    if (!spare && !channel->choking_us && now - channel->created < kRateKnown) return true;
+    (spare ? spared : others) += channel->down.per_second(now);
   }
-  return watchers > 0 && 8 * watchers >= seeds;
+  return others > 0 && 8 * others >= spared;
+}
+
+// At the pace at hand. Then everything is on its way to somebody, and what two fetch from a seed one of them fetched in vain.
+bool Swarm::soon_done(base::Time now) const {
+  std::uint64_t rate = 0;
+  for (const auto& channel : channels_) rate += channel->down.per_second(now);
+  const std::uint64_t missing = (*static_content()->chunks() - content_->have().count()) * metadata_.chunk_size;
+  return missing < rate * kSoonSeconds;
 }
 
 void Swarm::count_elsewhere(base::Time now) {
@@ -80,9 +96,8 @@ void Swarm::count_elsewhere(base::Time now) {
   elsewhere_.clear();
   std::vector<std::uint64_t> watchers;
   for_established([&](Channel& channel) {
-    if (channel.is_seed) return;
-    if (channel.node_id) watchers.push_back(*channel.node_id);
-    if (channel.choking_us || channel.stalls > 0) return;
+    if (channel.node_id && !channel.is_seed) watchers.push_back(*channel.node_id);
+    if (to_spare(channel) || channel.choking_us || channel.stalls > 0) return;
     channel.peer_has.set().for_each([&](tree::ChunkRange range) { elsewhere_.insert(range); });
   });
   picker_->share_with(node_id_, std::move(watchers));

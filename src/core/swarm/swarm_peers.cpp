@@ -128,6 +128,7 @@ void Swarm::on_handshake(Context& context, Channel& channel, const wire::Handsha
 
 void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
+  channel.named = std::ranges::find(trusted_, channel.endpoint) != trusted_.end();
   channel.signed_edge_due = metadata_.live;
   channel.uploads.tolerate_loss(channel.agreed.extensions());
   if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();

@@ -116,7 +116,7 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   if (channel.uploads.wants_more()) channel.uploads.cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
   if (const StaticContent* content = static_content(); content && content->chunks()) {
     channel.is_seed = known.count() == *content->chunks();
-    if (!channel.is_seed) elsewhere_.insert(range);
+    if (!to_spare(channel)) elsewhere_.insert(range);
     if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
   }
   if (metadata_.live) see_live_edge(context, channel, range, false);
