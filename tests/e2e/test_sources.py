@@ -2,6 +2,7 @@
 """Every kind of live source that `runnel cast` takes: cast by one process, watched by another, decoded by ffmpeg."""
 import os
 import pathlib
+import shutil
 import socket
 import sys
 import time
@@ -120,6 +121,25 @@ class Pulled(Sources):
                 caster = self.cast(f"{scheme}://127.0.0.1:{self.free_port()}/stream", name=f"{scheme}-caster")
                 self.assertEqual(caster.wait_exit(20), 1, caster.last_lines())
                 self.assertIn("refused", caster.event("error", 1)["message"].lower())
+
+    def test_an_rtsp_stream_of_vlc_is_pulled(self):
+        film = self.folder / "film.mp4"
+        shutil.copy(media.live_film(20), film)       # where VLC's user may read it
+        port, user = self.free_port(), self.unprivileged()
+        vlc = self.start(["vlc", "--intf", "dummy", "--no-media-library", "--no-lua", "--loop", film, "--rtsp-host", "127.0.0.1", "--sout",
+                          f"#rtp{{sdp=rtsp://:{port}/stream}}", "--sout-keep"], "vlc", user=user, environment=self.environment("vlc", user))
+        self.eventually(lambda: self.answers(vlc, port), 15, "RTSP server")
+        caster = self.cast(f"rtsp://127.0.0.1:{port}/stream")
+        self.check_all_decoded([self.watch_cast(caster)])
+
+    def answers(self, vlc, port):
+        self.assertTrue(vlc.running, vlc.last_lines())
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=2) as sock:
+                sock.sendall(f"DESCRIBE rtsp://127.0.0.1:{port}/stream RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+                return b" 200 " in sock.recv(1000)
+        except OSError:
+            return False
 
 
 class SrtPublisher(Sources):
