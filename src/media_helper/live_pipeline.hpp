@@ -43,6 +43,7 @@ class LivePipeline {
   static constexpr base::Duration kWaitForVideo = std::chrono::seconds{15};
   static constexpr std::size_t kMaxHeldPackets = 4000;
   static constexpr int kMaxLateStreams = 3;  // streams that show up late may reopen the epoch so often
+  static constexpr int kMaxTimeless = 5;     // packets without any time that are left out at an epoch's start, by stream
   static constexpr int kMaxStrays = 500;     // packets with far-off time stamps that are left out at an epoch's start
 
  private:
@@ -51,6 +52,7 @@ class LivePipeline {
     std::unique_ptr<TrackPath> path;
     bool transcode = false;
     std::int64_t last_dts = AV_NOPTS_VALUE;
+    int timeless = 0;
   };
   struct Held {
     bool is_video;
@@ -68,6 +70,7 @@ class LivePipeline {
   Status begin_if_ready();
   Status drain();
   bool jumped(Lane& lane, const AVPacket& packet) const;
+  bool comes_before_time(Lane& lane, const AVPacket& packet) const;
   bool may_add(const AVPacket& packet) const;
 
   Config config_;

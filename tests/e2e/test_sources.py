@@ -131,6 +131,7 @@ class Pulled(Sources):
         self.eventually(lambda: self.answers(vlc, port), 15, "RTSP server")
         caster = self.cast(f"rtsp://127.0.0.1:{port}/stream")
         self.check_all_decoded([self.watch_cast(caster)])
+        self.assertEqual(caster.error_text(), "", "what browsers play is not encoded anew")
 
     def answers(self, vlc, port):
         self.assertTrue(vlc.running, vlc.last_lines())
