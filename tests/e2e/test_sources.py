@@ -84,10 +84,12 @@ class StandardInput(Sources):
         return media.live_film(20, ("-c:v", "mpeg2video", "-b:v", "1500k"), ("-c:a", "mp2", "-ac", "2"), "mpeg2-mp2.ts")
 
     def check_end(self, caster, watcher, reader):
-        """When the source is at its end, both sides stay to serve what there is; what was recorded is whole."""
+        """When the source is at its end, both sides say so and stay to serve what there is; what was recorded is whole."""
         self.assertEqual(caster.sender.wait_exit(20), 0, caster.sender.last_lines())
         self.said(caster, "the source has ended")
+        self.said(watcher, "the stream has ended")
         self.assertEqual([self.state(node) for node in (caster, watcher)], ["ended", "ended"])
+        self.assertIsNone(watcher.next_stats()["lag_s"], "nothing is live that one could be behind")
         self.assertIn("#EXT-X-ENDLIST", self.http_get(watcher.stream_url("live.m3u8"))[2].decode())
         self.eventually(lambda: reader.problem, 10, "end of live.ts")
         self.assertIn("live.ts ended", reader.problem)
@@ -170,6 +172,7 @@ class LiveFile(Sources):
         reader, decoder = self.read(watcher), self.decode(watcher, seconds=self.LENGTH_S + 2)
         begun = time.monotonic()
         self.said(once, "the source has ended", self.LENGTH_S + 5)
+        self.said(other, "the stream has ended", 5)
         late = self.watch_cast(looped, name="late-watcher")
         self.check_all_decoded([late])
         self.check_decoded(decoder)
