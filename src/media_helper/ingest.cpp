@@ -101,9 +101,10 @@ Status Ingest::run_pull() {
     if (!input && !had_media) return std::unexpected{input.error()};
     if (input) {
       Pacer pacer{kPullLead};
-      const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer);
-      if (!outcome.error.empty() && !had_media) return std::unexpected{outcome.error};
       const bool finite = (*input)->format().duration != AV_NOPTS_VALUE && (*input)->format().duration > 0;
+      const auto ending = finite ? LivePipeline::Ending::whole : LivePipeline::Ending::cut;
+      const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer, ending);
+      if (!outcome.error.empty() && !had_media) return std::unexpected{outcome.error};
       if (outcome.code == AVERROR_EOF && finite) {
         if (outcome.any_media && !start_.loop) return {};
         if (!outcome.any_media) return nothing_in_it();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace runnel::media_helper {
@@ -206,7 +207,7 @@ Status LivePipeline::begin_if_ready() {
   return {};
 }
 
-LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer) {
+LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer, Ending ending) {
   input_ = &input;
   pacer_ = &pacer;
   video_.reset();
@@ -216,10 +217,16 @@ LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer) {
   Outcome outcome;
   Status status = select();
   Packet packet = make_packet();
+  std::map<int, Packet> last;  // by stream: may be cut, and is known to be whole only when another follows
   while (status) {
     outcome.code = input.read(*packet);
     if (outcome.code == AVERROR(EAGAIN)) continue;
     if (outcome.code < 0) break;
+    if (ending == Ending::cut && input.bytes_ended()) {
+      Packet& held = last.try_emplace(packet->stream_index, make_packet()).first->second;
+      std::swap(held, packet);
+      if (packet->data == nullptr) continue;
+    }
     status = take(*packet);
     av_packet_unref(packet.get());
   }

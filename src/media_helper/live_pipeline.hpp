@@ -31,7 +31,10 @@ class LivePipeline {
     int code = 0;            // what reading ended with: AVERROR_EOF or another of FFmpeg's
     std::string error;       // not empty: the source cannot be streamed, in words for a user
   };
-  [[nodiscard]] Outcome run(LiveInput& input, Pacer& pacer);
+  // How the source's bytes end. Whoever breaks off does so in the middle of a picture: with `cut` the last packet of each stream is
+  // left out. (A demuxer that reads other files itself, as HLS's does, is taken to be at its end all along: one packet late.)
+  enum class Ending { whole, cut };
+  [[nodiscard]] Outcome run(LiveInput& input, Pacer& pacer, Ending ending = Ending::whole);
 
   // For sources that encode by themselves (test:): the next epoch's number.
   std::uint32_t take_epoch() { return next_epoch_++; }

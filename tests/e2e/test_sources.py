@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Every kind of live source that `runnel cast` takes: cast by one process, watched by another, decoded by ffmpeg."""
+import http.server
 import os
 import pathlib
 import shutil
 import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -111,11 +113,102 @@ class StandardInput(Sources):
         self.assert_only_events(caster)
 
 
+class Broadcast:
+    """A small HTTP server of one endless transport stream that goes on whether anybody listens or not."""
+
+    def __init__(self, scenario, film):
+        reading, writing = os.pipe()
+        scenario.start(media.send_command(film, "mpegts", f"pipe:{writing}"), "broadcast", pass_fds=(writing,))
+        os.close(writing)
+        self.source = os.fdopen(reading, "rb")
+        self.lock = threading.Lock()
+        self.listeners = []            # sockets
+        self.refusing = 0              # how many more requests are answered by 503
+        self.requests = 0
+        self.closing = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        for task in (self.server.serve_forever, self._send):
+            threading.Thread(target=task, daemon=True).start()
+        scenario.addCleanup(self.close)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/stream.ts"
+
+    def _handler(self):
+        broadcast = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                with broadcast.lock:
+                    broadcast.requests += 1
+                    refused = broadcast.refusing > 0
+                    broadcast.refusing -= refused
+                if refused:
+                    self.send_error(503)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "video/mp2t")
+                self.end_headers()
+                with broadcast.lock:
+                    broadcast.listeners.append(self.connection)
+                broadcast.closing.wait()
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+    def _send(self):
+        while data := self.source.read(188 * 7):
+            with self.lock:
+                for connection in list(self.listeners):
+                    try:
+                        connection.sendall(data)
+                    except OSError:
+                        self.listeners.remove(connection)
+
+    def break_off(self, refusing):
+        """In the middle of a packet, as a server that crashed; so many requests after that are refused."""
+        with self.lock:
+            self.refusing = refusing
+            for connection in self.listeners:
+                connection.send(b"\x47\x41\x00")
+                connection.shutdown(socket.SHUT_RDWR)
+            self.listeners.clear()
+
+    def close(self):
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Pulled(Sources):
     def free_port(self):
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             return sock.getsockname()[1]
+
+    def test_an_http_stream_is_pulled_and_pulled_again_when_it_breaks_off(self):
+        broadcast = Broadcast(self, media.live_film(20))
+        caster = self.cast(broadcast.url)
+        recording = self.folder / "recording.mp4"
+        watcher = self.watch_cast(caster, "--out", recording)
+        reader = self.read(watcher)
+        first = self.eventually(reader.newest_s, 10, "video")
+        self.eventually(lambda: reader.newest_s() > first + 1, 10, "a second of video")
+        broadcast.break_off(refusing=1)
+        self.said(caster, "the source broke off")
+        self.eventually(lambda: broadcast.requests >= 3, 10, "request after a refused one")
+        taken = reader.bytes
+        self.eventually(lambda: reader.bytes > taken + 100_000, 10, "bytes of the new epoch in a live.ts that stayed open")
+        self.assertIsNone(reader.problem)
+        self.check_decoded(self.decode(watcher, "master.m3u8"), missing_s=1)     # what was on its way when it broke off
+        self.assertNotIn("ended", caster.error_text() + watcher.error_text())
+        self.assertEqual(watcher.stop(), 0)
+        for part in (recording, recording.with_stem("recording-2")):
+            self.assertEqual(media.decode_errors(part), "", "what was cut off in the middle of a picture ends before it")
 
     def test_a_source_that_is_not_there_is_told(self):
         for scheme in ("http", "rtsp"):
