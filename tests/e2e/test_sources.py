@@ -169,6 +169,11 @@ class Broadcast:
                     except OSError:
                         self.listeners.remove(connection)
 
+    def fall_silent(self):
+        """Those who listen now get nothing more, and are not told."""
+        with self.lock:
+            self.listeners.clear()
+
     def break_off(self, refusing):
         """In the middle of a packet, as a server that crashed; so many requests after that are refused."""
         with self.lock:
@@ -190,8 +195,11 @@ class Pulled(Sources):
             sock.bind(("127.0.0.1", 0))
             return sock.getsockname()[1]
 
-    def test_an_http_stream_is_pulled_and_pulled_again_when_it_breaks_off(self):
-        broadcast = Broadcast(self, media.live_film(20))
+    def test_an_http_stream_is_pulled_and_pulled_again_when_it_breaks_off_or_falls_silent(self):
+        silent, broadcast = (Broadcast(self, media.live_film(20)) for _ in range(2))
+        waiting = self.cast(silent.url, name="waiting")
+        waiting.event("playable", 20)
+        silent.fall_silent()
         caster = self.cast(broadcast.url)
         recording = self.folder / "recording.mp4"
         watcher = self.watch_cast(caster, "--out", recording)
@@ -204,11 +212,14 @@ class Pulled(Sources):
         taken = reader.bytes
         self.eventually(lambda: reader.bytes > taken + 100_000, 10, "bytes of the new epoch in a live.ts that stayed open")
         self.assertIsNone(reader.problem)
+        self.said(caster, "the source is back")
         self.check_decoded(self.decode(watcher, "master.m3u8"), missing_s=1)     # what was on its way when it broke off
         self.assertNotIn("ended", caster.error_text() + watcher.error_text())
         self.assertEqual(watcher.stop(), 0)
         for part in (recording, recording.with_stem("recording-2")):
             self.assertEqual(media.decode_errors(part), "", "what was cut off in the middle of a picture ends before it")
+        self.said(waiting, "the source broke off (nothing came in time)", 15)
+        self.said(waiting, "the source is back")
 
     def test_a_source_that_is_not_there_is_told(self):
         for scheme in ("http", "rtsp"):
