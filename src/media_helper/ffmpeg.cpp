@@ -36,6 +36,7 @@ bool has_sane_times(const AVPacket& packet, AVRational base) {
 }
 
 std::string error_text(int code) {
+  if (code == AVERROR_EXIT) return "nothing came in time";  // our own deadlines; FFmpeg says "Immediate exit requested"
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
   av_strerror(code, text.data(), text.size());
   return text.data();

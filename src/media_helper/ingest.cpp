@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "media_helper/codec_string.hpp"
 #include "media_helper/confine.hpp"
@@ -95,15 +96,18 @@ Status Ingest::run_input() {
 
 Status Ingest::run_pull() {
   bool had_media = false;
+  bool away = false;
   std::chrono::seconds pause = kFirstRetry;
   for (int retries = 0; retries < kMaxRetries; ++retries) {
     auto input = LiveInput::open_url(start_.source);
     if (!input && !had_media) return std::unexpected{input.error()};
     if (input) {
+      if (std::exchange(away, false)) notice("the source is back");
       Pacer pacer{kPullLead};
-      const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer);
-      if (!outcome.error.empty() && !had_media) return std::unexpected{outcome.error};
       const bool finite = (*input)->format().duration != AV_NOPTS_VALUE && (*input)->format().duration > 0;
+      const auto ending = finite ? LivePipeline::Ending::whole : LivePipeline::Ending::cut;
+      const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer, ending);
+      if (!outcome.error.empty() && !had_media) return std::unexpected{outcome.error};
       if (outcome.code == AVERROR_EOF && finite) {
         if (outcome.any_media && !start_.loop) return {};
         if (!outcome.any_media) return nothing_in_it();
@@ -114,6 +118,7 @@ Status Ingest::run_pull() {
         pause = kFirstRetry;
         if (outcome.code == AVERROR_EOF && finite) continue;
       }
+      away = true;
       notice("the source broke off (" + (outcome.error.empty() ? error_text(outcome.code) : outcome.error) + "); trying again");
     }
     std::this_thread::sleep_for(pause);

@@ -78,7 +78,8 @@ std::expected<std::unique_ptr<LiveInput>, std::string> LiveInput::open_url(const
   AVDictionary* options = nullptr;
   // Nothing that a far server says makes us read a file.
   av_dict_set(&options, "protocol_whitelist", "http,https,tls,tcp,udp,rtp,rtsp,rtsps,crypto,data,httpproxy", 0);
-  av_dict_set(&options, "rtsp_transport", "tcp", 0);
+  // TCP loses nothing and passes firewalls, but some servers (VLC's) have UDP alone.
+  av_dict_set(&options, "rtsp_flags", "prefer_tcp", 0);
   live_options(options);
   if (auto done = input->open(url, nullptr, options, "cannot open the source"); !done) return std::unexpected{done.error()};
   return input;

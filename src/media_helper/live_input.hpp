@@ -33,6 +33,8 @@ class LiveInput {
   [[nodiscard]] AVFormatContext& format() { return *format_; }
   // As av_read_frame.
   [[nodiscard]] int read(AVPacket& packet);
+  // The source has no more bytes: what read() still gives was inside the demuxer.
+  [[nodiscard]] bool bytes_ended() const { return format_->pb != nullptr && format_->pb->eof_reached != 0; }
 
   static constexpr std::chrono::seconds kPullSilence{10};
 

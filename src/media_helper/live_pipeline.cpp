@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace runnel::media_helper {
@@ -112,6 +113,12 @@ bool LivePipeline::may_add(const AVPacket& packet) const {
   return p.codec_type == AVMEDIA_TYPE_AUDIO && !audio_ && p.sample_rate > 0;
 }
 
+// RTSP's first picture comes before its clock does. What has no times at all (bare H.264) has none to wait for.
+bool LivePipeline::comes_before_time(Lane& lane, const AVPacket& packet) const {
+  if (packet.dts != AV_NOPTS_VALUE || packet.pts != AV_NOPTS_VALUE || lane.last_dts != AV_NOPTS_VALUE) return false;
+  return (input_->format().iformat->flags & AVFMT_NOTIMESTAMPS) == 0 && lane.timeless++ < kMaxTimeless;
+}
+
 Status LivePipeline::take(AVPacket& packet) {
   const auto lane_of = [&]() -> Lane* {
     if (video_ && packet.stream_index == video_->stream->index) return &*video_;
@@ -125,6 +132,7 @@ Status LivePipeline::take(AVPacket& packet) {
     lane = lane_of();
   }
   if (lane == nullptr || !has_sane_times(packet, lane->stream->time_base)) return {};
+  if (comes_before_time(*lane, packet)) return {};
   if (packet.dts == AV_NOPTS_VALUE) packet.dts = guess_dts(*lane->stream, lane->last_dts, packet);
   if (jumped(*lane, packet)) {
     if (auto done = new_epoch(); !done) return done;
@@ -199,7 +207,7 @@ Status LivePipeline::begin_if_ready() {
   return {};
 }
 
-LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer) {
+LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer, Ending ending) {
   input_ = &input;
   pacer_ = &pacer;
   video_.reset();
@@ -209,10 +217,16 @@ LivePipeline::Outcome LivePipeline::run(LiveInput& input, Pacer& pacer) {
   Outcome outcome;
   Status status = select();
   Packet packet = make_packet();
+  std::map<int, Packet> last;  // by stream: may be cut, and is known to be whole only when another follows
   while (status) {
     outcome.code = input.read(*packet);
     if (outcome.code == AVERROR(EAGAIN)) continue;
     if (outcome.code < 0) break;
+    if (ending == Ending::cut && input.bytes_ended()) {
+      Packet& held = last.try_emplace(packet->stream_index, make_packet()).first->second;
+      std::swap(held, packet);
+      if (packet->data == nullptr) continue;
+    }
     status = take(*packet);
     av_packet_unref(packet.get());
   }

@@ -31,7 +31,10 @@ class LivePipeline {
     int code = 0;            // what reading ended with: AVERROR_EOF or another of FFmpeg's
     std::string error;       // not empty: the source cannot be streamed, in words for a user
   };
-  [[nodiscard]] Outcome run(LiveInput& input, Pacer& pacer);
+  // How the source's bytes end. Whoever breaks off does so in the middle of a picture: with `cut` the last packet of each stream is
+  // left out. (A demuxer that reads other files itself, as HLS's does, is taken to be at its end all along: one packet late.)
+  enum class Ending { whole, cut };
+  [[nodiscard]] Outcome run(LiveInput& input, Pacer& pacer, Ending ending = Ending::whole);
 
   // For sources that encode by themselves (test:): the next epoch's number.
   std::uint32_t take_epoch() { return next_epoch_++; }
@@ -43,6 +46,7 @@ class LivePipeline {
   static constexpr base::Duration kWaitForVideo = std::chrono::seconds{15};
   static constexpr std::size_t kMaxHeldPackets = 4000;
   static constexpr int kMaxLateStreams = 3;  // streams that show up late may reopen the epoch so often
+  static constexpr int kMaxTimeless = 5;     // packets without any time that are left out at an epoch's start, by stream
   static constexpr int kMaxStrays = 500;     // packets with far-off time stamps that are left out at an epoch's start
 
  private:
@@ -51,6 +55,7 @@ class LivePipeline {
     std::unique_ptr<TrackPath> path;
     bool transcode = false;
     std::int64_t last_dts = AV_NOPTS_VALUE;
+    int timeless = 0;
   };
   struct Held {
     bool is_video;
@@ -68,6 +73,7 @@ class LivePipeline {
   Status begin_if_ready();
   Status drain();
   bool jumped(Lane& lane, const AVPacket& packet) const;
+  bool comes_before_time(Lane& lane, const AVPacket& packet) const;
   bool may_add(const AVPacket& packet) const;
 
   Config config_;

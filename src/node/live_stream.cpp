@@ -113,6 +113,7 @@ std::string LiveStream::state_word() const {
 
 void LiveStream::fill(player::StreamStatus& status) const {
   status.buffer_s = static_cast<double>(timeline_.buffered().count()) / 1e6;
+  if (timeline_.ended()) return;  // nothing is live that one could be behind
   if (const auto newest = timeline_.newest_captured())
     status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
 }

@@ -141,8 +141,9 @@ void NodeImpl::look_after(Entry& entry) {
     events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
                                            (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));
   }
-  const bool alone =
-      entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !(entry.film && entry.film->complete());
+  if (entry.live) tell_end(entry);
+  const bool has_all = entry.film ? entry.film->complete() : entry.live->timeline()->ended();
+  const bool alone = entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !has_all;
   if (alone && net::steady_now() - entry.added > kNobodyAnswers) {
     entry.stream->set_problem(entry.stream->swarm_state().known_peers == 0
                                   ? "nobody is known who has this: is the caster running, and does the link name a tracker or an address?"
@@ -150,6 +151,13 @@ void NodeImpl::look_after(Entry& entry) {
   } else if (!alone && entry.stream->role() == "watch") {
     entry.stream->clear_problem();
   }
+}
+
+// A viewer hears of it; a caster does from its source.
+void NodeImpl::tell_end(Entry& entry) {
+  const bool ended = entry.live->timeline()->ended();
+  if (ended && !entry.end_told && !entry.source) events_.on_notice("the stream has ended; should its caster start again, it goes on here");
+  entry.end_told = ended;
 }
 
 std::vector<player::Stream*> NodeImpl::list() {

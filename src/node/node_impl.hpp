@@ -36,6 +36,7 @@ struct Entry {
   bool ready_told = false;
   bool playable_told = false;
   bool complete_told = false;
+  bool end_told = false;
 };
 
 class NodeImpl final : public Node, public player::Streams, public net::EngineClient {
@@ -95,6 +96,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   void become_ready(Entry& entry);
   void tick();
   void look_after(Entry& entry);
+  void tell_end(Entry& entry);
   void remember_ports(Entry& entry);
   Entry* entry_of(SwarmHandle handle);
   template <class Task>

@@ -1,4 +1,5 @@
 """Films and publishers made by ffmpeg, and what an outside reader makes of a stream."""
+import fractions
 import hashlib
 import http.client
 import os
@@ -59,6 +60,17 @@ def publish_command(url):
             "no_duration_filesize", url]
 
 
+def live_film(seconds, video=(*H264, "-bf", "2"), audio=AAC, kind="h264-aac.mp4"):
+    """What a live source sends, as a file to send it from: a key frame each second."""
+    return cached(f"live-{seconds}-{kind}", [*picture(seconds), *tone(seconds), *video, "-g", "30", *audio])
+
+
+def send_command(film, form, to, seconds=None):
+    """ffmpeg that sends that film in real time, over and over, for so many seconds or without end."""
+    length = [] if seconds is None else ["-t", str(seconds)]
+    return [*FFMPEG, "-re", "-stream_loop", "-1", "-i", str(film), *length, "-c", "copy", "-f", form, to]
+
+
 def random_file(path, size_bytes, seed):
     """A file without structure; its SHA-256."""
     source, digest = random.Random(seed), hashlib.sha256()
@@ -90,6 +102,30 @@ def duration_s(path):
     done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(path)], capture_output=True,
                           text=True, timeout=60, check=True)
     return float(done.stdout.split()[0])
+
+
+def decode_command(url, seconds):
+    """ffmpeg that decodes picture and sound of a live stream and prints a line per frame; it fails at the first error."""
+    return ["ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-xerror", "-err_detect", "explode", "-analyzeduration", "1000000",
+            "-i", url, "-t", str(seconds), "-map", "0:v:0", "-map", "0:a:0", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
+
+
+class Decoded:
+    """What decode_command() printed: `pictures` and how many of them differ, and `sound_s` seconds of sound."""
+
+    def __init__(self, lines):
+        bases, pictures, self.sound_s = {}, [], 0.0
+        for line in lines:
+            if line.startswith("#tb "):
+                stream, base = line[4:].split(":")
+                bases[int(stream)] = fractions.Fraction(base.strip())
+            elif not line.startswith("#"):
+                stream, _, _, duration, _, checksum = (word.strip() for word in line.split(",")[:6])
+                if stream == "0":
+                    pictures.append(checksum)
+                else:
+                    self.sound_s += float(int(duration) * bases[int(stream)])
+        self.pictures, self.different = len(pictures), len(set(pictures))
 
 
 def first_frame_command(url):
