@@ -40,6 +40,7 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
       const auto error = now - entry.sent - mean_latency_;
       mean_latency_ += error / 8;
       latency_var_ += (base::Duration{std::abs(error.count())} - latency_var_) / 4;
+      measured_ = true;
       doublings_ = 0;
     }
     break;

@@ -31,8 +31,8 @@ class DownloadQueue {
 
   // The shortest time lately from a request to its answer: about a round trip.
   [[nodiscard]] base::Duration latency() const { return latency_; }
-  // How long answers take, smoothed as RFC 6298 does round trips: the queues at the peer are in it.
-  [[nodiscard]] base::Duration response() const { return mean_latency_; }
+  // How long answers take, smoothed as RFC 6298 does round trips: the queues at the peer are in it. Zero until known.
+  [[nodiscard]] base::Duration response() const { return measured_ ? mean_latency_ : base::Duration{}; }
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;
@@ -65,6 +65,7 @@ class DownloadQueue {
   base::Duration latency_ = std::chrono::milliseconds{500};   // until known
   base::Duration mean_latency_{100'000};                      // RFC 6298 2, of requests instead of segments
   base::Duration latency_var_{50'000};
+  bool measured_ = false;
   unsigned doublings_ = 0;
 };
 

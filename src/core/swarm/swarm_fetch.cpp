@@ -133,13 +133,17 @@ void Swarm::fill_all(Context& context) {
 // What is due, oldest first, is asked of the holder that should answer first.
 void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
+  constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
+  constexpr double kSpareSource = 2;          // the source is asked by those who would wait so much longer elsewhere
   constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
   if (!follow_ || source_) return;
   std::vector<Channel*> neighbours;
+  std::uint64_t most_news = 0;
   bool room = false;
   for_established([&](Channel& channel) {
     if (channel.peer_has.set().empty()) return;
     neighbours.push_back(&channel);
+    most_news = std::max(most_news, channel.news);
     room |= may_ask(channel, context.now);
   });
   if (!room) return;
@@ -166,9 +170,10 @@ void Swarm::ask_live(Context& context) {
       if (!channel->peer_has.has_any(*run)) continue;
       ++holders;
       if (!may_ask(*channel, context.now)) continue;
-      // Answers wait for those before them; a draw keeps equals from all being asked at once.
-      const double wait = static_cast<double>(channel->downloads.response().count()) *
-                          static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2);
+      // Answers wait for those before them; a draw keeps equals from all being asked at once; who brings the news is the source.
+      const double wait = static_cast<double>((channel->downloads.response() + kAlike).count()) *
+                          static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2) *
+                          (channel->news == most_news ? kSpareSource : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;
