@@ -33,6 +33,8 @@ class DownloadQueue {
   [[nodiscard]] base::Duration latency() const { return latency_; }
   // How long answers take, smoothed as RFC 6298 does round trips: the queues at the peer are in it. Zero until known.
   [[nodiscard]] base::Duration response() const { return measured_ ? mean_latency_ : base::Duration{}; }
+  // Times in a row, up to kMaxDoublings, that it was waited for in vain.
+  [[nodiscard]] unsigned time_outs() const { return doublings_; }
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;

@@ -55,7 +55,8 @@ std::optional<tree::ChunkRange> Swarm::pick(Context& context, Channel& channel) 
   if (to_spare(channel) && others_give(context.now)) {
     const PickState nowhere{content_->have(), requested_, &elsewhere_};
     if (const auto ours = picker_->pick_ours(peer, nowhere, channel.cursor)) return ours;
-    if (soon_done(context.now) || channel.downloads.outstanding() * kOthersShare >= request_window(channel, context.now)) return std::nullopt;
+    if (soon_done(context.now) || channel.downloads.outstanding() * kOthersShare >= request_window(channel, context.now))
+      return std::nullopt;
     return picker_->pick(peer, nowhere, channel.cursor, false);
   }
   const bool alone = std::ranges::all_of(channels_, [](const auto& c) { return c->state != Channel::State::established || c->is_seed; });
@@ -170,8 +171,9 @@ void Swarm::ask_live(Context& context) {
       if (!channel->peer_has.has_any(*run)) continue;
       ++holders;
       if (!may_ask(*channel, context.now)) continue;
-      // Answers wait for those before them; a draw keeps equals from all being asked at once; who brings the news is the source.
-      const double wait = static_cast<double>((channel->downloads.response() + kAlike).count()) *
+      // Answers wait for those before them, and come seldom of who was silent; a draw keeps equals from all being asked at once; who
+      // brings the news is the source.
+      const double wait = static_cast<double>((channel->downloads.response() + kAlike).count() << channel->downloads.time_outs()) *
                           static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2) *
                           (channel->news == most_news ? kSpareSource : 1);
       if (best == nullptr || wait < best_wait) {
