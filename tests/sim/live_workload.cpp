@@ -152,7 +152,8 @@ LiveWorkload::Play LiveWorkload::play(const Viewer& viewer, const Seen& seen, ba
     ++result.munros;
     const bool complete = i < seen.complete.size() && seen.complete[i] != base::Time{};
     if (!complete) ++result.never;
-    const base::Duration delay = complete ? seen.complete[i] - published : base::Duration::max();
+    // What was published before it joined can not have come sooner than it did.
+    const base::Duration delay = complete ? seen.complete[i] - std::max(published, viewer.joined) : base::Duration::max();
     for (std::size_t lag = 0; lag < kLags.size(); ++lag) result.in_time[lag] += delay <= kLags[lag];
     const bool late = delay > kPlayerLag;
     if (late && !late_before) ++result.stalls;

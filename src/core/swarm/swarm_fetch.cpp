@@ -135,7 +135,7 @@ void Swarm::fill_all(Context& context) {
 void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
-  constexpr double kSpareSource = 2;          // the source is asked by those who would wait so much longer elsewhere
+  constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
   if (!follow_ || source_) return;
   std::vector<Channel*> neighbours;
