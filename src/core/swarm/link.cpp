@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/endpoint.hpp"
+#include "core/discovery/tracker_url.hpp"
 #include "core/swarm/link_text.hpp"
 #include "crypto/sign.hpp"
 
@@ -175,7 +176,7 @@ Status read_parameter(std::string_view text, Link& link, Seen& seen) {
   bool& seen_before = seen[static_cast<std::size_t>(parameter - kParameters.begin())];
   if (seen_before && !parameter->may_repeat) return fail(LinkError::repeated);
   seen_before = true;
-  const auto value = percent_decode(equals == std::string_view::npos ? std::string_view{} : text.substr(equals + 1));
+  const auto value = discovery::percent_decode(equals == std::string_view::npos ? std::string_view{} : text.substr(equals + 1));
   if (!value) return fail(LinkError::bad_percent);
   if (has_control_character(*value)) return fail(LinkError::control_character);
   return parameter->read(*value, link);

@@ -1,14 +1,11 @@
 // The text side of links: percent-encoding, UTF-8, URLs. Inside swarm only.
 #pragma once
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace runnel::swarm {
 
-// RFC 3986 2.1. nullopt where a % is not followed by two hex digits. A + stays a +.
-std::optional<std::string> percent_decode(std::string_view text);
 // Everything but unreserved characters, ':' and '/' is encoded: the result is safe in a query and readable.
 std::string percent_encode(std::string_view text);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "core/discovery/tracker_url.hpp"
 #include "core/swarm/link_text.hpp"
 
 namespace runnel::swarm {
@@ -262,7 +263,7 @@ TEST(Link, of_any_text_is_refused_or_prints_what_reads_back_the_same) {
 }
 
 TEST(LinkText, percent_encoding_survives_a_round_trip_of_any_bytes) {
-  EXPECT_TRUE(rc::check([](const std::string& text) { RC_ASSERT((percent_decode(percent_encode(text)) == text)); }));
+  EXPECT_TRUE(rc::check([](const std::string& text) { RC_ASSERT((discovery::percent_decode(percent_encode(text)) == text)); }));
 }
 
 TEST(LinkText, knows_utf8_from_what_is_not) {
