@@ -19,6 +19,7 @@ BOTH = {
     "--tracker": ("", "a tracker's announce URL"),
     "--no-dht": (None, "do not use the distributed hash table"),
     "--max-upload": ("", "bytes a second to give at most"),
+    "--sealed-only": (None, "speak only to peers that encrypt"),
     "--json": (None, "one JSON object per line on stdout"),
     "--verbose": (None, "say more on stderr"),
     "--help": (None, "what the verb does and its options"),
@@ -32,6 +33,7 @@ VERBS = {
         "--key": ("FILE", "the channel's key, made when it is not there"),
         "--chunk-size": ("", "bytes in a chunk of a file"),
         "--compat": (None, "a swarm for older PPSPP peers"),
+        "--private": (None, "only who has the link can join"),
     }),
     "watch": ("watch a link, and serve it meanwhile", {
         **BOTH,

@@ -24,6 +24,7 @@ struct CastOptions {
   std::string key;
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
   bool compat = false;
+  bool is_private = false;
 };
 
 bool is_url(const std::string& source) { return source.find("://") != std::string::npos; }
@@ -45,6 +46,8 @@ int run_cast(const CastOptions& options) {
   if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk))
     return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
   if (options.compat && live) return report.wrong_usage("--compat works for files in this version, not for live streams");
+  if (options.compat && options.is_private)
+    return report.wrong_usage("--private and --compat exclude each other: older peers can not encrypt");
   if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
 
   // A channel keeps its ports with its key, so that links survive a restart.
@@ -70,7 +73,7 @@ int run_cast(const CastOptions& options) {
   if (!node) return report.failed(node.error());
 
   if (live) {
-    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt};
+    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, options.is_private};
     if (!options.key.empty()) cast.key_file = options.key;
     if (const auto stream = (*node)->cast(cast); !stream) session.fail(stream.error());
   } else {
@@ -79,6 +82,7 @@ int run_cast(const CastOptions& options) {
     cast.title = title_of(options);
     cast.chunk_size = options.chunk_size;
     cast.compat = options.compat;
+    cast.is_private = options.is_private;
     cast.on_hashing = [&](std::uint64_t done, std::uint64_t total) { report.progress("Hashing", done, total); };
     cast.cancelled = [&] { return session.interrupted(); };
     if (const auto stream = (*node)->cast(cast); !stream && !session.interrupted()) session.fail(stream.error());
@@ -108,8 +112,10 @@ Run add_cast(CLI::App& app) {
       ->type_name("FILE");
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
   cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks");
+  cast.add_flag("--private", options->is_private,
+                "Only who has the link can join, or find out what is cast; cast again, it is the same link");
   add_node_options(cast, options->node);
-  for (const char* later : {"--ladder", "--private", "--record"}) add_later(cast, later);
+  for (const char* later : {"--ladder", "--record"}) add_later(cast, later);
   cast.footer(
       "Examples:\n"
       "  runnel cast film.mkv\n"

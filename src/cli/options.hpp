@@ -24,6 +24,7 @@ struct NodeOptions {
   bool json = false;
   bool verbose = false;
   std::string max_upload;
+  bool sealed_only = false;
 };
 
 void add_node_options(CLI::App& app, NodeOptions& options);

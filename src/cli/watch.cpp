@@ -43,7 +43,6 @@ std::expected<node::Watch, std::string> read_link(const WatchOptions& options) {
   if (!options.out.empty()) watch.out = options.out;
   if (options.until_complete && link->kind == swarm::LinkKind::live)
     return std::unexpected("--until-complete: a live stream has no end to wait for");
-  if (!link->secret.empty()) return std::unexpected("this link is private (k=): this version can not open private links yet");
   return watch;
 }
 

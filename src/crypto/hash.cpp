@@ -113,10 +113,12 @@ base::Bytes hkdf_sha256(base::ByteView secret, base::ByteView salt, base::ByteVi
     return OSSL_PARAM_construct_octet_string(name, const_cast<std::byte*>(view.data()), view.size());
   };
   char digest_name[] = "SHA256";
+  // No salt is as many zeros as a hash has bytes (RFC 5869 2.2); OpenSSL takes an empty one for a mistake.
+  constexpr std::array<std::byte, 32> kNoSalt{};
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest_name, 0),
       octets(OSSL_KDF_PARAM_KEY, secret),
-      octets(OSSL_KDF_PARAM_SALT, salt),
+      octets(OSSL_KDF_PARAM_SALT, salt.empty() ? base::ByteView{kNoSalt} : salt),
       octets(OSSL_KDF_PARAM_INFO, info),
       OSSL_PARAM_construct_end(),
   };

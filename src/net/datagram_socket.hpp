@@ -16,20 +16,23 @@
 namespace runnel::net {
 
 // A train of datagrams to or from one place, laid end to end: each is `segment_size` bytes, the last may be shorter.
-struct Datagrams {
+template <class View>
+struct Train {
   base::Endpoint peer;              // whom to send to, or who sent it
-  base::ByteView bytes;
+  View bytes;
   std::uint16_t segment_size = 0;   // 0 means one datagram: all of `bytes`
 
   [[nodiscard]] std::size_t count() const {
     return segment_size == 0 || bytes.empty() ? 1 : (bytes.size() + segment_size - 1) / segment_size;
   }
-  [[nodiscard]] base::ByteView datagram(std::size_t i) const {
+  [[nodiscard]] View datagram(std::size_t i) const {
     if (segment_size == 0) return bytes;
-    const base::ByteView rest = bytes.subspan(i * segment_size);
+    const View rest = bytes.subspan(i * segment_size);
     return rest.first(std::min<std::size_t>(rest.size(), segment_size));
   }
 };
+using Datagrams = Train<base::ByteView>;
+using ReceivedDatagrams = Train<base::MutableByteView>;   // opened where they lie
 
 // Where receive() puts bytes: one buffer holds up to one train, so it should be kReceiveBufferBytes long.
 constexpr std::size_t kReceiveBufferBytes = 65'536;
@@ -77,7 +80,7 @@ class DatagramSocket {
   virtual Sent send(std::span<const Datagrams> trains) = 0;
   // Fills `out` with what has arrived, views into `buffers`, and returns how many trains: at most the shorter of both and kMaxBatch.
   // 0: nothing waits.
-  virtual std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<Datagrams> out) = 0;
+  virtual std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<ReceivedDatagrams> out) = 0;
   [[nodiscard]] virtual const SocketStats& stats() const = 0;
 };
 

@@ -15,6 +15,7 @@ EngineLoop::EngineLoop(std::unique_ptr<DatagramSocket> socket, const Seeds& seed
       ready_(io_),
       timer_(io_),
       engine_(base::Rng{seeds.policy}, crypto::SecretRng{seeds.secret}, steady_now()),
+      sealer_(seeds.sealing),
       client_(client),
       received_(kBuffers) {
   for (std::size_t i = 0; i < kBuffers; ++i) {
@@ -69,9 +70,10 @@ void EngineLoop::wait_readable() {
 void EngineLoop::on_readable() {
   for (int turn = 0; turn < kReadsPerTurn; ++turn) {
     const std::size_t trains = socket_->receive(buffer_views_, received_);
-    trains_.clear();
-    for (std::size_t i = 0; i < trains; ++i) trains_.push_back({received_[i].peer, received_[i].bytes, received_[i].segment_size});
-    if (!trains_.empty()) input(swarm::DatagramsIn{trains_});
+    if (trains > 0) {
+      sealer_.receive(std::span{received_}.first(trains), steady_now());
+      input(swarm::DatagramsIn{sealer_.received()});
+    }
     if (trains < kBuffers) break;
   }
   drain();
@@ -80,6 +82,7 @@ void EngineLoop::on_readable() {
 // ---- out ------------------------------------------------------------------------------------------------------------
 
 void EngineLoop::drain() {
+  tick_sealer();
   run_outputs();
   arm_timer();
 }
@@ -89,8 +92,10 @@ void EngineLoop::run_outputs() {
   while (true) {
     while (const auto output = engine_.poll(steady_now())) {
       if (const auto* send = std::get_if<swarm::SendDatagrams>(&*output)) {
-        gathered_.push_back({send->to, send->bytes, send->segment_size});
-        if (gathered_.size() == kMaxBatch) send_gathered();
+        sealer_.send(*send, gathered_, steady_now());
+        if (gathered_.size() >= kMaxBatch) send_gathered();
+      } else if (const auto* closed = std::get_if<swarm::ChannelClosed>(&*output)) {
+        sealer_.closed(closed->local);
       } else if (const auto* store = std::get_if<swarm::StoreChunks>(&*output)) {
         client_.store(*store, steady_now());
       } else if (const auto* load = std::get_if<swarm::LoadChunks>(&*output)) {
@@ -119,6 +124,7 @@ void EngineLoop::answer_loads() {
 }
 
 void EngineLoop::send_gathered() {
+  sealer_.take_flights(gathered_);
   if (gathered_.empty()) return;
   std::span<const Datagrams> rest{gathered_};
   if (backlog_.empty()) {
@@ -132,6 +138,7 @@ void EngineLoop::send_gathered() {
     backlog_.push_back({train.peer, base::to_bytes(train.bytes), train.segment_size});
   }
   gathered_.clear();
+  sealer_.sent();
   if (!backlog_.empty()) wait_writable();
 }
 
@@ -162,10 +169,17 @@ void EngineLoop::send_backlog() {
 
 // ---- time -----------------------------------------------------------------------------------------------------------
 
+void EngineLoop::tick_sealer() {
+  sealer_.on_timer(steady_now());
+  for (const wire::ChannelId local : sealer_.take_silent()) input(swarm::CallSilent{local});
+}
+
 void EngineLoop::arm_timer() {
   const base::Time at_now = steady_now();
   const auto idle = client_.on_idle(at_now);   // may feed the engine: its deadline is asked for afterwards
-  const base::Time next = std::min(engine_.next_deadline().value_or(base::Time::max()), idle.value_or(base::Time::max()));
+  base::Time next = base::Time::max();
+  for (const auto& deadline : {engine_.next_deadline(), idle, sealer_.next_deadline(at_now)})
+    next = std::min(next, deadline.value_or(next));
   if (next == timer_at_) return;
   timer_at_ = next;
   if (next == base::Time::max()) {

@@ -16,6 +16,7 @@
 #include "base/endpoint.hpp"
 #include "core/swarm/engine.hpp"
 #include "net/datagram_socket.hpp"
+#include "net/sealer.hpp"
 
 namespace runnel::net {
 
@@ -32,12 +33,13 @@ class EngineClient {
   virtual std::optional<base::Time> on_idle(base::Time now) = 0;
 };
 
-// Owned by node. start() and stop() on the owner's thread; post() from any; input() and engine() on the engine's thread only.
+// Owned by node. start() and stop() on the owner's thread; post() from any; input(), engine() and sealer() on the engine's thread only.
 class EngineLoop {
  public:
   struct Seeds {
     std::uint64_t policy = 0;
     crypto::SecretRng::Seed secret{};
+    crypto::SecretRng::Seed sealing{};
   };
   EngineLoop(std::unique_ptr<DatagramSocket> socket, const Seeds& seeds, EngineClient& client);
   ~EngineLoop();
@@ -51,6 +53,8 @@ class EngineLoop {
 
   void input(const swarm::Input& in);
   [[nodiscard]] const swarm::Engine& engine() const { return engine_; }
+  // Knows the key of a swarm before the engine seals for it.
+  [[nodiscard]] Sealer& sealer() { return sealer_; }
   [[nodiscard]] const SocketStats& socket_stats() const { return socket_->stats(); }
   [[nodiscard]] base::Endpoint local() const { return local_; }
 
@@ -65,6 +69,7 @@ class EngineLoop {
   void on_readable();
   void drain();
   void run_outputs();
+  void tick_sealer();
   void answer_loads();
   void send_gathered();
   void send_backlog();
@@ -77,14 +82,14 @@ class EngineLoop {
   boost::asio::steady_timer timer_;
   base::Time timer_at_ = base::Time::max();
   swarm::Engine engine_;
+  Sealer sealer_;
   EngineClient& client_;
   std::thread thread_;
 
   std::vector<std::unique_ptr<std::byte[]>> buffers_;
   std::vector<base::MutableByteView> buffer_views_;
-  std::vector<Datagrams> received_;
-  std::vector<swarm::DatagramTrain> trains_;                       // the same, for the engine
-  std::vector<Datagrams> gathered_;                                // to be sent; views into the engine
+  std::vector<ReceivedDatagrams> received_;
+  std::vector<Datagrams> gathered_;                                // to be sent; views into the engine and the sealer
   std::deque<swarm::LoadChunks> loads_;
   struct LoadSlot {
     base::Bytes buffer;

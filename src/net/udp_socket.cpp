@@ -200,7 +200,7 @@ DatagramSocket::Sent UdpSocket::send(std::span<const Datagrams> trains) {
   return done;
 }
 
-std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, std::span<Datagrams> out) {
+std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, std::span<ReceivedDatagrams> out) {
   const std::size_t wanted = std::min({buffers.size(), out.size(), kMaxBatch});
   int got = -1;
   for (std::size_t attempt = 0; got < 0 && attempt < kAttempts; ++attempt) {
@@ -224,7 +224,7 @@ std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, s
   std::size_t count = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(got, 0)); ++i) {
     msghdr& message = work_->message(i);
-    Datagrams train{.peer = read_address(work_->addresses[i]), .bytes = buffers[i].first(work_->headers[i].msg_len)};
+    ReceivedDatagrams train{.peer = read_address(work_->addresses[i]), .bytes = buffers[i].first(work_->headers[i].msg_len)};
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
       if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
         int segment = 0;

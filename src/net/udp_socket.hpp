@@ -27,7 +27,7 @@ class UdpSocket final : public DatagramSocket {
   [[nodiscard]] NativeHandle native_handle() const override { return fd_; }
   [[nodiscard]] bool has_v6() const override { return v6_; }
   Sent send(std::span<const Datagrams> trains) override;
-  std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<Datagrams> out) override;
+  std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<ReceivedDatagrams> out) override;
   [[nodiscard]] const SocketStats& stats() const override { return stats_; }
 
   [[nodiscard]] bool sends_segments() const { return segmentation_; }    // UDP_SEGMENT works

@@ -22,6 +22,7 @@ struct NodeConfig {
   std::uint64_t max_upload = 0;               // bytes per second; 0: no limit
   std::uint64_t max_download = 0;
   bool no_upload = false;
+  bool sealed_only = false;                   // peers that can not seal are not spoken to
   std::string helper;                         // path of runnel-media
   std::filesystem::path cache_folder;         // see xdg.hpp
   std::uint64_t cache_quota = 20ULL << 30;    // bytes
@@ -32,6 +33,7 @@ struct CastFile {
   std::string title;                          // empty: the file's name
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
   bool compat = false;                        // SHA-1, 1024-byte chunks
+  bool is_private = false;                    // only who has the link can join, or find out that it is served
   std::function<void(std::uint64_t done, std::uint64_t total)> on_hashing;   // on the calling thread
   std::function<bool()> cancelled;
 };
@@ -41,6 +43,7 @@ struct CastLive {
   std::string title;
   bool loop = false;
   std::optional<std::filesystem::path> key_file;
+  bool is_private = false;                    // as above
 };
 
 struct Watch {

@@ -21,7 +21,8 @@ constexpr base::Duration kNobodyAnswers = std::chrono::seconds{8};
 std::expected<void, std::string> NodeImpl::open() {
   auto socket = net::UdpSocket::open(config_.listen);
   if (!socket) return std::unexpected(message(socket.error()));
-  loop_ = std::make_unique<net::EngineLoop>(std::move(*socket), net::EngineLoop::Seeds{secrets_.next(), crypto::os_random_seed()}, *this);
+  loop_ = std::make_unique<net::EngineLoop>(
+      std::move(*socket), net::EngineLoop::Seeds{secrets_.next(), crypto::os_random_seed(), crypto::os_random_seed()}, *this);
 
   if (config_.embedded_tracker) {
     tracker::TrackerServer::Config tracker;

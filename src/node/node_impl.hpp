@@ -84,7 +84,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   };
   Entry& add_film(Film film);
   Entry& add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer);
-  void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add);
+  void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add, const base::Bytes& secret);
   void announce(Entry& entry, base::ByteView wire_id);
   void dial(SwarmHandle handle, const swarm::LinkPeer& peer);
   swarm::Link complete_link(swarm::Link link) const;

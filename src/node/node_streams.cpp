@@ -8,6 +8,7 @@
 #include "net/clock.hpp"
 #include "net/interfaces.hpp"
 #include "node/node_impl.hpp"
+#include "node/private_secret.hpp"
 #include "store/cache.hpp"
 
 namespace runnel::node {
@@ -20,9 +21,13 @@ constexpr std::size_t kMaxScannedIndex = 16U << 20;          // bytes; an hour's
 
 // ---- adding streams -------------------------------------------------------------------------------------------------
 
-void NodeImpl::add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add) {
-  loop_->post([this, handle, host = std::make_shared<std::unique_ptr<SwarmHost>>(std::move(host)), add = std::move(add)] {
+// `secret`: of a private link, else empty.
+void NodeImpl::add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add, const base::Bytes& secret) {
+  add.sealing = secret.empty() && !config_.sealed_only ? swarm::SealPolicy::preferred : swarm::SealPolicy::required;
+  const swarm::SealingKey key = swarm::sealing_key(add.metadata.id, secret);
+  loop_->post([this, handle, host = std::make_shared<std::unique_ptr<SwarmHost>>(std::move(host)), add = std::move(add), key] {
     hosts_.emplace(handle, std::move(*host));
+    loop_->sealer().add_swarm(handle, key);
     loop_->input(add);
   });
 }
@@ -51,7 +56,7 @@ Entry& NodeImpl::add_film(Film film) {
   if (size) stream->set_size(*size);
   entry.film = stream.get();
   entry.stream = std::move(stream);
-  add_host(handle, std::move(host), std::move(add));
+  add_host(handle, std::move(host), std::move(add), film.link.secret);
   announce(entry, film.metadata.id);
   return entry;
 }
@@ -77,13 +82,14 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   add.metadata.addressing = wire::AddressingMethod::chunks64;
   add.parts = host->parts();
   live_hosts_[handle] = host.get();
-  add_host(handle, std::move(host), std::move(add));
+  add_host(handle, std::move(host), std::move(add), entry.stream->parsed_link().secret);
   announce(entry, wire_id);
   return entry;
 }
 
 void NodeImpl::announce(Entry& entry, base::ByteView wire_id) {
-  entry.info_hash = discovery::info_hash(wire_id);
+  const base::Bytes& secret = entry.stream->parsed_link().secret;
+  entry.info_hash = secret.empty() ? discovery::info_hash(wire_id) : discovery::private_info_hash(wire_id, secret);
   if (tracker_) tracker_->set_local_peers(entry.info_hash, net::reachable_endpoints(loop_->local()));
   std::vector<std::string> urls = config_.trackers;
   for (const std::string& url : entry.stream->parsed_link().trackers) {
@@ -161,6 +167,11 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast)
   film.link.size = film.store->size();
   film.link.title = cast.title.empty() ? cast.file.filename().string() : cast.title;
   if (options.chunk_size != film.link.chunk_size_bytes()) film.link.chunk_size = options.chunk_size;
+  if (cast.is_private) {
+    auto secret = private_secret(config_.cache_folder / "private" / base::to_hex(film.metadata.id), secrets_);
+    if (!secret) return std::unexpected(secret.error());
+    film.link.secret = std::move(*secret);
+  }
   film.link = complete_link(std::move(film.link));
   film.role = "cast";
   film.file_name = cast.file.filename().string();
@@ -207,6 +218,7 @@ std::expected<void, std::string> NodeImpl::share_index(Entry& entry, const base:
   film.metadata.content_bytes = film.store->size();
   film.link.id_bytes = film.metadata.id;
   film.link.size = film.store->size();
+  film.link.secret = entry.stream->parsed_link().secret;
   film.role = "cast";
   film.file_name = file.filename().string();
   film.hidden = true;
@@ -232,6 +244,11 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   link.kind = swarm::LinkKind::live;
   link.id_bytes = *crypto::compress_key(key->signer().public_key());
   link.title = cast.title;
+  if (cast.is_private) {
+    auto secret = cast.key_file ? private_secret(cast.key_file->string() + ".private", secrets_) : new_private_secret(secrets_);
+    if (!secret) return std::unexpected(secret.error());
+    link.secret = std::move(*secret);
+  }
   link = complete_link(std::move(link));
   crypto::Signer& signer = key->signer();
   const base::Bytes wire_id = signer.public_key();
@@ -348,6 +365,7 @@ std::expected<void, std::string> NodeImpl::fetch_index(Entry& entry, const swarm
   film.link.id_bytes = index.root;
   film.link.size = index.size;
   film.link.trackers = entry.stream->parsed_link().trackers;
+  film.link.secret = entry.stream->parsed_link().secret;
   auto cache = store::Cache::open(config_.cache_folder, config_.cache_quota);
   if (!cache) return std::unexpected(message(cache.error()));
   const crypto::Digest root{base::ByteView{index.root}};

@@ -10,6 +10,7 @@ player::PeerStatus to_status(const swarm::PeerState& peer) {
   status.address = peer.endpoint.to_string();
   status.direction = peer.initiator ? "out" : "in";
   status.is_caster = peer.is_source;
+  status.sealed = peer.sealed;
   status.down_bytes = peer.down_bytes;
   status.up_bytes = peer.up_bytes;
   status.down_rate = peer.down_rate;

@@ -20,6 +20,7 @@ json::object peer_json(const PeerStatus& peer) {
       {"address", text(peer.address)},
       {"direction", text(peer.direction)},
       {"caster", peer.is_caster},
+      {"sealed", peer.sealed},
       {"down_bytes", peer.down_bytes},
       {"up_bytes", peer.up_bytes},
       {"down_rate", peer.down_rate},

@@ -20,6 +20,7 @@ struct PeerStatus {
   std::string address;               // host:port
   std::string direction;             // "out" (we called) or "in"
   bool is_caster = false;            // best knowledge; for display only
+  bool sealed = false;               // nobody on the way can read or change what is said
   std::uint64_t down_bytes = 0;
   std::uint64_t up_bytes = 0;
   std::uint64_t down_rate = 0;       // bytes per second, over the last seconds

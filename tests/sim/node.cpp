@@ -67,8 +67,8 @@ void Node::input(const swarm::Input& in) {
 void Node::receive(const Packet& packet) {
   world_.audit.received(place_, packet.from, packet.bytes);
   const std::uint64_t before = packet.corrupt ? state().rejected : 0;
-  const swarm::DatagramTrain train{packet.from, packet.bytes, 0};
-  input(swarm::DatagramsIn{{&train, 1}});
+  const swarm::DatagramIn datagram{packet.from, packet.bytes, std::nullopt};
+  input(swarm::DatagramsIn{{&datagram, 1}});
   if (packet.corrupt)
     world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
 }
@@ -113,6 +113,7 @@ void Node::drain(std::vector<swarm::LoadChunks>& loads) {
   while (const auto output = engine_->poll(local_now())) {
     std::visit(Overloaded{
                    [&](const swarm::SendDatagrams& out) { send(out); },
+                   [](const swarm::ChannelClosed&) {},   // nothing is sealed here
                    [&](const swarm::LoadChunks& load) { loads.push_back(load); },
                    [&](const swarm::StoreChunks& chunks) { store(chunks); },
                    [&](const swarm::Event& event) {

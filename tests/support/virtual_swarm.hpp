@@ -77,8 +77,8 @@ class VirtualNetwork {
         const Packet packet = in_flight_.top();
         in_flight_.pop();
         const auto to = std::ranges::find_if(nodes_, [&](const auto& n) { return n->endpoint == packet.to && !n->gone; });
-        const swarm::DatagramTrain train{packet.from, packet.bytes, 0};
-        if (to != nodes_.end()) input(**to, swarm::DatagramsIn{{&train, 1}});
+        const swarm::DatagramIn datagram{packet.from, packet.bytes, std::nullopt};
+        if (to != nodes_.end()) input(**to, swarm::DatagramsIn{{&datagram, 1}});
       }
       for (const auto& node : nodes_) {
         if (const auto deadline = node->engine.next_deadline(); deadline && *deadline <= now && !node->gone) drain(*node);

@@ -4,6 +4,7 @@ export interface Peer {
   address: string;
   direction: 'in' | 'out';
   caster: boolean;
+  sealed: boolean;
   down_bytes: number;
   up_bytes: number;
   down_rate: number;

@@ -18,6 +18,7 @@ function badges(peer: Peer): string[] {
   const words: string[] = [];
   if (peer.caster) words.push('caster');
   words.push(peer.direction === 'out' ? 'we called' : 'called us');
+  if (!peer.sealed) words.push('in the clear');
   if (peer.choking_us) words.push('chokes us');
   if (peer.choked_by_us) words.push('choked');
   if (peer.rejected_chunks > 0) words.push(`${plural(peer.rejected_chunks, 'bad chunk', 'bad chunks')}`);

@@ -10,7 +10,7 @@ void Channel::flush(Outbox& outbox) {
   base::store_big_endian(small_.data(), remote.value());
   const base::MutableByteView to = outbox.begin_datagram();
   std::memcpy(to.data(), small_.data(), gathered_);
-  outbox.end_datagram(endpoint, gathered_);
+  end_datagram(outbox, gathered_);
   gathered_ = 0;
   ++unanswered;
 }

@@ -64,6 +64,8 @@ class Channel {
   }
   // Sends what was gathered.
   void flush(Outbox& outbox);
+  // Ends a datagram of this channel that was begun with Outbox::begin_datagram().
+  void end_datagram(Outbox& outbox, std::size_t size) const { outbox.end_datagram(endpoint, size, sealing); }
   [[nodiscard]] bool has_gathered() const { return gathered_ != 0; }
 
   [[nodiscard]] bool is_watcher() const { return state == State::established && !is_seed; }
@@ -74,6 +76,7 @@ class Channel {
   base::Endpoint endpoint;
   bool initiator;
   State state = State::calling;
+  std::optional<Sealing> sealing;           // nullopt: in the clear
   Agreed agreed;
   wire::Format format;
   std::optional<std::uint64_t> node_id;     // from HELLO

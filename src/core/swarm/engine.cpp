@@ -40,20 +40,13 @@ std::optional<base::Time> Engine::next_deadline() const {
 }
 
 void Engine::on_input(const DatagramsIn& in) {
-  for (const DatagramTrain& train : in.trains) {
-    const std::size_t size = train.segment_size == 0 ? train.bytes.size() : train.segment_size;
-    for (base::ByteView rest = train.bytes; !rest.empty();) {
-      const base::ByteView datagram = rest.first(std::min(size, rest.size()));
-      rest = rest.subspan(datagram.size());
-      on_datagram(train.from, datagram);
-    }
-  }
+  for (const DatagramIn& datagram : in.datagrams) on_datagram(datagram);
   for (Swarm* swarm : touched_) swarm->finish_input(context_);
   touched_.clear();
 }
 
-void Engine::on_datagram(const base::Endpoint& from, base::ByteView bytes) {
-  const auto datagram = wire::split_datagram(bytes);
+void Engine::on_datagram(const DatagramIn& in) {
+  const auto datagram = wire::split_datagram(in.bytes);
   if (!datagram) return;
   Swarm* swarm = nullptr;
   if (datagram->channel == wire::kNoChannel) {
@@ -64,15 +57,21 @@ void Engine::on_datagram(const base::Endpoint& from, base::ByteView bytes) {
     const auto it = by_id_.find(key_of(*call->options.swarm_id));
     if (it == by_id_.end()) return;   // silence (RFC 7574 3.1.1)
     swarm = it->second;
-    swarm->on_call(context_, from, *call, bytes.size());
+    if (in.sealed && *in.sealed != swarm->handle()) return;   // it has shown another swarm's key
+    swarm->on_call(context_, in, *call);
   } else {
     const Route route = channels_.find(datagram->channel);
-    // A channel id alone proves nothing: the address must fit as well (RFC 7574 12.1).
-    if (route.channel == nullptr || route.channel->endpoint != from) return;
+    // A channel id alone proves nothing: the address must fit as well (RFC 7574 12.1), and so must the seal.
+    if (route.channel == nullptr || route.channel->endpoint != in.from) return;
     swarm = route.swarm;
+    if (route.channel->sealing.has_value() != in.sealed.has_value() || (in.sealed && *in.sealed != swarm->handle())) return;
     swarm->on_datagram(context_, *route.channel, datagram->messages);
   }
   if (std::ranges::find(touched_, swarm) == touched_.end()) touched_.push_back(swarm);
+}
+
+void Engine::on_input(const CallSilent& in) {
+  if (const Route route = channels_.find(in.local); route.swarm != nullptr) route.swarm->on_silent(context_, *route.channel);
 }
 
 void Engine::on_input(const ChunksLoaded& in) {

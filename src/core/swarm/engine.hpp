@@ -32,6 +32,7 @@ class Engine {
 
  private:
   void on_input(const DatagramsIn& in);
+  void on_input(const CallSilent& in);
   void on_input(const ChunksLoaded& in);
   void on_input(const AddSwarm& in);
   void on_input(const RemoveSwarm& in);
@@ -43,7 +44,7 @@ class Engine {
   void on_input(const SetLimits& in);
   void on_input(const ForgetChunks& in);
   void on_input(const WallClock& in);
-  void on_datagram(const base::Endpoint& from, base::ByteView datagram);
+  void on_datagram(const DatagramIn& in);
   [[nodiscard]] Swarm* find(SwarmHandle swarm) const;
 
   base::Rng rng_;

@@ -15,6 +15,7 @@
 #include "core/swarm/metadata.hpp"
 #include "core/tree/node_store.hpp"
 #include "core/tree/types.hpp"
+#include "core/wire/types.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/sign.hpp"
 
@@ -26,15 +27,18 @@ using LoadId = base::Strong<struct LoadIdTag, std::uint64_t>;
 
 // ---- in -------------------------------------------------------------------------------------------------------------
 
-// Datagrams from one place, laid end to end: each `segment_size` bytes long, the last maybe shorter (0: just one).
-struct DatagramTrain {
+struct DatagramIn {
   base::Endpoint from;
   base::ByteView bytes;
-  std::uint16_t segment_size = 0;
+  std::optional<SwarmHandle> sealed;   // by the key of this swarm; nullopt: in the clear
 };
 // All that was there to be read. What it brings is stored, acknowledged and asked for together.
 struct DatagramsIn {
-  std::span<const DatagramTrain> trains;
+  std::span<const DatagramIn> datagrams;
+};
+// A call that was to be sealed finds nobody: nothing at all came back from there.
+struct CallSilent {
+  wire::ChannelId local;
 };
 
 // An answer to LoadChunks: every chunk of the range, in order; none when they are not to be had.
@@ -54,12 +58,19 @@ struct SwarmParts {
   crypto::Signer* signer = nullptr;       // live, at the source
 };
 
+enum class SealPolicy : std::uint8_t {
+  never,       // whoever runs the engine cannot seal
+  preferred,   // peers that know nothing of it are spoken to in the clear
+  required,    // they are not spoken to: private swarms
+};
+
 struct AddSwarm {
   SwarmHandle swarm;
   Metadata metadata;
   SwarmParts parts;
   std::vector<tree::ChunkRange> verified;   // static: what the store holds already
   bool fetch_all = true;                    // static: fetch what no player asked for as well
+  SealPolicy sealing = SealPolicy::never;
 };
 struct RemoveSwarm {
   SwarmHandle swarm;
@@ -108,16 +119,28 @@ struct WallClock {
   base::WallTime now;
 };
 
-using Input = std::variant<DatagramsIn, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom, SetLimits,
-                           ForgetChunks, WallClock>;
+using Input = std::variant<DatagramsIn, CallSilent, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom,
+                           SetLimits, ForgetChunks, WallClock>;
 
 // ---- out ------------------------------------------------------------------------------------------------------------
 // Views live until the next handle().
 
+// Whose key seals a datagram, and which channel of ours it belongs to.
+struct Sealing {
+  SwarmHandle swarm;
+  wire::ChannelId local;
+  friend bool operator==(const Sealing&, const Sealing&) = default;
+};
+// Laid end to end: each `segment_size` bytes long, the last maybe shorter.
 struct SendDatagrams {
   base::Endpoint to;
   base::ByteView bytes;
   std::uint16_t segment_size = 0;
+  std::optional<Sealing> sealing;   // nullopt: in the clear
+};
+// Nothing sealed goes out on this channel any more.
+struct ChannelClosed {
+  wire::ChannelId local;
 };
 // All of `range` is verified. Answer with ChunksLoaded, when all outputs have been polled.
 struct LoadChunks {
@@ -159,13 +182,14 @@ struct PeerBanned {
 };
 using Event = std::variant<SizeKnown, RangeReady, Completed, MunroComplete, WindowMoved, PeerBanned>;
 
-using Output = std::variant<SendDatagrams, LoadChunks, StoreChunks, Event>;
+using Output = std::variant<SendDatagrams, ChannelClosed, LoadChunks, StoreChunks, Event>;
 
 // ---- state, for display ---------------------------------------------------------------------------------------------
 
 struct PeerState {
   base::Endpoint endpoint;
   bool initiator = false;           // we called
+  bool sealed = false;
   std::uint64_t down_bytes = 0;     // chunk payload, duplicates included
   std::uint64_t up_bytes = 0;
   std::uint64_t down_rate = 0;      // bytes per second

@@ -15,21 +15,21 @@ base::MutableByteView Outbox::begin_datagram() {
   return {blocks_[block_].get() + used_, kMaxDatagram};
 }
 
-void Outbox::end_datagram(const base::Endpoint& to, std::size_t size) {
+void Outbox::end_datagram(const base::Endpoint& to, std::size_t size, const std::optional<Sealing>& sealing) {
   base::check(size > 0 && size <= kMaxDatagram, "datagram size");
   const std::byte* start = blocks_[block_].get() + used_;
   used_ += size;
   if (train_ && train_->output + 1 == outputs_.size() && train_->output >= next_) {
     auto& send = std::get<SendDatagrams>(outputs_[train_->output]);
-    if (send.to == to && train_->end == start && train_->last == send.segment_size && size <= send.segment_size &&
-        train_->count < kMaxTrain) {
+    if (send.to == to && send.sealing == sealing && train_->end == start && train_->last == send.segment_size &&
+        size <= send.segment_size && train_->count < kMaxTrain) {
       send.bytes = {send.bytes.data(), send.bytes.size() + size};
       train_ = Train{train_->output, size, train_->count + 1, start + size};
       return;
     }
   }
   train_ = Train{outputs_.size(), size, 1, start + size};
-  outputs_.push_back(SendDatagrams{to, {start, size}, static_cast<std::uint16_t>(size)});
+  outputs_.push_back(SendDatagrams{to, {start, size}, static_cast<std::uint16_t>(size), sealing});
 }
 
 void Outbox::store(SwarmHandle swarm, StoreBatch& batch) {

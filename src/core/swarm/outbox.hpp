@@ -15,15 +15,16 @@ namespace runnel::swarm {
 // cut them (UDP_SEGMENT). Memory is reused from one reset() to the next.
 class Outbox {
  public:
-  // An Ethernet frame's worth of UDP over IPv6 (RFC 7574 8.1).
-  static constexpr std::size_t kMaxDatagram = 1452;
+  // An Ethernet frame's worth of UDP over IPv6 (RFC 7574 8.1), less what sealing adds (docs/EXTENSIONS.md).
+  static constexpr std::size_t kMaxDatagram = 1452 - 24;
   static constexpr std::size_t kMaxTrain = 44;   // segments; 44 x 1452 stays below the 65,507 bytes of a UDP send
 
   // Room for one datagram; finish it with end_datagram() before anything else is put in.
   [[nodiscard]] base::MutableByteView begin_datagram();
-  void end_datagram(const base::Endpoint& to, std::size_t size);
+  void end_datagram(const base::Endpoint& to, std::size_t size, const std::optional<Sealing>& sealing = std::nullopt);
 
   void load(const LoadChunks& load) { outputs_.push_back(Output{load}); }
+  void closed(wire::ChannelId local) { outputs_.push_back(Output{ChannelClosed{local}}); }
   void event(const Event& event) { outputs_.push_back(Output{event}); }
   // Takes what was gathered; its chunks are views into the input at hand.
   void store(SwarmHandle swarm, StoreBatch& batch);

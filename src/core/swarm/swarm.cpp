@@ -22,6 +22,7 @@ Swarm::Swarm(AddSwarm add, base::Rng rng, Context& context)
     : handle_(add.swarm),
       metadata_(std::move(add.metadata)),
       fetch_all_(add.fetch_all),
+      sealing_(add.sealing),
       source_(add.parts.signer != nullptr),
       content_(make_content(metadata_, add.parts)),
       format_(format_of(metadata_, add.parts.verifier ? add.parts.verifier->signature_size() : 0)),
@@ -159,6 +160,7 @@ SwarmState Swarm::state(base::Time now) const {
     PeerState peer;
     peer.endpoint = channel->endpoint;
     peer.initiator = channel->initiator;
+    peer.sealed = channel->sealing.has_value();
     peer.down_bytes = channel->down.total();
     peer.up_bytes = channel->up.total();
     peer.down_rate = channel->down.per_second(now);

@@ -49,8 +49,9 @@ class Swarm {
   [[nodiscard]] SwarmHandle handle() const { return handle_; }
   [[nodiscard]] const Metadata& metadata() const { return metadata_; }
 
-  // A handshake for this swarm that came to channel 0; `datagram_size` bounds our answer (no amplification).
-  void on_call(Context& context, const base::Endpoint& from, const wire::Handshake& handshake, std::size_t datagram_size);
+  // A handshake for this swarm that came to channel 0. It is handed over sealed only if it was so by this swarm's key.
+  void on_call(Context& context, const DatagramIn& datagram, const wire::Handshake& handshake);
+  void on_silent(Context& context, Channel& channel);
   void on_datagram(Context& context, Channel& channel, base::ByteView messages);
   // After all datagrams of one input: acknowledgements, requests and stores go out.
   void finish_input(Context& context);
@@ -76,7 +77,7 @@ class Swarm {
   // ---- swarm_peers.cpp: who is here ----
   void call(Context& context, const base::Endpoint& endpoint);
   void send_call(Context& context, Channel& channel);
-  void send_answer(Context& context, Channel& channel, const wire::Options& theirs, std::size_t datagram_size);
+  void send_answer(Context& context, Channel& channel, const wire::Options& theirs, const DatagramIn& call);
   void on_handshake(Context& context, Channel& channel, const wire::Handshake& handshake);
   void established(Context& context, Channel& channel);
   void on_extension(Context& context, Channel& channel, const wire::Extension& extension);
@@ -150,11 +151,15 @@ class Swarm {
       if (channels_[i]->state == Channel::State::established) fn(*channels_[i]);
     }
   }
+  [[nodiscard]] std::optional<Sealing> sealing_of(wire::ChannelId local, bool sealed) const {
+    return sealed ? std::optional{Sealing{handle_, local}} : std::nullopt;
+  }
   void touch(Channel& channel);
 
   SwarmHandle handle_;
   Metadata metadata_;
   bool fetch_all_;
+  SealPolicy sealing_;
   bool source_ = false;                        // live, and we sign
   std::unique_ptr<Content> content_;
   wire::Format format_;

@@ -36,6 +36,7 @@ void Swarm::add_peers(Context& context, const AddPeers& add) {
 
 void Swarm::call(Context& context, const base::Endpoint& endpoint) {
   auto channel = std::make_unique<Channel>(context.channels.new_id(), endpoint, true, format_, context.now);
+  channel->sealing = sealing_of(channel->local, sealing_ != SealPolicy::never);
   context.channels.add(channel->local, {this, channel.get()});
   book_.tried(endpoint, context.now);
   channels_.push_back(std::move(channel));
@@ -48,14 +49,27 @@ void Swarm::send_call(Context& context, Channel& channel) {
   wire::Encoder encoder{to, format_};
   const bool written = encoder.channel(wire::kNoChannel) && encoder.handshake({channel.local, initiating_options(metadata_, style)});
   base::check(written, "handshake");
-  context.outbox.end_datagram(channel.endpoint, encoder.size());
+  channel.end_datagram(context.outbox, encoder.size());
   channel.next_handshake = context.now + kHandshakeRetry * (1 << channel.handshakes_sent);
   ++channel.handshakes_sent;
 }
 
+// Whoever says nothing to a sealed call may know nothing of sealing (design decision 9); who was met sealed before does know.
+void Swarm::on_silent(Context& context, Channel& channel) {
+  if (channel.state != Channel::State::calling || !channel.sealing) return;
+  if (sealing_ == SealPolicy::required || book_.seals(channel.endpoint)) return;
+  context.outbox.closed(channel.local);
+  channel.sealing.reset();
+  channel.handshakes_sent = 0;
+  send_call(context, channel);
+}
+
 // ---- answering ------------------------------------------------------------------------------------------------------
 
-void Swarm::on_call(Context& context, const base::Endpoint& from, const wire::Handshake& handshake, std::size_t datagram_size) {
+void Swarm::on_call(Context& context, const DatagramIn& datagram, const wire::Handshake& handshake) {
+  const base::Endpoint& from = datagram.from;
+  const bool sealed = datagram.sealed.has_value();
+  if (sealing_ == SealPolicy::required && !sealed) return;
   if (handshake.is_close() || book_.banned(from, context.now)) return;
   if (const Route route = context.channels.find(handshake.source); route.swarm == this && route.channel->state == Channel::State::calling) {
     // Our own call came back to us: that address is ours.
@@ -68,7 +82,8 @@ void Swarm::on_call(Context& context, const base::Endpoint& from, const wire::Ha
 
   for (const auto& known : channels_) {
     if (known->endpoint == from && known->remote == handshake.source) {
-      send_answer(context, *known, handshake.options, datagram_size);   // a repeated call finds its state (RFC 7574 8.2)
+      if (known->sealing.has_value() == sealed)
+        send_answer(context, *known, handshake.options, datagram);   // a repeated call finds its state (RFC 7574 8.2)
       return;
     }
   }
@@ -83,23 +98,24 @@ void Swarm::on_call(Context& context, const base::Endpoint& from, const wire::Ha
 
   auto channel = std::make_unique<Channel>(context.channels.new_id(), from, false, format_, context.now);
   channel->state = Channel::State::answering;
+  channel->sealing = sealing_of(channel->local, sealed);
   channel->remote = handshake.source;
   channel->agreed = *agreed;
   channel->peer_has.set_window(agreed->peer_window);
   context.channels.add(channel->local, {this, channel.get()});
   channels_.push_back(std::move(channel));
-  send_answer(context, *channels_.back(), handshake.options, datagram_size);
+  send_answer(context, *channels_.back(), handshake.options, datagram);
 }
 
-void Swarm::send_answer(Context& context, Channel& channel, const wire::Options& theirs, std::size_t datagram_size) {
+void Swarm::send_answer(Context& context, Channel& channel, const wire::Options& theirs, const DatagramIn& call) {
   const base::MutableByteView to = context.outbox.begin_datagram();
-  // No more bytes go out than came in: the address may be forged (RFC 7574 12.1).
-  wire::Encoder encoder{to.first(std::min(to.size(), datagram_size)), format_};
+  // No more bytes go out than came in: the address may be forged (RFC 7574 12.1). Whoever can seal has proved it.
+  wire::Encoder encoder{call.sealed ? to : to.first(std::min(to.size(), call.bytes.size())), format_};
   if (!encoder.channel(channel.remote) || !encoder.handshake({channel.local, replying_options(metadata_, theirs)})) return;
   if (theirs.supported_messages) {   // others may swallow what follows (P2)
     if (const auto newest = content_->have().newest()) static_cast<void>(encoder.have(*content_->have().interval_of(*newest)));
   }
-  context.outbox.end_datagram(channel.endpoint, encoder.size());
+  channel.end_datagram(context.outbox, encoder.size());
 }
 
 // ---- the handshake is complete --------------------------------------------------------------------------------------
@@ -133,6 +149,7 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.uploads.tolerate_loss(channel.agreed.extensions());
   if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
+  if (channel.sealing) book_.mark_sealed(channel.endpoint);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
     if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established)
@@ -295,6 +312,7 @@ void Swarm::drop(Context& context, Channel& channel, bool say_so) {
   for (const HeldChunks::Held& held : channel.held.take_all()) free_again(held.index);
   if (picker_) picker_->peer_gone(channel.peer_has.set());
   next_count_ = context.now;
+  if (channel.sealing) context.outbox.closed(channel.local);
   std::erase(touched_, &channel);
   std::erase(marked_, channel.local);
   context.channels.remove(channel.local);

@@ -125,7 +125,7 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
   encoder.channel(channel.remote);
   const auto make_room = [&](std::size_t size) {
     if (encoder.remaining() >= size) return;
-    context.outbox.end_datagram(channel.endpoint, encoder.size());
+    channel.end_datagram(context.outbox, encoder.size());
     to = context.outbox.begin_datagram();
     encoder = wire::Encoder{to, format_};
     encoder.channel(channel.remote);
@@ -148,7 +148,7 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
       encoder.data_in_place(index, wire::NodeTimestamp{static_cast<std::uint64_t>(context.now.time_since_epoch().count())}, payload.size());
   base::check(place.has_value(), "a chunk larger than a datagram");
   std::memcpy(place->data(), payload.data(), payload.size());
-  context.outbox.end_datagram(channel.endpoint, encoder.size());
+  channel.end_datagram(context.outbox, encoder.size());
   channel.uploads.on_sent(index, static_cast<std::uint32_t>(encoder.size()), context.now);
   channel.up.add(payload.size(), context.now);
   up_bytes_ += payload.size();

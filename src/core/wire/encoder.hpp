@@ -13,7 +13,6 @@
 namespace runnel::wire {
 
 // Encoded sizes in bytes, the type byte included.
-constexpr std::size_t kChannelSize = 4;
 constexpr std::size_t kExtensionHeaderSize = 1 + 2 + 2;
 constexpr std::size_t kEmptyMessageSize = 1;  // CHOKE, UNCHOKE, PEX_REQ
 constexpr std::size_t kPexResV4Size = 1 + 4 + 2;

@@ -11,6 +11,7 @@ namespace runnel::wire {
 // Names a channel at the side that receives the datagram; 0 is for a first handshake (RFC 7574 3.11, 8.3).
 using ChannelId = base::Strong<struct ChannelIdTag, std::uint32_t>;
 constexpr ChannelId kNoChannel{0};
+constexpr std::size_t kChannelSize = 4;   // bytes, at the start of each datagram
 
 // Microseconds of the sender's own clock; it wraps and only differences mean anything (RFC 7574 8.6).
 using NodeTimestamp = base::Strong<struct NodeTimestampTag, std::uint64_t>;

@@ -69,7 +69,7 @@ class Collector {
   std::vector<Arrived> collect(UdpSocket& socket, std::size_t count) {
     std::vector<Arrived> all;
     while (all.size() < count && ready(socket, POLLIN)) {
-      std::vector<Datagrams> trains(kMaxBatch);
+      std::vector<ReceivedDatagrams> trains(kMaxBatch);
       const std::size_t got = socket.receive(views_, trains);
       for (std::size_t t = 0; t < got; ++t) {
         longest_train_ = std::max(longest_train_, trains[t].count());
@@ -165,7 +165,7 @@ TEST_P(Pair, a_closed_port_is_counted_and_disturbs_nobody) {
   EXPECT_EQ(a_->stats().send_failures, 0U);
   EXPECT_EQ(a_->send({&to_gone, 1}).trains, 1U);
   ASSERT_TRUE(ready(*a_, POLLIN));
-  std::vector<Datagrams> out(1);
+  std::vector<ReceivedDatagrams> out(1);
   Bytes buffer(kReceiveBufferBytes);
   const MutableByteView view{buffer};
   EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
@@ -173,7 +173,7 @@ TEST_P(Pair, a_closed_port_is_counted_and_disturbs_nobody) {
 }
 
 TEST_P(Pair, nothing_waits_is_no_error) {
-  std::vector<Datagrams> out(4);
+  std::vector<ReceivedDatagrams> out(4);
   Bytes buffer(kReceiveBufferBytes);
   const MutableByteView view{buffer};
   EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
@@ -312,7 +312,7 @@ TEST(UdpSocket, drops_what_is_longer_than_the_buffer) {
   ASSERT_TRUE(ready(*b, POLLIN));
   Bytes small(999);
   const MutableByteView view{small};
-  std::vector<Datagrams> out(1);
+  std::vector<ReceivedDatagrams> out(1);
   EXPECT_EQ(b->receive({&view, 1}, out), 0U);
   EXPECT_EQ(b->stats().truncated, 1U);
 }

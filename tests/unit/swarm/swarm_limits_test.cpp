@@ -65,8 +65,8 @@ class Seed {
     }
   }
   std::vector<base::Bytes> send(const Endpoint& from, base::ByteView bytes) {
-    const DatagramTrain train{from, bytes, 0};
-    engine_.handle(DatagramsIn{{&train, 1}}, now_);
+    const DatagramIn datagram{from, bytes, std::nullopt};
+    engine_.handle(DatagramsIn{{&datagram, 1}}, now_);
     std::vector<base::Bytes> answers;
     while (const auto output = engine_.poll(now_)) {
       if (const auto* out = std::get_if<SendDatagrams>(&*output); out && out->to == from) answers.push_back(base::to_bytes(out->bytes));

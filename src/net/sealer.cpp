@@ -1,0 +1,343 @@
+#include "net/sealer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace runnel::net {
+namespace {
+
+constexpr base::Duration kRetry{100'000};   // of a call that found no room for a handshake
+
+bool is_hello(base::ByteView datagram) { return DtlsHandshake::is_first_datagram(datagram); }
+
+wire::ChannelId channel_of(base::ByteView datagram) { return wire::ChannelId{base::load_big_endian<std::uint32_t>(datagram.data())}; }
+
+}  // namespace
+
+Sealer::Sealer(base::ByteView secret)
+    : dtls_(secret,
+            [this](std::string_view identity) {
+              const auto it = by_identity_.find(identity);
+              return it == by_identity_.end() ? nullptr : &keys_.at(it->second);
+            }),
+      listener_(DtlsHandshake::answer(dtls_)) {}
+
+void Sealer::add_swarm(swarm::SwarmHandle swarm, const swarm::SealingKey& key) {
+  keys_.insert_or_assign(swarm, key);
+  by_identity_.insert_or_assign(key.identity, swarm);
+}
+
+void Sealer::remove_swarm(swarm::SwarmHandle swarm) {
+  const auto it = keys_.find(swarm);
+  if (it == keys_.end()) return;
+  by_identity_.erase(it->second.identity);
+  keys_.erase(it);
+  std::erase_if(sessions_, [&](const auto& entry) { return entry.second.swarm == swarm; });
+  std::erase_if(calls_, [&](const auto& entry) { return entry.second.swarm == swarm; });
+  std::erase_if(channels_, [&](const auto& entry) { return entry.second.swarm == swarm; });
+}
+
+// ---- in -------------------------------------------------------------------------------------------------------------
+
+void Sealer::receive(std::span<const ReceivedDatagrams> trains, base::Time now) {
+  received_.clear();
+  inner_.clear();
+  for (const ReceivedDatagrams& train : trains) {
+    for (std::size_t i = 0; i < train.count(); ++i) on_datagram(train.peer, train.datagram(i), now);
+  }
+}
+
+void Sealer::on_datagram(const base::Endpoint& from, base::MutableByteView datagram, base::Time now) {
+  if (datagram.size() < wire::kChannelSize) return;
+  if (is_dtls(datagram[0])) {
+    on_dtls(from, datagram, now);
+    return;
+  }
+  const wire::ChannelId local = channel_of(datagram);
+  if (channels_.contains(local))
+    on_sealed(from, local, datagram, now);
+  else
+    received_.push_back({from, datagram, std::nullopt});
+}
+
+void Sealer::on_sealed(const base::Endpoint& from, wire::ChannelId local, base::MutableByteView datagram, base::Time now) {
+  Channel& channel = channels_.at(local);
+  const auto opened = channel.peer == from ? channel.receiver.open(datagram) : std::nullopt;
+  if (!opened) {
+    ++stats_.rejected;
+    return;
+  }
+  if (!channel.met) {   // it has our answer
+    channel.met = true;
+    resolved(from, local, now);
+  }
+  received_.push_back({from, *opened, channel.swarm});
+}
+
+// ---- handshakes -----------------------------------------------------------------------------------------------------
+
+void Sealer::on_dtls(const base::Endpoint& from, base::ByteView datagram, base::Time now) {
+  const auto session = sessions_.find(from);
+  if (session == sessions_.end()) {
+    if (is_hello(datagram)) on_hello(from, datagram, now);
+    return;
+  }
+  DtlsHandshake& dtls = *session->second.dtls;
+  if (is_hello(datagram) && !dtls.is_repeated(datagram)) {
+    // They call as well: the two sides agree on whose call it is. Or they have begun anew, and forgotten what was.
+    if (!session->second.calls || dtls.yields_to(datagram)) on_hello(from, datagram, now);
+    return;
+  }
+  session->second.heard = true;
+  dtls.receive(datagram);
+  on_progress(session, now);
+}
+
+void Sealer::on_hello(const base::Endpoint& from, base::ByteView datagram, base::Time now) {
+  if (!listener_->listen(from, datagram, now)) {
+    base::Bytes cookie = listener_->take_output();
+    if (!cookie.empty() && cookie.size() <= datagram.size()) flights_.push_back({from, std::move(cookie)});
+    return;
+  }
+  std::unique_ptr<DtlsHandshake> answer = std::exchange(listener_, DtlsHandshake::answer(dtls_));
+  if ((!sessions_.contains(from) && count(false) >= kMaxHandshakesIn) || !may_begin(now)) {
+    ++stats_.refused;
+    return;
+  }
+  Session session;
+  session.dtls = std::move(answer);
+  session.heard = true;
+  session.begun = now;
+  const auto at = sessions_.insert_or_assign(from, std::move(session)).first;
+  at->second.dtls->proceed();
+  on_progress(at, now);
+}
+
+bool Sealer::may_begin(base::Time now) {
+  if (now - second_ >= std::chrono::seconds{1}) {
+    second_ = now;
+    begun_in_second_ = 0;
+  }
+  return ++begun_in_second_ <= kMaxHandshakesInPerSecond;
+}
+
+std::size_t Sealer::count(bool calls) const {
+  return static_cast<std::size_t>(std::ranges::count_if(sessions_, [&](const auto& entry) { return entry.second.calls == calls; }));
+}
+
+// After anything that may have moved a handshake on.
+void Sealer::on_progress(Sessions::iterator at, base::Time now) {
+  Session& session = at->second;
+  if (session.dtls->finished() && !session.secrets) {
+    ++stats_.handshakes;
+    session.secrets = session.dtls->secrets();
+    if (!session.calls) {
+      const auto swarm = by_identity_.find(session.dtls->identity());
+      if (swarm != by_identity_.end()) session.swarm = swarm->second;
+    }
+    send_calls(at);
+  }
+  while (auto datagram = session.dtls->read()) on_inner(at, std::move(*datagram));
+  gather_flight(at);
+  if (session.dtls->failed() || (session.secrets && !session.swarm) || session.done()) end(at, now);
+}
+
+// A datagram that came inside a handshake: a call, or the answer to ours.
+void Sealer::on_inner(Sessions::iterator at, base::Bytes datagram) {
+  Session& session = at->second;
+  if (datagram.size() < wire::kChannelSize || !session.swarm) return;
+  const wire::ChannelId local = channel_of(datagram);
+  if (local != wire::kNoChannel) {
+    const auto channel = channels_.find(local);
+    if (channel == channels_.end() || std::ranges::find(session.waiting, local) == session.waiting.end()) return;
+    channel->second.met = true;
+    std::erase(session.waiting, local);
+    session.resolved = true;
+  }
+  received_.push_back({at->first, inner_.emplace_back(std::move(datagram)), session.swarm});
+}
+
+void Sealer::gather_flight(Sessions::iterator at) {
+  base::Bytes flight = at->second.dtls->take_output();
+  if (!flight.empty()) flights_.push_back({at->first, std::move(flight)});
+}
+
+void Sealer::resolved(const base::Endpoint& at, wire::ChannelId local, base::Time now) {
+  const auto session = sessions_.find(at);
+  if (session == sessions_.end() || std::erase(session->second.waiting, local) == 0) return;
+  session->second.resolved = true;
+  if (session->second.done()) end(session, now);
+}
+
+// A call for another swarm may have waited for the place.
+void Sealer::end(Sessions::iterator at, base::Time now) {
+  const base::Endpoint place = at->first;
+  sessions_.erase(at);
+  const auto next = std::ranges::find_if(calls_, [&](const auto& entry) { return entry.second.to == place; });
+  if (next != calls_.end()) begin(next->second, now);
+}
+
+// ---- out ------------------------------------------------------------------------------------------------------------
+
+void Sealer::send(const swarm::SendDatagrams& send, std::vector<Datagrams>& out, base::Time now) {
+  if (!send.sealing) {
+    out.push_back({send.to, send.bytes, send.segment_size});
+    return;
+  }
+  const auto it = channels_.find(send.sealing->local);
+  if (it != channels_.end() && it->second.met) {
+    seal_train(it->second, send, out);
+    return;
+  }
+  const Datagrams train{send.to, send.bytes, send.segment_size};
+  const bool is_call = channel_of(send.bytes) == wire::kNoChannel;
+  for (std::size_t i = 0; i < train.count(); ++i) {
+    if (is_call)
+      call(send, train.datagram(i), now);
+    else
+      answer(send, train.datagram(i));
+  }
+}
+
+void Sealer::seal_train(Channel& channel, const swarm::SendDatagrams& send, std::vector<Datagrams>& out) {
+  if (!channel.sender) {
+    channel.sender.emplace(channel.algorithm, channel_secret(*channel.exported, channel_of(send.bytes)));
+    channel.exported.reset();
+  }
+  const Datagrams plain{send.to, send.bytes, send.segment_size};
+  const std::size_t count = plain.count();
+  const base::MutableByteView room = sealed_.room(send.bytes.size() + count * kSealedOverhead);
+  base::MutableByteView rest = room;
+  for (std::size_t i = 0; i < count; ++i) {
+    const base::ByteView datagram = plain.datagram(i);
+    channel.sender->seal(datagram, rest.first(datagram.size() + kSealedOverhead));
+    rest = rest.subspan(datagram.size() + kSealedOverhead);
+  }
+  const std::size_t segment = send.segment_size == 0 ? 0 : send.segment_size + kSealedOverhead;
+  out.push_back({send.to, room, static_cast<std::uint16_t>(segment)});
+}
+
+// The first datagram of a channel of ours. It waits for a handshake with that place, and is repeated by the engine while it does.
+void Sealer::call(const swarm::SendDatagrams& send, base::ByteView datagram, base::Time now) {
+  const wire::ChannelId local = send.sealing->local;
+  if (!calls_.contains(local) && calls_.size() >= kMaxCalls) return;
+  Call& call = calls_[local];
+  call.swarm = send.sealing->swarm;
+  call.to = send.to;
+  call.datagram = base::to_bytes(datagram);
+  auto session = sessions_.find(send.to);
+  if (session == sessions_.end()) {
+    begin(call, now);
+  } else if (session->second.secrets) {
+    send_calls(session);
+    gather_flight(session);
+  }
+}
+
+void Sealer::begin(const Call& call, base::Time now) {
+  const auto key = keys_.find(call.swarm);
+  if (key == keys_.end() || count(true) >= kMaxHandshakesOut) return;
+  Session session;
+  session.dtls = DtlsHandshake::call(dtls_, key->second);
+  session.calls = true;
+  session.swarm = call.swarm;
+  session.begun = now;
+  gather_flight(sessions_.emplace(call.to, std::move(session)).first);
+}
+
+// All calls that belong into a finished handshake.
+void Sealer::send_calls(Sessions::iterator at) {
+  for (const auto& [local, call] : calls_) {
+    if (call.to == at->first && call.swarm == at->second.swarm) send_inner(at, local, call.datagram);
+  }
+  std::erase_if(calls_, [&](const auto& entry) { return entry.second.to == at->first && entry.second.swarm == at->second.swarm; });
+}
+
+// The answer to a call goes where the call came from.
+void Sealer::answer(const swarm::SendDatagrams& send, base::ByteView datagram) {
+  const auto session = sessions_.find(send.to);
+  if (session == sessions_.end() || !session->second.secrets || session->second.swarm != send.sealing->swarm) return;
+  send_inner(session, send.sealing->local, datagram);
+  gather_flight(session);
+}
+
+void Sealer::send_inner(Sessions::iterator at, wire::ChannelId local, base::ByteView datagram) {
+  Session& session = at->second;
+  if (const auto known = channels_.find(local); known == channels_.end() || !known->second.met) {
+    const auto& ours = session.calls ? session.secrets->caller : session.secrets->answerer;
+    const auto& theirs = session.calls ? session.secrets->answerer : session.secrets->caller;
+    const crypto::SealAlgorithm algorithm = session.secrets->algorithm;
+    channels_.insert_or_assign(
+        local, Channel{*session.swarm, at->first, algorithm, SealedReceiver{algorithm, channel_secret(theirs, local)}, std::nullopt, ours});
+  }
+  if (std::ranges::find(session.waiting, local) == session.waiting.end()) session.waiting.push_back(local);
+  session.dtls->write(datagram);
+}
+
+void Sealer::take_flights(std::vector<Datagrams>& out) {
+  for (Flight& flight : flights_) {
+    const Flight& kept = leaving_.emplace_back(std::move(flight));
+    out.push_back({kept.to, kept.bytes, 0});
+  }
+  flights_.clear();
+}
+
+void Sealer::sent() {
+  leaving_.clear();
+  sealed_.reset();
+}
+
+void Sealer::closed(wire::ChannelId local) {
+  channels_.erase(local);
+  const auto call = calls_.find(local);
+  if (call == calls_.end()) return;
+  const base::Endpoint at = call->second.to;
+  calls_.erase(call);
+  // A handshake that nobody has any use for would go on knocking.
+  const auto session = sessions_.find(at);
+  const bool used = std::ranges::any_of(calls_, [&](const auto& entry) { return entry.second.to == at; });
+  if (session != sessions_.end() && session->second.calls && !session->second.secrets && !used) sessions_.erase(session);
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+void Sealer::on_timer(base::Time now) {
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    const auto next = std::next(at);
+    Session& session = at->second;
+    if (now - session.begun >= kHandshakeLife) {
+      sessions_.erase(at);
+    } else if (session.dtls->until_timer() == base::Duration{}) {
+      session.dtls->on_timer();
+      on_progress(at, now);
+    }
+    at = next;
+  }
+  for (auto& [local, call] : calls_) {
+    const auto session = sessions_.find(call.to);
+    if (session == sessions_.end()) {
+      begin(call, now);   // another handshake was in its way
+    } else if (!session->second.heard && !call.told_silent && now - session->second.begun >= kSilence) {
+      call.told_silent = true;
+      silent_.push_back(local);
+    }
+  }
+}
+
+std::optional<base::Time> Sealer::next_deadline(base::Time now) const {
+  std::optional<base::Time> next;
+  const auto at = [&](base::Time time) { next = std::min(next.value_or(time), time); };
+  for (const auto& [place, session] : sessions_) {
+    at(session.begun + kHandshakeLife);
+    if (!session.heard && now < session.begun + kSilence) at(session.begun + kSilence);
+    if (const auto timer = session.dtls->until_timer()) at(now + *timer);
+  }
+  for (const auto& [local, call] : calls_) {
+    if (!sessions_.contains(call.to)) at(now + kRetry);
+  }
+  return next;
+}
+
+}  // namespace runnel::net
