@@ -31,7 +31,7 @@ bool wait_for(const UdpSocket& socket, short events, int timeout_ms) {
 void receive_all(UdpSocket& socket, const std::atomic<bool>& done) {
   std::vector<Bytes> buffers(16, Bytes(runnel::net::kReceiveBufferBytes));
   std::vector<MutableByteView> views(buffers.begin(), buffers.end());
-  std::vector<Datagrams> out(views.size());
+  std::vector<runnel::net::ReceivedDatagrams> out(views.size());
   for (;;) {
     if (socket.receive(views, out) > 0) continue;
     if (done && !wait_for(socket, POLLIN, 0)) return;

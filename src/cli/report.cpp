@@ -133,9 +133,9 @@ void Report::stats(const player::Stream& stream) {
   status_line(text);
 }
 
-void Report::complete(std::uint64_t bytes, const std::string& sha256) {
+void Report::complete(std::uint64_t bytes, const std::string& sha256, double transfer_s) {
   if (json_) {
-    print_json({{"event", "complete"}, {"bytes", bytes}, {"sha256", sha256}});
+    print_json({{"event", "complete"}, {"bytes", bytes}, {"sha256", sha256}, {"transfer_s", transfer_s}});
     return;
   }
   line("Complete: " + human_bytes(static_cast<double>(bytes)) + ", SHA-256 " + sha256);

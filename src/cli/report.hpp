@@ -16,7 +16,7 @@ class Report {
   void ready_tracker(const std::string& http, const std::string& udp);
   void playable(const std::string& url);
   void stats(const player::Stream& stream);
-  void complete(std::uint64_t bytes, const std::string& sha256);
+  void complete(std::uint64_t bytes, const std::string& sha256, double transfer_s);
   void error(const std::string& message);
   // The same, and the exit status that goes with it.
   int wrong_usage(const std::string& message);

@@ -82,7 +82,8 @@ int run_watch(const WatchOptions& options) {
   hooks.on_complete = [&](player::Stream& stream) {
     const auto file = node->stored_file(stream);
     report.stats(stream);
-    report.complete(stream.content() != nullptr ? stream.content()->size() : std::filesystem::file_size(file), sha256_of(file));
+    report.complete(stream.content() != nullptr ? stream.content()->size() : std::filesystem::file_size(file), sha256_of(file),
+                    stream.status().transfer_s);
     if (options.until_complete) session.finish(kDone);
   };
   const auto started = session.start(*config, std::move(hooks));

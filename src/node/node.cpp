@@ -105,8 +105,8 @@ Entry* NodeImpl::entry_of(SwarmHandle handle) {
   return it == entries_.end() || stopping_ ? nullptr : &it->second;
 }
 
-void NodeImpl::film_complete(Entry& entry) {
-  entry.film->set_complete();
+void NodeImpl::film_complete(Entry& entry, base::Duration transfer) {
+  entry.film->set_complete(transfer);
   entry.film->set_first_bytes_here();
   announcer_->completed(entry.info_hash);
   if (entry.complete_told || entry.hidden || entry.film->role() != "watch") return;

@@ -92,7 +92,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   std::expected<void, std::string> share_index(Entry& film, const base::Bytes& index);
   std::expected<void, std::string> fetch_index(Entry& film, const swarm::LinkIndex& index);
   void on_engine_event(SwarmHandle handle, std::function<void(Entry&)> then);
-  void film_complete(Entry& entry);
+  void film_complete(Entry& entry, base::Duration transfer);
   void become_ready(Entry& entry);
   void tick();
   void look_after(Entry& entry);

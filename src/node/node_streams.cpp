@@ -42,7 +42,9 @@ Entry& NodeImpl::add_film(Film film) {
   swarm::AddSwarm add{handle, film.metadata, {}, film.store->verified(), true};
   StaticHost::Events events;
   events.on_size = [this, handle](std::uint64_t bytes) { on_engine_event(handle, [bytes](Entry& e) { e.film->set_size(bytes); }); };
-  events.on_complete = [this, handle] { on_engine_event(handle, [this](Entry& e) { film_complete(e); }); };
+  events.on_complete = [this, handle](base::Duration transfer) {
+    on_engine_event(handle, [this, transfer](Entry& e) { film_complete(e, transfer); });
+  };
   events.on_failure = [this, handle](std::string text) {
     on_engine_event(handle, [this, text](Entry& e) {
       e.stream->set_problem(text);

@@ -37,6 +37,8 @@ bool StaticHost::load(tree::ChunkRange range, base::Bytes& buffer, std::vector<b
 
 void StaticHost::store(std::span<const tree::ChunkRun> runs, base::Time now) {
   if (failed_) return;
+  first_stored_ = first_stored_.value_or(now);
+  last_stored_ = now;
   if (const auto written = store_->write(runs, now); !written) fail(written.error());
 }
 
@@ -100,7 +102,7 @@ void StaticHost::on_event(const swarm::Event& event, base::Time) {
   } else if (const auto* ready = std::get_if<swarm::RangeReady>(&event)) {
     finish(ready->token);
   } else if (std::holds_alternative<swarm::Completed>(event)) {
-    events_.on_complete();
+    events_.on_complete(first_stored_ ? last_stored_ - *first_stored_ : base::Duration{});
   }
 }
 

@@ -17,7 +17,7 @@ class StaticHost final : public SwarmHost {
   // All called on the engine's thread.
   struct Events {
     std::function<void(std::uint64_t bytes)> on_size;
-    std::function<void()> on_complete;
+    std::function<void(base::Duration transfer)> on_complete;   // from the first chunk that came to the last
     std::function<void(std::string message)> on_failure;   // the disk, or the file: the swarm can not go on
   };
 
@@ -54,6 +54,8 @@ class StaticHost final : public SwarmHost {
   Events events_;
   std::map<std::uint64_t, Reading> readings_;
   bool failed_ = false;
+  std::optional<base::Time> first_stored_;
+  base::Time last_stored_{};
 };
 
 }  // namespace runnel::node

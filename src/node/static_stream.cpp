@@ -63,6 +63,7 @@ std::string StaticStream::state_word() const {
 }
 
 void StaticStream::fill(player::StreamStatus& status) const {
+  status.transfer_s = std::chrono::duration<double>(transfer_).count();
   status.total_bytes = size_.value_or(0);
   status.have_bytes =
       complete_ ? status.total_bytes : std::min(swarm_state().have_chunks * parsed_link().chunk_size_bytes(), status.total_bytes);

@@ -37,7 +37,10 @@ class StaticStream final : public StreamBase, public media::ContentReader {
   void set_size(std::uint64_t bytes) { size_ = bytes; }
   void set_index(base::Bytes index) { index_ = std::move(index); }
   void set_mime(std::string mime) { mime_ = std::move(mime); }
-  void set_complete() { complete_ = true; }
+  void set_complete(base::Duration transfer) {
+    complete_ = true;
+    transfer_ = transfer;
+  }
   void set_first_bytes_here() { first_bytes_ = true; }
   [[nodiscard]] bool complete() const { return complete_; }
   [[nodiscard]] StaticHost& host() { return parts_.host; }
@@ -56,6 +59,7 @@ class StaticStream final : public StreamBase, public media::ContentReader {
   std::optional<std::uint64_t> size_;
   std::optional<base::Bytes> index_;
   bool complete_ = false;
+  base::Duration transfer_{};
   bool first_bytes_ = false;
   Token next_token_ = 1;
   // Shared with the tasks under way on the other thread, which look here whether anyone still waits.

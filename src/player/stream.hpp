@@ -41,6 +41,7 @@ struct StreamStatus {
   std::uint64_t verified = 0, rejected = 0;   // chunks
   std::uint64_t total_bytes = 0;     // on demand: size; live: 0
   std::uint64_t have_bytes = 0;      // on demand: verified bytes held
+  double transfer_s = 0;             // on demand, once complete: from the first chunk that came to the last
   double buffer_s = 0;
   std::optional<double> lag_s;       // live only: age of the newest media that could be played now
   std::uint64_t wanted_chunks = 0;   // requested and not yet here

@@ -1,6 +1,7 @@
 #include "store/tree_file.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -15,10 +16,11 @@ constexpr std::size_t kMaxRun = 128;   // pages in one write
 
 std::byte bit_of(std::size_t node) { return std::byte{1} << (node % 8); }
 
+// Little endian.
 std::uint64_t word_at(const std::byte* from) {
   std::uint64_t word = 0;
-  for (std::size_t i = 0; i < 8; ++i) word |= std::to_integer<std::uint64_t>(from[i]) << (8 * i);
-  return word;
+  std::memcpy(&word, from, sizeof word);
+  return std::endian::native == std::endian::little ? word : std::byteswap(word);
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ struct Overloaded : Fns... {
 }  // namespace
 
 void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
+  if (channel.last_heard != context.now) book_.heard(channel.endpoint, context.now);
   channel.last_heard = context.now;
   channel.unanswered = 0;
-  book_.heard(channel.endpoint, context.now);
   if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
   touch(channel);
   offered_.clear();

@@ -78,18 +78,19 @@ void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Tim
 
 UploadQueue::Acked UploadQueue::mark_acked(tree::ChunkRange range) {
   Acked acked;
-  const auto late = std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
+  const auto late = given_up_.empty() ? 0 : std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
   loss_ = std::max(0.0, loss_ - kLossMemory * static_cast<double>(late));
-  if (!in_flight_.intersects(range)) return acked;
-  for (std::size_t i = 0; i < sent_.size(); ++i) {
+  // They lie near the front: what was sent first is acknowledged first.
+  std::uint64_t left = in_flight_.erase(range);
+  for (std::size_t i = 0; left > 0; ++i) {
     Sent& sent = sent_[i];
     if (sent.acked || !range.contains(tree::ChunkIndex{sent.index})) continue;
+    --left;
     sent.acked = true;
     acked.bytes += sent.bytes;
     if (!sent.repeated) acked.newest = i;
   }
   in_flight_bytes_ -= acked.bytes;
-  in_flight_.erase(range);
   return acked;
 }
 

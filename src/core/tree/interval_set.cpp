@@ -52,10 +52,19 @@ std::uint64_t IntervalSet::erase(ChunkRange range) {
   if (it != ranges_.begin() && std::prev(it)->second >= first) --it;
   while (it != ranges_.end() && it->first <= last) {
     const auto [old_first, old_last] = *it;
-    it = ranges_.erase(it);
-    if (old_first < first) ranges_.emplace_hint(it, old_first, first - 1);
-    if (old_last > last) it = ranges_.emplace_hint(it, last + 1, old_last);
     removed += std::min(old_last, last) - std::max(old_first, first) + 1;
+    if (old_first < first) {   // its beginning stays, and maybe its end
+      it->second = first - 1;
+      if (old_last > last) ranges_.emplace_hint(std::next(it), last + 1, old_last);
+      ++it;
+    } else if (old_last > last) {   // its end stays: the same node, so that eating a range away allocates nothing
+      const auto next = std::next(it);
+      auto node = ranges_.extract(it);
+      node.key() = last + 1;
+      it = ranges_.insert(next, std::move(node));
+    } else {
+      it = ranges_.erase(it);
+    }
   }
   count_ -= removed;
   return removed;
