@@ -31,8 +31,7 @@ constexpr std::size_t kRecordHeader = 13;
 constexpr std::size_t kMessageHeader = 12;
 constexpr std::size_t kRandomAt = kRecordHeader + kMessageHeader + 2;
 constexpr std::size_t kRandomSize = 32;
-constexpr std::byte kHandshakeRecord{22};
-constexpr std::byte kAlertRecord{21};
+constexpr std::byte kChangeCipherSpec{20}, kHandshakeRecord{22};
 constexpr std::byte kClientHello{1}, kServerHello{2}, kHelloVerifyRequest{3}, kServerKeyExchange{12}, kServerHelloDone{14},
     kClientKeyExchange{16};
 
@@ -97,6 +96,8 @@ struct DtlsHandshake::State {
 
   static State& of(const SSL* ssl) { return *static_cast<State*>(SSL_get_ex_data(ssl, 0)); }
   [[nodiscard]] bool expects(base::ByteView datagram) const;
+  [[nodiscard]] bool expects_record(base::ByteView record) const;
+  [[nodiscard]] std::string_view protocol() const;
   [[nodiscard]] base::Bytes cookie(std::uint64_t epoch) const;
 
   // What OpenSSL asks for.
@@ -125,8 +126,8 @@ unsigned DtlsHandshake::State::server_key(SSL* ssl, const char* identity, unsign
   State& self = of(ssl);
   self.identity = identity;
   const swarm::SealingKey* const known = self.context.find_key(self.identity);
-  const base::Bytes shared =
-      known != nullptr ? known->shared : base::to_bytes(crypto::hmac_sha256(self.context.secret, base::as_bytes(self.identity)).view());
+  const crypto::Digest nobodys = crypto::hmac_sha256(self.context.secret, base::as_bytes(self.identity));
+  const base::Bytes shared = known != nullptr ? known->shared : base::to_bytes(nobodys.view());
   if (shared.size() > key_size) return 0;
   std::memcpy(key, shared.data(), shared.size());
   return static_cast<unsigned>(shared.size());
@@ -156,6 +157,13 @@ int DtlsHandshake::State::check_cookie(SSL* ssl, const unsigned char* cookie, un
   return is(self.cookie_epoch) || (self.cookie_epoch > 0 && is(self.cookie_epoch - 1)) ? 1 : 0;
 }
 
+std::string_view DtlsHandshake::State::protocol() const {
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &chosen, &size);
+  return {reinterpret_cast<const char*>(chosen), size};
+}
+
 int DtlsHandshake::State::choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                                           unsigned offered_size, void*) {
   const base::Bytes ours = protocols();
@@ -178,6 +186,7 @@ DtlsContext::DtlsContext(base::ByteView secret, FindKey find_key) : state_(std::
   base::check(made, "OpenSSL has no DTLS 1.2 with shared keys");
   SSL_CTX_set_options(ssl, SSL_OP_NO_QUERY_MTU | SSL_OP_COOKIE_EXCHANGE | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_max_cert_list(ssl, 0);   // no certificates, so no message is long: fragments of a strange one reserve little
   using Callbacks = DtlsHandshake::State;
   SSL_CTX_set_psk_client_callback(ssl, Callbacks::client_key);
   SSL_CTX_set_psk_server_callback(ssl, Callbacks::server_key);
@@ -226,33 +235,44 @@ bool DtlsHandshake::listen(const base::Endpoint& from, base::ByteView datagram, 
   return true;
 }
 
-// Anyone can send a datagram in the clear that claims to come from our peer. What does not belong to our part of the handshake is not
-// even looked at, nor is an alert that nobody signed.
+// Anyone can send a datagram in the clear that claims to come from our peer. One that holds anything but what is due is not even looked
+// at, nor is an alert that nobody signed.
 bool DtlsHandshake::State::expects(base::ByteView datagram) const {
-  if (datagram.size() <= kRecordHeader) return false;
-  const auto epoch = base::load_big_endian<std::uint16_t>(datagram.data() + 3);
-  if (epoch > 0) return true;
-  if (datagram[0] == kAlertRecord) return false;
-  if (datagram[0] != kHandshakeRecord) return true;
-  const std::byte type = datagram[kRecordHeader];
+  if (datagram.empty()) return false;
+  while (!datagram.empty()) {
+    if (datagram.size() <= kRecordHeader) return false;
+    const std::size_t size = kRecordHeader + base::load_big_endian<std::uint16_t>(datagram.data() + kRecordHeader - 2);
+    if (size == kRecordHeader || size > datagram.size()) return false;
+    if (!expects_record(datagram.first(size))) return false;
+    datagram = datagram.subspan(size);
+  }
+  return true;
+}
+
+// In the clear there are the other side's part of the handshake and a change of cipher (RFC 5246 7.1); what is encrypted answers for
+// itself.
+bool DtlsHandshake::State::expects_record(base::ByteView record) const {
+  if (base::load_big_endian<std::uint16_t>(record.data() + 3) > 0) return true;
+  const std::byte type = record[kRecordHeader];
+  if (record[0] == kChangeCipherSpec) return record.size() == kRecordHeader + 1 && type == std::byte{1};
+  if (record[0] != kHandshakeRecord) return false;
   if (!calls) return type == kClientHello || type == kClientKeyExchange;
   return type == kServerHello || type == kHelloVerifyRequest || type == kServerKeyExchange || type == kServerHelloDone;
 }
 
-void DtlsHandshake::receive(base::ByteView datagram) {
-  if (state_->broken || !state_->expects(datagram)) return;
+bool DtlsHandshake::receive(base::ByteView datagram) {
+  if (state_->broken || !state_->expects(datagram)) return false;
   BIO_write(SSL_get_rbio(state_->ssl), datagram.data(), static_cast<int>(datagram.size()));
   if (!finished()) proceed();
+  return true;
 }
 
 void DtlsHandshake::proceed() {
   ERR_clear_error();
   const int done = SSL_do_handshake(state_->ssl);
   if (done == 1) {
-    const unsigned char* chosen = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(state_->ssl, &chosen, &size);
-    state_->broken = chosen == nullptr;   // somebody who speaks DTLS, but not with us
+    const std::string_view protocol = state_->protocol();
+    state_->broken = protocol != kAes && protocol != kChacha;   // somebody who speaks DTLS, but not with us
     return;
   }
   const int why = SSL_get_error(state_->ssl, done);
@@ -264,7 +284,7 @@ bool DtlsHandshake::failed() const { return state_->broken; }
 const std::string& DtlsHandshake::identity() const { return state_->identity; }
 
 void DtlsHandshake::write(base::ByteView datagram) {
-  base::check(finished(), "a handshake must finish before anything is said");
+  if (!finished()) return;   // the other side can undo it
   ERR_clear_error();
   if (SSL_write(state_->ssl, datagram.data(), static_cast<int>(datagram.size())) <= 0) state_->broken = true;
 }
@@ -272,15 +292,15 @@ void DtlsHandshake::write(base::ByteView datagram) {
 std::optional<base::Bytes> DtlsHandshake::read() {
   if (!finished()) return std::nullopt;
   ERR_clear_error();
-  base::Bytes datagram(kLargestRead);
+  std::array<std::byte, kLargestRead> datagram;
   const int size = SSL_read(state_->ssl, datagram.data(), static_cast<int>(datagram.size()));
   if (size <= 0) {
     const int why = SSL_get_error(state_->ssl, size);
-    state_->broken = why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE;
+    const bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+    state_->broken = !waits || SSL_is_init_finished(state_->ssl) != 1;   // a handshake begun inside the finished one: no
     return std::nullopt;
   }
-  datagram.resize(static_cast<std::size_t>(size));
-  return datagram;
+  return base::to_bytes(base::ByteView{datagram}.first(static_cast<std::size_t>(size)));
 }
 
 DtlsSecrets DtlsHandshake::secrets() const {
@@ -293,11 +313,7 @@ DtlsSecrets DtlsHandshake::secrets() const {
   std::memcpy(secrets.caller.data(), exported.data(), secrets.caller.size());
   std::memcpy(secrets.answerer.data(), exported.data() + secrets.caller.size(), secrets.answerer.size());
   OPENSSL_cleanse(exported.data(), exported.size());
-  const unsigned char* chosen = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(state_->ssl, &chosen, &size);
-  const std::string_view name{reinterpret_cast<const char*>(chosen), size};
-  secrets.algorithm = name == kAes ? crypto::SealAlgorithm::aes_128_gcm : crypto::SealAlgorithm::chacha20_poly1305;
+  secrets.algorithm = state_->protocol() == kAes ? crypto::SealAlgorithm::aes_128_gcm : crypto::SealAlgorithm::chacha20_poly1305;
   return secrets;
 }
 

@@ -59,12 +59,13 @@ class DtlsHandshake {
   [[nodiscard]] bool listen(const base::Endpoint& from, base::ByteView datagram, base::Time now);
   void proceed();
 
-  void receive(base::ByteView datagram);
+  // False: it has no place in this handshake, and was not looked at.
+  bool receive(base::ByteView datagram);
   [[nodiscard]] bool finished() const;
   // It cannot finish any more.
   [[nodiscard]] bool failed() const;
 
-  // Once finished: a datagram to the other side, and one of those that came from it.
+  // Once finished: a datagram to the other side (it may fail all the same), and one of those that came from it.
   void write(base::ByteView datagram);
   [[nodiscard]] std::optional<base::Bytes> read();
   [[nodiscard]] DtlsSecrets secrets() const;

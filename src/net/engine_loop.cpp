@@ -174,7 +174,7 @@ void EngineLoop::send_backlog() {
 
 void EngineLoop::tick_sealer() {
   sealer_.on_timer(steady_now());
-  for (const wire::ChannelId local : sealer_.take_silent()) input(swarm::CallSilent{local});
+  for (const swarm::CallFailed& failed : sealer_.take_failed()) input(failed);
 }
 
 void EngineLoop::arm_timer() {

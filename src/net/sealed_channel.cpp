@@ -18,19 +18,18 @@ std::array<std::byte, kSize> derive(base::ByteView secret, base::ByteView info) 
 }
 
 crypto::SealNonce nonce_of(const crypto::SealNonce& mask, std::uint64_t counter) {
-  std::array<std::byte, sizeof counter> bytes;
-  base::store_big_endian(bytes.data(), counter);
   crypto::SealNonce nonce = mask;
-  constexpr std::size_t kAt = crypto::kSealNonceSize - sizeof counter;
-  for (std::size_t i = 0; i < bytes.size(); ++i) nonce[kAt + i] ^= bytes[i];
+  std::byte* const at = nonce.data() + crypto::kSealNonceSize - sizeof counter;
+  base::store_big_endian(at, base::load_big_endian<std::uint64_t>(at) ^ counter);
   return nonce;
 }
 
 }  // namespace
 
-ChannelSecret channel_secret(base::ByteView exported, wire::ChannelId to) {
+ChannelSecret channel_secret(base::ByteView exported, const ChannelEnds& ends) {
   base::Bytes info = base::to_bytes(base::as_bytes("runnel channel"));
-  base::Writer{info}.write(to.value());
+  base::Writer{info}.write(ends.to.value());
+  base::Writer{info}.write(ends.from.value());
   return derive<sizeof(ChannelSecret)>(exported, info);
 }
 

@@ -22,8 +22,13 @@ constexpr std::uint64_t kReplayWindow = 1024;
 
 // 32 bytes that both ends of a channel know for one direction of it.
 using ChannelSecret = std::array<std::byte, 32>;
-// From what a handshake exported for the sender's side; `to` is the channel id that the datagrams carry.
-ChannelSecret channel_secret(base::ByteView exported, wire::ChannelId to);
+// From what a handshake exported for the sender's side. Both ends' names are in it: no two channels of ours share a secret, even if the
+// other side names its ends alike.
+struct ChannelEnds {
+  wire::ChannelId to;     // what the datagrams carry
+  wire::ChannelId from;   // the sender's own
+};
+ChannelSecret channel_secret(base::ByteView exported, const ChannelEnds& ends);
 
 // The keys of one direction, one after the other. The secret of a key that is gone cannot be found from those that follow.
 class KeyChain {

@@ -14,6 +14,23 @@ bool is_hello(base::ByteView datagram) { return DtlsHandshake::is_first_datagram
 
 wire::ChannelId channel_of(base::ByteView datagram) { return wire::ChannelId{base::load_big_endian<std::uint32_t>(datagram.data())}; }
 
+// The sender's channel in a datagram that begins with a HANDSHAKE (RFC 7574 8.4); nullopt: it does not.
+std::optional<wire::ChannelId> source_of(base::ByteView datagram) {
+  base::Reader reader{datagram.subspan(wire::kChannelSize)};
+  const auto type = reader.read<std::uint8_t>();
+  const auto source = reader.read<std::uint32_t>();
+  if (!type || *type != static_cast<std::uint8_t>(wire::MessageType::handshake) || !source || *source == 0) return std::nullopt;
+  return wire::ChannelId{*source};
+}
+
+// Who has one address of an IPv6 network has 2^64 of them.
+base::IpAddress host_of(const base::Endpoint& at) {
+  if (at.address.is_v4()) return at.address;
+  auto octets = at.address.v6_octets();
+  std::fill(octets.begin() + 8, octets.end(), std::uint8_t{0});
+  return base::IpAddress::v6(octets);
+}
+
 }  // namespace
 
 Sealer::Sealer(base::ByteView secret)
@@ -56,15 +73,15 @@ void Sealer::on_datagram(const base::Endpoint& from, base::MutableByteView datag
     return;
   }
   const wire::ChannelId local = channel_of(datagram);
-  if (channels_.contains(local))
-    on_sealed(from, local, datagram, now);
+  if (const auto it = channels_.find(local); it != channels_.end())
+    on_sealed(from, local, it->second, datagram, now);
   else
     received_.push_back({from, datagram, std::nullopt});
 }
 
-void Sealer::on_sealed(const base::Endpoint& from, wire::ChannelId local, base::MutableByteView datagram, base::Time now) {
-  Channel& channel = channels_.at(local);
-  const auto opened = channel.peer == from ? channel.receiver.open(datagram) : std::nullopt;
+void Sealer::on_sealed(const base::Endpoint& from, wire::ChannelId local, Channel& channel, base::MutableByteView datagram,
+                       base::Time now) {
+  const auto opened = channel.peer == from && channel.receiver ? channel.receiver->open(datagram) : std::nullopt;
   if (!opened) {
     ++stats_.rejected;
     return;
@@ -85,13 +102,20 @@ void Sealer::on_dtls(const base::Endpoint& from, base::ByteView datagram, base::
     return;
   }
   DtlsHandshake& dtls = *session->second.dtls;
-  if (is_hello(datagram) && !dtls.is_repeated(datagram)) {
-    // They call as well: the two sides agree on whose call it is. Or they have begun anew, and forgotten what was.
-    if (!session->second.calls || dtls.yields_to(datagram)) on_hello(from, datagram, now);
-    return;
+  if (is_hello(datagram)) {
+    if (!dtls.is_repeated(datagram)) {
+      // They call as well: the two sides agree on whose call it is. Or they have begun anew, and forgotten what was.
+      if (!session->second.calls || session->second.secrets || dtls.yields_to(datagram)) on_hello(from, datagram, now);
+      return;
+    }
+    if (session->second.calls) {   // our own came back to us: that address is ours
+      for (auto& [local, call] : calls_) {
+        if (call.to == from) tell(local, call, swarm::CallFailed::Why::ourselves);
+      }
+      return;
+    }
   }
-  session->second.heard = true;
-  dtls.receive(datagram);
+  if (dtls.receive(datagram)) session->second.heard = true;
   on_progress(session, now);
 }
 
@@ -101,13 +125,12 @@ void Sealer::on_hello(const base::Endpoint& from, base::ByteView datagram, base:
     if (!cookie.empty() && cookie.size() <= datagram.size()) flights_.push_back({from, std::move(cookie)});
     return;
   }
-  std::unique_ptr<DtlsHandshake> answer = std::exchange(listener_, DtlsHandshake::answer(dtls_));
-  if ((!sessions_.contains(from) && count(false) >= kMaxHandshakesIn) || !may_begin(now)) {
+  if (!may_begin(from, now)) {
     ++stats_.refused;
     return;
   }
   Session session;
-  session.dtls = std::move(answer);
+  session.dtls = std::exchange(listener_, DtlsHandshake::answer(dtls_));
   session.heard = true;
   session.begun = now;
   const auto at = sessions_.insert_or_assign(from, std::move(session)).first;
@@ -115,12 +138,25 @@ void Sealer::on_hello(const base::Endpoint& from, base::ByteView datagram, base:
   on_progress(at, now);
 }
 
-bool Sealer::may_begin(base::Time now) {
+// Whether there is room, and time, for one more that somebody else begins.
+bool Sealer::may_begin(const base::Endpoint& from, base::Time now) {
   if (now - second_ >= std::chrono::seconds{1}) {
     second_ = now;
     begun_in_second_ = 0;
+    begun_by_host_.clear();
   }
-  return ++begun_in_second_ <= kMaxHandshakesInPerSecond;
+  if (!sessions_.contains(from) && count(false) >= kMaxHandshakesIn) return false;
+  if (begun_in_second_ >= kMaxHandshakesInPerSecond) return false;
+  if (!from.address.is_loopback()) {
+    const base::IpAddress host = host_of(from);
+    const auto held = std::ranges::count_if(
+        sessions_, [&](const auto& entry) { return !entry.second.calls && entry.first != from && host_of(entry.first) == host; });
+    if (static_cast<std::size_t>(held) >= kMaxHandshakesInOfHost) return false;
+    if (begun_by_host_[host] >= kMaxHandshakesInPerSecondOfHost) return false;
+    ++begun_by_host_[host];
+  }
+  ++begun_in_second_;
+  return true;
 }
 
 std::size_t Sealer::count(bool calls) const {
@@ -141,7 +177,10 @@ void Sealer::on_progress(Sessions::iterator at, base::Time now) {
   }
   while (auto datagram = session.dtls->read()) on_inner(at, std::move(*datagram));
   gather_flight(at);
-  if (session.dtls->failed() || (session.secrets && !session.swarm) || session.done()) end(at, now);
+  if (session.dtls->failed() || (session.secrets && !session.swarm))
+    sessions_.erase(at);   // on_timer() begins anew, a little later
+  else if (session.done())
+    end(at, now);
 }
 
 // A datagram that came inside a handshake: a call, or the answer to ours.
@@ -151,12 +190,23 @@ void Sealer::on_inner(Sessions::iterator at, base::Bytes datagram) {
   const wire::ChannelId local = channel_of(datagram);
   if (local != wire::kNoChannel) {
     const auto channel = channels_.find(local);
-    if (channel == channels_.end() || std::ranges::find(session.waiting, local) == session.waiting.end()) return;
+    const auto remote = source_of(datagram);
+    if (channel == channels_.end() || channel->second.met || !remote || std::erase(session.waiting, local) == 0) return;
+    meet(local, channel->second, *remote);
     channel->second.met = true;
-    std::erase(session.waiting, local);
     session.resolved = true;
   }
   received_.push_back({at->first, inner_.emplace_back(std::move(datagram)), session.swarm});
+}
+
+// Both ends of a channel have a name: it gets its keys.
+void Sealer::meet(wire::ChannelId local, Channel& channel, wire::ChannelId remote) {
+  const DtlsSecrets& secrets = channel.secrets;
+  const auto& ours = channel.calls ? secrets.caller : secrets.answerer;
+  const auto& theirs = channel.calls ? secrets.answerer : secrets.caller;
+  channel.receiver.emplace(secrets.algorithm, channel_secret(theirs, {.to = local, .from = remote}));
+  channel.sender.emplace(secrets.algorithm, channel_secret(ours, {.to = remote, .from = local}));
+  channel.secrets = {};
 }
 
 void Sealer::gather_flight(Sessions::iterator at) {
@@ -188,7 +238,7 @@ void Sealer::send(const swarm::SendDatagrams& send, std::vector<Datagrams>& out,
   }
   const auto it = channels_.find(send.sealing->local);
   if (it != channels_.end() && it->second.met) {
-    seal_train(it->second, send, out);
+    if (channel_of(send.bytes) != wire::kNoChannel) seal_train(it->second, send, out);
     return;
   }
   const Datagrams train{send.to, send.bytes, send.segment_size};
@@ -197,15 +247,11 @@ void Sealer::send(const swarm::SendDatagrams& send, std::vector<Datagrams>& out,
     if (is_call)
       call(send, train.datagram(i), now);
     else
-      answer(send, train.datagram(i));
+      answer(send, train.datagram(i), now);
   }
 }
 
 void Sealer::seal_train(Channel& channel, const swarm::SendDatagrams& send, std::vector<Datagrams>& out) {
-  if (!channel.sender) {
-    channel.sender.emplace(channel.algorithm, channel_secret(*channel.exported, channel_of(send.bytes)));
-    channel.exported.reset();
-  }
   const Datagrams plain{send.to, send.bytes, send.segment_size};
   const std::size_t count = plain.count();
   const base::MutableByteView room = sealed_.room(send.bytes.size() + count * kSealedOverhead);
@@ -232,11 +278,13 @@ void Sealer::call(const swarm::SendDatagrams& send, base::ByteView datagram, bas
     begin(call, now);
   } else if (session->second.secrets) {
     send_calls(session);
-    gather_flight(session);
+    on_progress(session, now);
   }
 }
 
-void Sealer::begin(const Call& call, base::Time now) {
+void Sealer::begin(Call& call, base::Time now) {
+  if (now < call.not_before) return;
+  call.not_before = now + kRetry;
   const auto key = keys_.find(call.swarm);
   if (key == keys_.end() || count(true) >= kMaxHandshakesOut) return;
   Session session;
@@ -256,21 +304,21 @@ void Sealer::send_calls(Sessions::iterator at) {
 }
 
 // The answer to a call goes where the call came from.
-void Sealer::answer(const swarm::SendDatagrams& send, base::ByteView datagram) {
+void Sealer::answer(const swarm::SendDatagrams& send, base::ByteView datagram, base::Time now) {
   const auto session = sessions_.find(send.to);
   if (session == sessions_.end() || !session->second.secrets || session->second.swarm != send.sealing->swarm) return;
   send_inner(session, send.sealing->local, datagram);
-  gather_flight(session);
+  on_progress(session, now);
 }
 
 void Sealer::send_inner(Sessions::iterator at, wire::ChannelId local, base::ByteView datagram) {
   Session& session = at->second;
-  if (const auto known = channels_.find(local); known == channels_.end() || !known->second.met) {
-    const auto& ours = session.calls ? session.secrets->caller : session.secrets->answerer;
-    const auto& theirs = session.calls ? session.secrets->answerer : session.secrets->caller;
-    const crypto::SealAlgorithm algorithm = session.secrets->algorithm;
-    channels_.insert_or_assign(
-        local, Channel{*session.swarm, at->first, algorithm, SealedReceiver{algorithm, channel_secret(theirs, local)}, std::nullopt, ours});
+  const auto known = channels_.find(local);
+  if (known == channels_.end() || !known->second.met) {
+    Channel channel{*session.swarm, at->first, *session.secrets, session.calls, std::nullopt, std::nullopt, false};
+    const wire::ChannelId remote = channel_of(datagram);
+    if (remote != wire::kNoChannel) meet(local, channel, remote);   // an answer: the other side has named its end
+    channels_.insert_or_assign(local, std::move(channel));
   }
   if (std::ranges::find(session.waiting, local) == session.waiting.end()) session.waiting.push_back(local);
   session.dtls->write(datagram);
@@ -290,7 +338,14 @@ void Sealer::sent() {
 }
 
 void Sealer::closed(wire::ChannelId local) {
-  channels_.erase(local);
+  if (const auto channel = channels_.find(local); channel != channels_.end()) {
+    const auto session = sessions_.find(channel->second.peer);
+    if (session != sessions_.end()) {
+      std::erase(session->second.waiting, local);
+      if (session->second.done()) sessions_.erase(session);
+    }
+    channels_.erase(channel);
+  }
   const auto call = calls_.find(local);
   if (call == calls_.end()) return;
   const base::Endpoint at = call->second.to;
@@ -301,13 +356,17 @@ void Sealer::closed(wire::ChannelId local) {
   if (session != sessions_.end() && session->second.calls && !session->second.secrets && !used) sessions_.erase(session);
 }
 
+void Sealer::tell(wire::ChannelId local, Call& call, swarm::CallFailed::Why why) {
+  if (!std::exchange(call.told, true)) failed_.push_back({local, why});
+}
+
 // ---- time -----------------------------------------------------------------------------------------------------------
 
 void Sealer::on_timer(base::Time now) {
   for (auto at = sessions_.begin(); at != sessions_.end();) {
     const auto next = std::next(at);
     Session& session = at->second;
-    if (now - session.begun >= kHandshakeLife) {
+    if (now - session.begun >= life_of(session)) {
       sessions_.erase(at);
     } else if (session.dtls->until_timer() == base::Duration{}) {
       session.dtls->on_timer();
@@ -319,9 +378,8 @@ void Sealer::on_timer(base::Time now) {
     const auto session = sessions_.find(call.to);
     if (session == sessions_.end()) {
       begin(call, now);   // another handshake was in its way
-    } else if (!session->second.heard && !call.told_silent && now - session->second.begun >= kSilence) {
-      call.told_silent = true;
-      silent_.push_back(local);
+    } else if (!session->second.heard && now - session->second.begun >= kSilence) {
+      tell(local, call, swarm::CallFailed::Why::silent);
     }
   }
 }
@@ -330,12 +388,12 @@ std::optional<base::Time> Sealer::next_deadline(base::Time now) const {
   std::optional<base::Time> next;
   const auto at = [&](base::Time time) { next = std::min(next.value_or(time), time); };
   for (const auto& [place, session] : sessions_) {
-    at(session.begun + kHandshakeLife);
+    at(session.begun + life_of(session));
     if (!session.heard && now < session.begun + kSilence) at(session.begun + kSilence);
     if (const auto timer = session.dtls->until_timer()) at(now + *timer);
   }
   for (const auto& [local, call] : calls_) {
-    if (!sessions_.contains(call.to)) at(now + kRetry);
+    if (!sessions_.contains(call.to)) at(std::max(call.not_before, now));
   }
   return next;
 }

@@ -23,21 +23,26 @@
 
 namespace runnel::net {
 
-// Handshakes under way, each some 50 kB.
+// Handshakes under way, each some 50 kB. Of one host (an IPv4 address, an IPv6 /64; loopback apart) so many that it takes eight to fill the
+// table.
 constexpr std::size_t kMaxHandshakesIn = 64;
+constexpr std::size_t kMaxHandshakesInOfHost = 8;
 constexpr std::size_t kMaxHandshakesOut = 64;
 constexpr base::Duration kHandshakeLife = std::chrono::seconds{10};
 // Begun by others, a second: each costs some 0.3 ms of computing.
 constexpr unsigned kMaxHandshakesInPerSecond = 200;
+constexpr unsigned kMaxHandshakesInPerSecondOfHost = 25;
+// One of ours that is not through by then is begun anew: somebody may have forged a part of it, or the other side started again.
+constexpr base::Duration kCallPatience{2'500'000};
 // Calls that wait for a handshake with the same place to end; a node rarely joins more swarms of one peer at a time.
 constexpr std::size_t kMaxCalls = 256;
 // Whoever says nothing at all for so long may know nothing of DTLS (design decision 9).
 constexpr base::Duration kSilence{500'000};
 
 struct SealerStats {
-  std::uint64_t handshakes = 0;      // finished
-  std::uint64_t refused = 0;         // begun by others beyond a limit
-  std::uint64_t rejected = 0;        // datagrams for a sealed channel that were forged, damaged or repeated
+  std::uint64_t handshakes = 0;  // finished
+  std::uint64_t refused = 0;  // begun by others beyond a limit
+  std::uint64_t rejected = 0;  // datagrams for a sealed channel that were forged, damaged or repeated
 };
 
 // One owner, not thread-safe: the engine's thread.
@@ -68,8 +73,8 @@ class Sealer {
 
   void on_timer(base::Time now);
   [[nodiscard]] std::optional<base::Time> next_deadline(base::Time now) const;
-  // Calls to places that say nothing. Each is told once.
-  [[nodiscard]] std::vector<wire::ChannelId> take_silent() { return std::exchange(silent_, {}); }
+  // Calls that lead nowhere. Each is told once.
+  [[nodiscard]] std::vector<swarm::CallFailed> take_failed() { return std::exchange(failed_, {}); }
 
   [[nodiscard]] const SealerStats& stats() const { return stats_; }
 
@@ -77,13 +82,13 @@ class Sealer {
   // A handshake with one place, and the calls and answers that travel inside it.
   struct Session {
     std::unique_ptr<DtlsHandshake> dtls;
-    bool calls = false;                           // we are DTLS's client
+    bool calls = false;  // we are DTLS's client
     bool heard = false;
-    std::optional<swarm::SwarmHandle> swarm;      // answering: known when it is finished
+    std::optional<swarm::SwarmHandle> swarm;  // answering: known when it is finished
     std::optional<DtlsSecrets> secrets;
     base::Time begun;
-    std::vector<wire::ChannelId> waiting;         // channels of ours whose first datagram got no answer yet
-    bool resolved = false;                        // one of them did
+    std::vector<wire::ChannelId> waiting;  // channels of ours whose first datagram got no answer yet
+    bool resolved = false;  // one of them did
 
     [[nodiscard]] bool done() const { return resolved && waiting.empty(); }
   };
@@ -92,38 +97,44 @@ class Sealer {
   struct Channel {
     swarm::SwarmHandle swarm;
     base::Endpoint peer;
-    crypto::SealAlgorithm algorithm;
-    SealedReceiver receiver;
-    std::optional<SealedSender> sender;           // from our first sealed datagram on
-    std::optional<std::array<std::byte, 32>> exported;   // until then: what the handshake gave our side
-    bool met = false;                             // both sides have had a first datagram inside the handshake
+    DtlsSecrets secrets;  // until both directions have their keys
+    bool calls = false;  // we are DTLS's client
+    std::optional<SealedReceiver> receiver;  // once the other side's id is known
+    std::optional<SealedSender> sender;
+    bool met = false;  // both sides have had a first datagram inside the handshake
   };
   struct Call {
     swarm::SwarmHandle swarm;
     base::Endpoint to;
     base::Bytes datagram;
-    bool told_silent = false;
+    bool told = false;  // that it leads nowhere
+    base::Time not_before{};  // a handshake that failed is not begun anew at once
   };
 
   void on_datagram(const base::Endpoint& from, base::MutableByteView datagram, base::Time now);
-  void on_sealed(const base::Endpoint& from, wire::ChannelId local, base::MutableByteView datagram, base::Time now);
+  void on_sealed(const base::Endpoint& from, wire::ChannelId local, Channel& channel, base::MutableByteView datagram, base::Time now);
   void on_dtls(const base::Endpoint& from, base::ByteView datagram, base::Time now);
   void on_hello(const base::Endpoint& from, base::ByteView datagram, base::Time now);
   void on_progress(Sessions::iterator at, base::Time now);
   void on_inner(Sessions::iterator at, base::Bytes datagram);
   void resolved(const base::Endpoint& at, wire::ChannelId local, base::Time now);
   void end(Sessions::iterator at, base::Time now);
+  void tell(wire::ChannelId local, Call& call, swarm::CallFailed::Why why);
+  void meet(wire::ChannelId local, Channel& channel, wire::ChannelId remote);
 
   void seal_train(Channel& channel, const swarm::SendDatagrams& send, std::vector<Datagrams>& out);
   void call(const swarm::SendDatagrams& send, base::ByteView datagram, base::Time now);
-  void answer(const swarm::SendDatagrams& send, base::ByteView datagram);
-  void begin(const Call& call, base::Time now);
+  void answer(const swarm::SendDatagrams& send, base::ByteView datagram, base::Time now);
+  void begin(Call& call, base::Time now);
   void send_calls(Sessions::iterator at);
   void send_inner(Sessions::iterator at, wire::ChannelId local, base::ByteView datagram);
   void gather_flight(Sessions::iterator at);
 
-  [[nodiscard]] bool may_begin(base::Time now);   // as a rate
+  [[nodiscard]] bool may_begin(const base::Endpoint& from, base::Time now);
   [[nodiscard]] std::size_t count(bool calls) const;
+  [[nodiscard]] static base::Duration life_of(const Session& session) {
+    return session.calls && !session.secrets ? kCallPatience : kHandshakeLife;
+  }
 
   std::map<swarm::SwarmHandle, swarm::SealingKey> keys_;
   std::map<std::string, swarm::SwarmHandle, std::less<>> by_identity_;
@@ -132,19 +143,20 @@ class Sealer {
   Sessions sessions_;
   std::map<wire::ChannelId, Call> calls_;
   std::unordered_map<wire::ChannelId, Channel> channels_;
-  std::vector<wire::ChannelId> silent_;
+  std::vector<swarm::CallFailed> failed_;
 
   std::vector<swarm::DatagramIn> received_;
-  std::deque<base::Bytes> inner_;                 // what came inside handshakes, for received_
+  std::deque<base::Bytes> inner_;  // what came inside handshakes, for received_
   struct Flight {
     base::Endpoint to;
     base::Bytes bytes;
   };
-  std::vector<Flight> flights_;                   // to be sent
-  std::vector<Flight> leaving_;                   // given away by take_flights(), until sent()
+  std::vector<Flight> flights_;  // to be sent
+  std::vector<Flight> leaving_;  // given away by take_flights(), until sent()
   SealedTrains sealed_;
-  base::Time second_{};                           // of kMaxHandshakesInPerSecond
+  base::Time second_{};  // of kMaxHandshakesInPerSecond
   unsigned begun_in_second_ = 0;
+  std::map<base::IpAddress, unsigned> begun_by_host_;  // in that second
   SealerStats stats_;
 };
 

@@ -101,15 +101,6 @@ void AddressBook::connected(const base::Endpoint& endpoint, base::Time now) {
   }
 }
 
-void AddressBook::mark_sealed(const base::Endpoint& endpoint) {
-  if (const auto it = entries_.find(endpoint); it != entries_.end()) it->second.seals = true;
-}
-
-bool AddressBook::seals(const base::Endpoint& endpoint) const {
-  const auto it = entries_.find(endpoint);
-  return it != entries_.end() && it->second.seals;
-}
-
 void AddressBook::heard(const base::Endpoint& endpoint, base::Time now) {
   if (const auto found = entries_.find(endpoint); found != entries_.end()) found->second.last_heard = now;
 }

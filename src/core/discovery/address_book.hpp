@@ -41,7 +41,6 @@ class AddressBook {
 
   void tried(const base::Endpoint& endpoint, base::Time now);
   void connected(const base::Endpoint& endpoint, base::Time now);  // also adds whoever dialled us
-  void mark_sealed(const base::Endpoint& endpoint);                // it was met sealed
   void heard(const base::Endpoint& endpoint, base::Time now);      // a datagram arrived
   void failed(const base::Endpoint& endpoint, base::Time now);     // no answer, or closed before anything useful
   void disconnected(const base::Endpoint& endpoint, base::Time now);
@@ -49,9 +48,6 @@ class AddressBook {
   // True when this one made the ban.
   bool report_bad_hash(const base::Endpoint& endpoint, base::Time now);
   [[nodiscard]] bool banned(const base::Endpoint& endpoint, base::Time now) const { return bans_.banned(endpoint, now); }
-
-  // Whoever is known to seal is never spoken to in the clear (design decision 9).
-  [[nodiscard]] bool seals(const base::Endpoint& endpoint) const;
 
   // For PEX_REQ: see choose_pex_peers in pex.hpp.
   [[nodiscard]] std::vector<base::Endpoint> tell(const base::Endpoint& asker, base::Time now);
@@ -67,7 +63,6 @@ class AddressBook {
     base::Time next_try;
     unsigned failures = 0;
     bool connected = false;
-    bool seals = false;
   };
   using Entries = std::map<base::Endpoint, Entry>;
 

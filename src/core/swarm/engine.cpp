@@ -10,7 +10,7 @@ std::string key_of(base::ByteView id) { return std::string{base::as_text(id)}; }
 }  // namespace
 
 Engine::Engine(base::Rng rng, crypto::SecretRng secrets, base::Time now)
-    : rng_(rng), channels_(secrets), context_{outbox_, channels_, loads_, upload_, download_, false, now, std::nullopt} {}
+    : rng_(rng), channels_(secrets), context_{outbox_, channels_, loads_, upload_, download_, sealed_places_, false, now, std::nullopt} {}
 
 Swarm* Engine::find(SwarmHandle swarm) const {
   const auto it = swarms_.find(swarm);
@@ -70,8 +70,8 @@ void Engine::on_datagram(const DatagramIn& in) {
   if (std::ranges::find(touched_, swarm) == touched_.end()) touched_.push_back(swarm);
 }
 
-void Engine::on_input(const CallSilent& in) {
-  if (const Route route = channels_.find(in.local); route.swarm != nullptr) route.swarm->on_silent(context_, *route.channel);
+void Engine::on_input(const CallFailed& in) {
+  if (const Route route = channels_.find(in.local); route.swarm != nullptr) route.swarm->on_call_failed(context_, *route.channel, in.why);
 }
 
 void Engine::on_input(const ChunksLoaded& in) {

@@ -32,7 +32,7 @@ class Engine {
 
  private:
   void on_input(const DatagramsIn& in);
-  void on_input(const CallSilent& in);
+  void on_input(const CallFailed& in);
   void on_input(const ChunksLoaded& in);
   void on_input(const AddSwarm& in);
   void on_input(const RemoveSwarm& in);
@@ -53,6 +53,7 @@ class Engine {
   LoadTable loads_;
   TokenBucket upload_;
   TokenBucket download_;
+  SealedPlaces sealed_places_;
   Context context_;
   std::unordered_map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;
   std::unordered_map<std::string, Swarm*> by_id_;   // wire form of the swarm id

@@ -36,9 +36,14 @@ struct DatagramIn {
 struct DatagramsIn {
   std::span<const DatagramIn> datagrams;
 };
-// A call that was to be sealed finds nobody: nothing at all came back from there.
-struct CallSilent {
+// A call that was to be sealed leads nowhere.
+struct CallFailed {
+  enum class Why : std::uint8_t {
+    silent,      // nothing at all came back from there
+    ourselves,   // what came back was our own call
+  };
   wire::ChannelId local;
+  Why why = Why::silent;
 };
 
 // An answer to LoadChunks: every chunk of the range, in order; none when they are not to be had.
@@ -119,7 +124,7 @@ struct WallClock {
   base::WallTime now;
 };
 
-using Input = std::variant<DatagramsIn, CallSilent, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom,
+using Input = std::variant<DatagramsIn, CallFailed, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom,
                            SetLimits, ForgetChunks, WallClock>;
 
 // ---- out ------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
+#include "core/swarm/sealed_places.hpp"
 #include "core/swarm/store_batch.hpp"
 #include "core/swarm/token_bucket.hpp"
 #include "core/wire/decoder.hpp"
@@ -28,6 +29,7 @@ struct Context {
   LoadTable& loads;
   TokenBucket& upload;
   TokenBucket& download;
+  SealedPlaces& sealed_places;
   bool no_upload = false;
   base::Time now;
   std::optional<base::WallTime> wall;   // nullopt until someone told it
@@ -51,7 +53,7 @@ class Swarm {
 
   // A handshake for this swarm that came to channel 0. It is handed over sealed only if it was so by this swarm's key.
   void on_call(Context& context, const DatagramIn& datagram, const wire::Handshake& handshake);
-  void on_silent(Context& context, Channel& channel);
+  void on_call_failed(Context& context, Channel& channel, CallFailed::Why why);
   void on_datagram(Context& context, Channel& channel, base::ByteView messages);
   // After all datagrams of one input: acknowledgements, requests and stores go out.
   void finish_input(Context& context);

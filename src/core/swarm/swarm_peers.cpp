@@ -55,9 +55,14 @@ void Swarm::send_call(Context& context, Channel& channel) {
 }
 
 // Whoever says nothing to a sealed call may know nothing of sealing (design decision 9); who was met sealed before does know.
-void Swarm::on_silent(Context& context, Channel& channel) {
+void Swarm::on_call_failed(Context& context, Channel& channel, CallFailed::Why why) {
   if (channel.state != Channel::State::calling || !channel.sealing) return;
-  if (sealing_ == SealPolicy::required || book_.seals(channel.endpoint)) return;
+  if (why == CallFailed::Why::ourselves) {
+    book_.set_own({channel.endpoint});
+    drop(context, channel, false);
+    return;
+  }
+  if (sealing_ == SealPolicy::required || context.sealed_places.contains(channel.endpoint)) return;
   context.outbox.closed(channel.local);
   channel.sealing.reset();
   channel.handshakes_sent = 0;
@@ -71,7 +76,9 @@ void Swarm::on_call(Context& context, const DatagramIn& datagram, const wire::Ha
   const bool sealed = datagram.sealed.has_value();
   if (sealing_ == SealPolicy::required && !sealed) return;
   if (handshake.is_close() || book_.banned(from, context.now)) return;
-  if (const Route route = context.channels.find(handshake.source); route.swarm == this && route.channel->state == Channel::State::calling) {
+  if (!sealed && context.sealed_places.contains(from)) return;   // somebody on the way would have us speak in the clear
+  if (const Route route = context.channels.find(handshake.source);
+      route.swarm == this && route.channel->state == Channel::State::calling && route.channel->sealing.has_value() == sealed) {
     // Our own call came back to us: that address is ours.
     book_.set_own({route.channel->endpoint, from});
     drop(context, *route.channel, false);
@@ -92,9 +99,11 @@ void Swarm::on_call(Context& context, const DatagramIn& datagram, const wire::Ha
     if (ours->local < handshake.source) return;
     drop(context, *ours, false);
   }
-  const auto half_open = std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::answering; });
+  // Who calls sealed has proved its address: nobody can take its place in the door by forging others.
+  const auto half_open =
+      std::ranges::count_if(channels_, [](const auto& c) { return c->state == Channel::State::answering && !c->sealing; });
   const auto incoming = std::ranges::count_if(channels_, [](const auto& c) { return !c->initiator; });
-  if (static_cast<std::size_t>(half_open) >= kMaxHalfOpen || static_cast<std::size_t>(incoming) >= kMaxIncoming) return;
+  if ((!sealed && static_cast<std::size_t>(half_open) >= kMaxHalfOpen) || static_cast<std::size_t>(incoming) >= kMaxIncoming) return;
 
   auto channel = std::make_unique<Channel>(context.channels.new_id(), from, false, format_, context.now);
   channel->state = Channel::State::answering;
@@ -149,7 +158,7 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.uploads.tolerate_loss(channel.agreed.extensions());
   if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
-  if (channel.sealing) book_.mark_sealed(channel.endpoint);
+  if (channel.sealing) context.sealed_places.add(channel.endpoint);
   // A peer that came back from the same place has forgotten its old channel.
   for (const auto& other : channels_) {
     if (other.get() != &channel && other->endpoint == channel.endpoint && other->state == Channel::State::established)

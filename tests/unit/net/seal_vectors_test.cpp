@@ -46,16 +46,18 @@ TEST_F(SealVectors, datagrams_are_as_written_and_open) {
     const auto algorithm = words.at(1) == "aes-128-gcm" ? crypto::SealAlgorithm::aes_128_gcm : crypto::SealAlgorithm::chacha20_poly1305;
     const Bytes id = hex_of(words.at(3));
     const wire::ChannelId channel{base::load_big_endian<std::uint32_t>(id.data())};
-    const ChannelSecret secret = channel_secret(hex_of(words.at(2)), channel);
-    const std::uint64_t counter = std::stoull(words.at(4));
+    const Bytes source = hex_of(words.at(4));
+    const wire::ChannelId from{base::load_big_endian<std::uint32_t>(source.data())};
+    const ChannelSecret secret = channel_secret(hex_of(words.at(2)), {.to = channel, .from = from});
+    const std::uint64_t counter = std::stoull(words.at(5));
     Bytes plain = id;
-    const Bytes messages = hex_of(words.at(5));
+    const Bytes messages = hex_of(words.at(6));
     plain.insert(plain.end(), messages.begin(), messages.end());
 
     SealedSender sender{algorithm, secret};
     Bytes out(plain.size() + kSealedOverhead);
     for (std::uint64_t i = 0; i <= counter; ++i) sender.seal(plain, out);
-    EXPECT_EQ(base::to_hex(out), words.at(7)) << words.at(1) << ' ' << counter;
+    EXPECT_EQ(base::to_hex(out), words.at(8)) << words.at(1) << ' ' << counter;
 
     if (counter >> kKeyDatagramsBits <= 1) {   // a receiver that hears nothing for longer has lost the thread
       SealedReceiver receiver{algorithm, secret};

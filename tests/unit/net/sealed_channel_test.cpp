@@ -91,10 +91,15 @@ TEST_F(SealedChannel, what_is_too_short_is_refused) {
 TEST_F(SealedChannel, each_side_and_each_channel_has_a_key_of_its_own) {
   const Bytes exported(32, std::byte{1});
   const Bytes others(32, std::byte{2});
-  const ChannelSecret a = channel_secret(exported, wire::ChannelId{0xc000'0001});
-  EXPECT_NE(a, channel_secret(exported, wire::ChannelId{0xc000'0002}));
-  EXPECT_NE(a, channel_secret(others, wire::ChannelId{0xc000'0001}));
-  EXPECT_EQ(a, channel_secret(exported, wire::ChannelId{0xc000'0001}));
+  const wire::ChannelId x{0xc000'0001};
+  const wire::ChannelId y{0xc000'0002};
+  const wire::ChannelId z{0xc000'0003};
+  const ChannelSecret a = channel_secret(exported, {.to = x, .from = y});
+  EXPECT_EQ(a, channel_secret(exported, {.to = x, .from = y}));
+  EXPECT_NE(a, channel_secret(exported, {.to = z, .from = y}));
+  EXPECT_NE(a, channel_secret(exported, {.to = x, .from = z})) << "whatever names the other side gives to its ends";
+  EXPECT_NE(a, channel_secret(exported, {.to = y, .from = x}));
+  EXPECT_NE(a, channel_secret(others, {.to = x, .from = y}));
 }
 
 // Whatever the order and however often they come: each is taken once, unless it is far behind the newest.

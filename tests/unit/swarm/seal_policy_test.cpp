@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "core/swarm/engine.hpp"
+#include "core/swarm/sealed_places.hpp"
+#include "core/swarm/swarm.hpp"
 #include "core/tree/memory_node_store.hpp"
 #include "core/wire/decoder.hpp"
 #include "core/wire/encoder.hpp"
@@ -16,6 +18,7 @@ using base::Endpoint;
 
 constexpr SwarmHandle kSwarm{1};
 constexpr SwarmHandle kAnother{2};
+constexpr wire::ChannelId kTheirs{0xcafe'0001};
 const Endpoint kPeer{base::IpAddress::v4({198, 51, 100, 1}), 7'000};
 
 struct Sent {
@@ -42,13 +45,19 @@ class SealedEngine {
       poll();
     }
   }
-  void receive(base::ByteView bytes, std::optional<SwarmHandle> sealed) {
-    const DatagramIn datagram{kPeer, bytes, sealed};
+  void receive(base::ByteView bytes, std::optional<SwarmHandle> sealed, const Endpoint& from = kPeer) {
+    const DatagramIn datagram{from, bytes, sealed};
     handle(DatagramsIn{{&datagram, 1}});
   }
   // The peer calls, or answers our call to it.
-  void receive_call(std::optional<SwarmHandle> sealed) {
-    receive(datagram(wire::kNoChannel, initiating_options(metadata_, Style::full)), sealed);
+  void receive_call(std::optional<SwarmHandle> sealed, const Endpoint& from = kPeer, wire::ChannelId source = kTheirs) {
+    receive(datagram(wire::kNoChannel, initiating_options(metadata_, Style::full), source), sealed, from);
+  }
+  // A channel id and nothing else: it completes the handshake of who called.
+  void receive_nothing(wire::ChannelId to, std::optional<SwarmHandle> sealed) {
+    base::Bytes bytes(wire::kChannelSize);
+    base::store_big_endian(bytes.data(), to.value());
+    receive(bytes, sealed);
   }
   void receive_answer(wire::ChannelId to, std::optional<SwarmHandle> sealed) {
     const wire::Options theirs = initiating_options(metadata_, Style::full);
@@ -74,11 +83,11 @@ class SealedEngine {
   std::vector<wire::ChannelId> closed;
 
  private:
-  base::Bytes datagram(wire::ChannelId to, const wire::Options& options) {
+  base::Bytes datagram(wire::ChannelId to, const wire::Options& options, wire::ChannelId source = kTheirs) {
     base::Bytes bytes(1'000);
     wire::Encoder encoder{bytes, {}};
     encoder.channel(to);
-    encoder.handshake({wire::ChannelId{0xcafe'0001}, options});
+    encoder.handshake({source, options});
     bytes.resize(encoder.size());
     return bytes;
   }
@@ -113,7 +122,7 @@ TEST(SealPolicy, who_says_nothing_is_called_in_the_clear) {
   engine.handle(kMeetPeer);
   engine.wait(100ms);
   const wire::ChannelId local = SealedEngine::source(engine.take_handshakes().at(0));
-  engine.handle(CallSilent{local});
+  engine.handle(CallFailed{local});
   const auto calls = engine.take_handshakes();
   ASSERT_EQ(calls.size(), 1U) << "at once";
   EXPECT_EQ(calls[0].sealing, std::nullopt);
@@ -128,7 +137,7 @@ TEST(SealPolicy, a_private_swarm_is_never_mentioned_in_the_clear) {
   engine.handle(kMeetPeer);
   engine.wait(100ms);
   const auto first = engine.take_handshakes();
-  engine.handle(CallSilent{SealedEngine::source(first.at(0))});
+  engine.handle(CallFailed{SealedEngine::source(first.at(0))});
   engine.wait(5s);
   for (const Sent& call : engine.take_handshakes()) EXPECT_TRUE(call.sealing);
   engine.receive_call(std::nullopt);
@@ -149,7 +158,7 @@ TEST(SealPolicy, who_was_met_sealed_is_never_called_in_the_clear) {
     for (const Sent& call : engine.take_handshakes()) {
       EXPECT_TRUE(call.sealing);
       ++later;
-      engine.handle(CallSilent{SealedEngine::source(call)});
+      engine.handle(CallFailed{SealedEngine::source(call)});
     }
   }
   EXPECT_GT(later, 0U);
@@ -190,6 +199,47 @@ TEST(SealPolicy, a_sealed_channel_is_told_to_be_closed_when_it_goes) {
   const wire::ChannelId local = SealedEngine::source(engine.take_handshakes().at(0));
   engine.handle(RemoveSwarm{kSwarm});
   EXPECT_EQ(engine.closed, std::vector{local});
+}
+
+TEST(SealPolicy, forged_calls_in_the_clear_do_not_keep_out_who_proved_its_address) {
+  SealedEngine engine{SealPolicy::preferred};
+  for (std::size_t i = 0; i < kMaxHalfOpen; ++i)
+    engine.receive_call(std::nullopt, {base::IpAddress::v4({203, 0, 113, static_cast<std::uint8_t>(i)}), 7'000});
+  engine.take_handshakes();
+  engine.receive_call(kSwarm);
+  EXPECT_EQ(engine.take_handshakes().size(), 1U);
+}
+
+TEST(SealPolicy, who_is_here_sealed_is_not_replaced_by_who_calls_in_the_clear) {
+  SealedEngine engine{SealPolicy::preferred};
+  engine.receive_call(kSwarm);
+  engine.receive_nothing(SealedEngine::source(engine.take_handshakes().at(0)), kSwarm);
+  ASSERT_EQ(engine.peers().size(), 1U);
+  engine.receive_call(std::nullopt, kPeer, wire::ChannelId{0xcafe'0002});
+  EXPECT_TRUE(engine.take_handshakes().empty());
+  ASSERT_EQ(engine.peers().size(), 1U);
+  EXPECT_TRUE(engine.peers()[0].sealed);
+}
+
+TEST(SealPolicy, an_address_that_is_our_own_is_not_called_again) {
+  SealedEngine engine{SealPolicy::preferred};
+  engine.handle(kMeetPeer);
+  engine.wait(100ms);
+  engine.handle(CallFailed{SealedEngine::source(engine.take_handshakes().at(0)), CallFailed::Why::ourselves});
+  engine.wait(60s);
+  EXPECT_TRUE(engine.take_handshakes().empty());
+}
+
+TEST(SealedPlaces, forget_the_oldest_past_their_limit) {
+  SealedPlaces places;
+  const auto place = [](std::size_t i) { return Endpoint{base::IpAddress::v4({10, 0, std::uint8_t(i >> 8), std::uint8_t(i)}), 7'000}; };
+  for (std::size_t i = 0; i < SealedPlaces::kMaxPlaces; ++i) places.add(place(i));
+  places.add(place(0));
+  EXPECT_TRUE(places.contains(place(0)));
+  places.add(place(SealedPlaces::kMaxPlaces));
+  EXPECT_EQ(places.size(), SealedPlaces::kMaxPlaces);
+  EXPECT_FALSE(places.contains(place(0)));
+  EXPECT_TRUE(places.contains(place(1)));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ def psk(swarm_id, secret):
     return shared, hmac.digest(shared, b"id", "sha256")[:16].hex()
 
 
-def sealed(algorithm, exported, channel, counter, plain):
-    secret = hkdf(exported, b"runnel channel" + struct.pack(">I", channel), 32)
+def sealed(algorithm, exported, channel, source, counter, plain):
+    secret = hkdf(exported, b"runnel channel" + struct.pack(">II", channel, source), 32)
     for _ in range(counter >> 20):
         secret = hkdf(secret, b"runnel next", 32)
     key = hkdf(secret, b"runnel key", KEY_SIZES[algorithm])
@@ -39,13 +39,13 @@ def main():
     for swarm_id, secret in ((bytes(range(32)), b""), (bytes(range(32)), bytes(range(100, 124))), (b"\x0d" + bytes(range(64)), b"0123456789abcdef")):
         shared, identity = psk(swarm_id, secret)
         print("psk", swarm_id.hex(), secret.hex() or "-", "=>", shared.hex(), identity)
-    print("\n# seal ALGORITHM EXPORTED CHANNEL COUNTER MESSAGES(-: none) => DATAGRAM")
+    print("\n# seal ALGORITHM EXPORTED CHANNEL SENDERS-CHANNEL COUNTER MESSAGES(-: none) => DATAGRAM")
     exported = bytes(range(0x40, 0x60))
     for algorithm in CIPHERS:
         for channel, counter, plain in ((0xC0000001, 0, b""), (0xC0000001, 0, bytes(range(20))), (0xC0000001, 1, bytes(range(20))),
-                                        (0xFFFFFFFE, 0xFFFFF, b"\x05" * 33), (0xFFFFFFFE, 0x100000, b"\x05" * 33), (0xDEADBEEF, 0x300007, b"\x0e")):
-            print("seal", algorithm, exported.hex(), f"{channel:08x}", counter, plain.hex() or "-", "=>",
-                  sealed(algorithm, exported, channel, counter, plain).hex())
+                                        (0xFFFFFFFE, 0xFFFFF, b"\x05" * 33), (0xFFFFFFFE, 0x100000, b"\x05" * 33), (0xDEADBEEF, 0x100007, b"\x0e")):
+            print("seal", algorithm, exported.hex(), f"{channel:08x}", "c0ffee00", counter, plain.hex() or "-", "=>",
+                  sealed(algorithm, exported, channel, 0xC0FFEE00, counter, plain).hex())
 
 
 if __name__ == "__main__":
