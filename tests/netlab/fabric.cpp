@@ -69,7 +69,7 @@ bool Fabric::are_joined(HostIndex a, HostIndex b) const {
   return first.connected && second.connected && first.island == second.island;
 }
 
-void Fabric::sent(Time now, HostIndex host, std::size_t size_bytes) {
+void Fabric::sent(Time now, HostIndex host, std::size_t size_bytes, const Segment& segment) {
   HostCounters& counters = hosts_[host].counters;
   ++counters.sent_packets;
   counters.sent_bytes += size_bytes;
@@ -84,7 +84,7 @@ void Fabric::sent(Time now, HostIndex host, std::size_t size_bytes) {
     ++counters.over_memory;
     return;
   }
-  packet(scratch_) = {host, to->second, static_cast<std::uint32_t>(size_bytes), Stage::uplink};
+  packet(scratch_) = {host, to->second, static_cast<std::uint32_t>(size_bytes), Stage::uplink, segment};
   // Not through the uplink at once: what is due earlier has to meet the later links first.
   push(scratch_, now);
   scratch_ = *scratch;
@@ -135,7 +135,7 @@ std::optional<Delivery> Fabric::next(Time now) {
   while (!departures_.empty() && departures_.top().due <= now) {
     const Departure departure = departures_.top();
     departures_.pop();
-    const Packet moving = packet(departure.slot);
+    const Packet& moving = packet(departure.slot);
     if (!are_joined(moving.from, moving.to)) {
       ++hosts_[moving.from].counters.cut;
       pool_.give_back(departure.slot);
@@ -149,7 +149,7 @@ std::optional<Delivery> Fabric::next(Time now) {
     ++counters.received_packets;
     counters.received_bytes += moving.size_bytes;
     delivered_ = departure.slot;
-    return Delivery{moving.to, pool_.bytes(departure.slot).first(moving.size_bytes), departure.due};
+    return Delivery{moving.to, pool_.bytes(departure.slot).first(moving.size_bytes), moving.segment, departure.due};
   }
   return std::nullopt;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "netlab/offload.hpp"
 #include "netlab/packet_pool.hpp"
 #include "netlab/settings.hpp"
 
@@ -30,6 +31,7 @@ struct HostCounters {
 struct Delivery {
   HostIndex host = 0;
   base::ByteView packet;  // until the next call of Fabric
+  Segment segment;        // as given to sent()
   Time due;
 };
 
@@ -40,7 +42,7 @@ class Fabric {
   // Where to put the next packet that a host sends; as long as the MTU. Valid until sent().
   [[nodiscard]] base::MutableByteView buffer() { return pool_.bytes(scratch_); }
   // The first `size_bytes` of buffer() were sent by `host`.
-  void sent(Time now, HostIndex host, std::size_t size_bytes);
+  void sent(Time now, HostIndex host, std::size_t size_bytes, const Segment& segment = {});
   // The next packet that is due at `now`; ask until there is none.
   [[nodiscard]] std::optional<Delivery> next(Time now);
   // When to ask again, unless something is sent earlier.
@@ -63,6 +65,7 @@ class Fabric {
     HostIndex to = 0;
     std::uint32_t size_bytes = 0;
     Stage stage = Stage::uplink;
+    Segment segment;
   };
   struct Departure {
     Time due;

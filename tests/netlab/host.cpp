@@ -1,5 +1,6 @@
 #include "netlab/host.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -14,6 +15,8 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include "netlab/offload.hpp"
 
 namespace runnel::netlab {
 namespace {
@@ -103,8 +106,13 @@ FileDescriptor open_tun() {
     fail("/dev/net/tun");
   }
   ifreq request = request_for(kDevice);
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI);
+  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
   control(tun.get(), TUNSETIFF, &request, "make a TUN device");
+  // UDP's segments are news of Linux 6.2; without them datagrams come one by one.
+  constexpr unsigned kFeatures = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  if (::ioctl(tun.get(), TUNSETOFFLOAD, kFeatures | kTunFeatureUso4 | kTunFeatureUso6) != 0 &&
+      ::ioctl(tun.get(), TUNSETOFFLOAD, kFeatures) != 0)
+    fail("offload of a TUN device");
   return tun;
 }
 
@@ -153,13 +161,12 @@ void Host::configure(const HostSettings& settings, std::uint32_t mtu_bytes) cons
   configure_v6(v6.get(), request.ifr_ifindex, settings.address6);
 }
 
-std::optional<std::size_t> Host::read(base::MutableByteView into) const {
+base::ByteView Host::read(base::MutableByteView into) const {
   const ssize_t size = ::read(tun_.get(), into.data(), into.size());
-  if (size <= 0) return std::nullopt;
-  return static_cast<std::size_t>(size);
+  return into.first(static_cast<std::size_t>(std::max<ssize_t>(0, size)));
 }
 
-bool Host::write(base::ByteView packet) const { return ::write(tun_.get(), packet.data(), packet.size()) >= 0; }
+bool Host::write(base::ByteView frame) const { return ::write(tun_.get(), frame.data(), frame.size()) >= 0; }
 
 std::uint64_t Host::kernel_drops() const {
   std::string text(4096, '\0');

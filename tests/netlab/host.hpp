@@ -26,10 +26,10 @@ class Host {
 
   [[nodiscard]] int tun() const { return tun_.get(); }
   [[nodiscard]] int network_namespace() const { return namespace_.get(); }
-  // The next packet the host sends, if there is one: its size, at the front of `into`.
-  [[nodiscard]] std::optional<std::size_t> read(base::MutableByteView into) const;
+  // The next frame the host sends, if there is one, at the front of `into`, which holds kMaxFrameBytes. See offload.hpp.
+  [[nodiscard]] base::ByteView read(base::MutableByteView into) const;
   // False: the host's device did not take it.
-  [[nodiscard]] bool write(base::ByteView packet) const;
+  [[nodiscard]] bool write(base::ByteView frame) const;
   // Packets that the kernel dropped because they were not fetched in time: the lab was too slow, not the link.
   [[nodiscard]] std::uint64_t kernel_drops() const;
 

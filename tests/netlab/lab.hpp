@@ -37,16 +37,22 @@ class Lab {
   void on_signal();
   void fetch(HostIndex host);
   void deliver();
+  void hand_over(HostIndex host);
 
   FileDescriptor epoll_;
   FileDescriptor signals_;
   std::vector<Host> hosts_;
+  base::Bytes frame_;             // what a host just sent
+  std::uint64_t next_frame_ = 1;
+  std::vector<Joiner> joiners_;   // by host; empty between deliveries
+  std::vector<HostIndex> waiting_;  // whose joiner is not
   std::vector<int> host_by_fd_;  // index by TUN descriptor, or -1
   Fabric fabric_;
   std::string control_path_;
   Guard guard_;
   ControlServer control_;
   Lateness lateness_;
+  Time last_delivery_;
   pid_t command_pid_ = -1;
   bool stopping_ = false;
   int exit_status_ = 0;
