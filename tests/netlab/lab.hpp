@@ -49,10 +49,10 @@ class Lab {
   std::vector<int> host_by_fd_;  // index by TUN descriptor, or -1
   Fabric fabric_;
   std::string control_path_;
-  Guard guard_;
   ControlServer control_;
+  Guard guard_;  // after the socket that it removes
   Lateness lateness_;
-  Time last_delivery_;
+  Time last_pass_;
   pid_t command_pid_ = -1;
   bool stopping_ = false;
   int exit_status_ = 0;

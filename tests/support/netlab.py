@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import pathlib
+import signal
 import socket
 import tempfile
 import threading
@@ -74,7 +75,7 @@ class Netlab:
     def close(self):
         """Ends the lab and with it all that runs in its hosts."""
         if self.process.running:
-            self.process.send_signal(15)
+            self.process.send_signal(signal.SIGTERM)
             self.process.wait_for_end(10)
         self.process.end()
         for process in self.processes:
