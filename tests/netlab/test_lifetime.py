@@ -16,7 +16,7 @@ DAEMON = "setsid sh -c 'echo $$; exec sleep 1000' & wait"
 
 
 def names_of(namespace):
-    """What stands for that namespace, 'net:[4026532000]', in the tables of all processes: (process ids inside, process ids that hold it)."""
+    """The ids of the processes in that namespace, 'net:[4026532000]', and of those that hold it open."""
     inside, holding = [], []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:

@@ -5,6 +5,7 @@ import json
 import pathlib
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from support.netlab import NETLAB, LabError, Netlab
 from support.scenario import Scenario
 
 UDP_SEGMENT = 103                  # linux/udp.h
+SO_TIMESTAMPNS = 35                # asm-generic/socket.h
 HEADERS_BYTES = 28                 # of IPv4 and UDP
 LATE_MS = 8                        # what a busy machine may add to a median
 
@@ -82,14 +84,16 @@ class Links(Scenario):
         self.assertLess(path["lost"], 400)
 
     def spread_ms(self, near, far, count, size):
-        """The time from the first to the last of a burst, at the receiver."""
+        """The time from the first to the last of a burst, as the receiver's kernel saw them: this process may be late itself."""
+        far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         for _ in range(count):
             near.sendto(bytes(size), far.getsockname())
         arrivals = []
         for _ in range(count):
-            far.recv(2000)
-            arrivals.append(time.monotonic())
-        return (arrivals[-1] - arrivals[0]) * 1e3
+            _, extra, _, _ = far.recvmsg(2000, 64)
+            seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+            arrivals.append(seconds * 1e3 + nanoseconds / 1e6)
+        return arrivals[-1] - arrivals[0]
 
     def test_rate_holds_and_shrinks_while_the_lab_runs(self):
         lab = self.lab("[host.a.up]\nrate_mbps = 4\nqueue_bytes = 100000\n[host.b]\n")
@@ -97,22 +101,26 @@ class Links(Scenario):
         for mbps in (4, 2):
             lab.set(f"host.a.up.rate_mbps = {mbps}")
             measured, expected = self.spread_ms(near, far, 60, 1200), 59 * (1200 + HEADERS_BYTES) * 8 / mbps / 1e3
-            print(f"{mbps} Mb/s: 60 datagrams took {measured:.1f} ms; {expected:.1f} expected")
-            self.assertAlmostEqual(measured, expected, delta=expected * 0.08 + LATE_MS)
+            late_ms = lab.stats()["lateness"]["max_us"] / 1e3
+            print(f"{mbps} Mb/s: 60 datagrams took {measured:.1f} ms; {expected:.1f} expected; the lab was {late_ms:.1f} ms late at most")
+            self.assertAlmostEqual(measured, expected, delta=expected * 0.03 + 2 + late_ms)
 
     def test_queue_drops_at_its_tail(self):
-        lab = self.lab("[host.a.up]\nrate_mbps = 1\nqueue_bytes = 12280\n[host.b]\n")
+        fits, sent = 10, 40
+        lab = self.lab(f"[host.a.up]\nrate_mbps = 1\nqueue_bytes = {fits * (1200 + HEADERS_BYTES)}\n[host.b]\n")
         near, far = self.pair(lab)
-        for number in range(30):
+        before = time.monotonic()
+        for number in range(sent):
             near.sendto(bytes([number]) * 1200, far.getsockname())
-        up = self.eventually(lambda: (u := lab.stats()["hosts"]["a"]["up"])["packets"] + u["queue_full"] >= 30 and u, 5, "fate of all")
+        up = self.eventually(lambda: (u := lab.stats()["hosts"]["a"]["up"])["packets"] + u["queue_full"] >= sent and u, 5, "fate of all")
+        left_meanwhile = (time.monotonic() - before) / ((1200 + HEADERS_BYTES) * 8 / 1e6)
         came = [far.recv(2000)[0] for _ in range(up["packets"])]
-        self.assertEqual(came[:10], list(range(10)))    # ten fit; more only while the first ones left
-        self.assertLess(up["packets"], 15)
+        self.assertEqual(came[:fits], list(range(fits)))
+        self.assertLessEqual(up["packets"], fits + 1 + left_meanwhile)
 
-    def tcp_flow(self, lab, near, far, data):
+    def tcp_flow(self, lab, near, far, data, family=socket.AF_INET):
         """Starts it; gives the thread, and a dict with the receiver's digest and times when it is done."""
-        listener = lab.socket(far, socket.AF_INET, socket.SOCK_STREAM)
+        listener = lab.socket(far, family, socket.SOCK_STREAM)
         listener.listen()
         listener.settimeout(20)
         outcome = {}
@@ -127,7 +135,7 @@ class Links(Scenario):
             outcome.update(digest=digest.hexdigest(), size=size, seconds=time.monotonic() - started)
 
         def send():
-            with lab.call(near, socket.create_connection, listener.getsockname()) as connection:
+            with lab.call(near, socket.create_connection, listener.getsockname()[:2]) as connection:
                 connection.sendall(data)
 
         threads = [threading.Thread(target=target, daemon=True) for target in (receive, send)]
@@ -146,15 +154,18 @@ class Links(Scenario):
         mbps = 2 * len(data) * 8 / seconds / 1e6
         print(f"two flows together {mbps:.1f} Mb/s of payload over 24 Mb/s in {seconds:.2f} s; {lab.stats()['lateness']}")
         self.assertLess(mbps, 24)
-        self.assertGreater(mbps, 24 * 0.75)
+        self.assertGreater(mbps, 24 * 0.6)
 
     def test_bytes_are_the_same_through_loss_reordering_and_duplicates(self):
         lab = self.lab("[host.a]\n[host.b]\n[path]\ndelay_ms = 2\njitter_ms = 1\nloss = 0.005\nreorder = 0.01\nreorder_ms = 3\n"
                        "duplicate = 0.01\n")
-        data = self.random.randbytes(6_000_000)
-        thread, outcome = self.tcp_flow(lab, "a", "b", data)
-        thread.join(14)
-        self.assertEqual(outcome.get("digest"), hashlib.sha256(data).hexdigest())
+        data = self.random.randbytes(3_000_000)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            thread, outcome = self.tcp_flow(lab, "a", "b", data, family)
+            thread.join(14)
+            self.assertEqual(outcome.get("digest"), hashlib.sha256(data).hexdigest())
+        path = lab.stats()["paths"][0]
+        self.assertTrue(path["lost"] and path["reordered"] and path["duplicated"])
 
     def test_segmented_datagrams_come_as_the_datagrams_they_are(self):
         lab = self.lab("[host.a]\n[host.b]\n[path]\ndelay_ms = 2\n")
@@ -182,7 +193,8 @@ class Links(Scenario):
             self.addCleanup(one.close)
         lab.connect("v", False)
         lab.connect("v-2")
-        self.assertEqual([self.passes(near, one, 0.3) for one in far], [False, True, False])
+        self.assertTrue(self.passes(near, far[1], 5))
+        self.assertEqual([self.passes(near, one, 0.3) for one in (far[0], far[2])], [False, False])
 
     def test_unknown_keys_are_refused_by_name(self):
         with self.assertRaisesRegex(LabError, r"line 2: host\.a\.up\.rate_kbps: no such key"):

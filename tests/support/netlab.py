@@ -90,7 +90,7 @@ class Netlab:
         return self.hosts[host]["address" if version == 4 else "address6"]
 
     def command(self, host, command):
-        """What to start for the command to run in that host: for whoever starts processes himself."""
+        """What to start, as root, for the command to run in that host. Who wants another user has the command change it (setpriv)."""
         return [str(NETLAB), "exec", str(self.control), host, "--", *[str(word) for word in command]]
 
     def start(self, host, command, name, kind=Process, **options):
