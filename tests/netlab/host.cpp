@@ -25,7 +25,6 @@ constexpr std::string_view kDevice = "tun0";
 // The device's own queue, in packets: 30 ms at 1 Gb/s, so that a lab that is not scheduled for a moment loses nothing. The kernel's
 // default is 500.
 constexpr int kDeviceQueuePackets = 2500;
-constexpr std::uint8_t kWholeAddress4 = 32;
 constexpr std::uint8_t kWholeAddress6 = 128;
 
 [[noreturn]] void fail(const std::string& what) {
@@ -132,6 +131,14 @@ class Visit {
 
 void enter_namespace(int network_namespace) {
   if (::setns(network_namespace, CLONE_NEWNET) != 0) fail("enter a host");
+}
+
+void replace_process(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
 }
 
 Host::Host(const HostSettings& settings, std::uint32_t mtu_bytes) {

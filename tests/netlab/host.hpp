@@ -44,4 +44,7 @@ class Host {
 // Moves the calling thread. Throws LabError.
 void enter_namespace(int network_namespace);
 
+// Runs a program in place of this one; returns only when that fails, and errno says why.
+void replace_process(const std::vector<std::string>& words);
+
 }  // namespace runnel::netlab

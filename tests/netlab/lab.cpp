@@ -22,6 +22,8 @@ namespace {
 // Packets taken from one host before the others have their turn.
 constexpr int kFetchBatch = 64;
 constexpr int kEventBatch = 64;
+// Packets handed over before the hosts are looked at again.
+constexpr int kDeliveryBatch = 512;
 // At 1 Gb/s a packet is due each 12 us. This is the exactness of the links when there is much to do; without that they are exacter.
 constexpr std::chrono::microseconds kMinPause{100};
 // As nice values go; the network is not to slow down because the hosts have much to do.
@@ -48,12 +50,14 @@ FileDescriptor catch_signals() {
 
 std::vector<Host> make_hosts(const LabSettings& settings) {
   std::vector<Host> hosts;
+  hosts.reserve(settings.hosts.size());
   for (const HostSettings& host : settings.hosts) hosts.emplace_back(host, settings.mtu_bytes);
   return hosts;
 }
 
 std::vector<int> namespaces_of(const std::vector<Host>& hosts) {
   std::vector<int> namespaces;
+  namespaces.reserve(hosts.size());
   for (const Host& host : hosts) namespaces.push_back(host.network_namespace());
   return namespaces;
 }
@@ -125,11 +129,8 @@ void Lab::start(const Command& command) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != lab) ::_exit(kNotFound);
   if (::setns(hosts_[index].network_namespace(), CLONE_NEWNET) != 0) ::_exit(kNotFound);
-  std::vector<char*> words;
-  for (const std::string& word : command.words) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  ::execvp(words[0], words.data());
-  std::fprintf(stderr, "netlab: %s: %s\n", words[0], std::strerror(errno));
+  replace_process(command.words);
+  std::fprintf(stderr, "netlab: %s: %s\n", command.words[0].c_str(), std::strerror(errno));
   ::_exit(kNotFound);
 }
 
@@ -196,7 +197,9 @@ void Lab::fetch(HostIndex host) {
 
 void Lab::deliver() {
   Time now = Clock::now();
-  while (const auto delivery = fabric_.next(now)) {
+  for (int i = 0; i < kDeliveryBatch; ++i) {
+    const auto delivery = fabric_.next(now);
+    if (!delivery) break;
     lateness_.add(now - delivery->due);
     Joiner& joiner = joiners_[delivery->host];
     if (!joiner.empty() && !joiner.continues(delivery->segment)) {

@@ -58,10 +58,7 @@ int execute(const Arguments& arguments) {
   const FileDescriptor place{::open(host->as_object().at("namespace").as_string().c_str(), O_RDONLY | O_CLOEXEC)};
   if (!place) throw LabError{"the host can not be entered: " + std::string{std::strerror(errno)}};
   enter_namespace(place.get());
-  std::vector<char*> words;
-  for (const std::string& word : arguments.words) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  ::execvp(words[0], words.data());
+  replace_process(arguments.words);
   throw LabError{arguments.words[0] + ": " + std::strerror(errno)};
 }
 
