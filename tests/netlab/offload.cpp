@@ -41,6 +41,9 @@ std::uint16_t fold(std::uint32_t value) {
   return static_cast<std::uint16_t>(value);
 }
 
+// std::ranges::copy goes byte by byte here (g++ 12, -O2), at ten times the cost.
+void copy(base::ByteView from, base::MutableByteView to) { std::memcpy(to.data(), from.data(), from.size()); }
+
 template <class T>
 void put(base::MutableByteView packet, std::size_t at, T value) {
   base::store_big_endian<T>(&packet[at], value);
@@ -103,7 +106,7 @@ std::optional<std::size_t> Cutter::next(base::MutableByteView into) {
   if (segment_.header_bytes == 0) {
     done_ = true;
     if (packet_.size() > into.size()) return std::nullopt;
-    std::ranges::copy(packet_, into.begin());
+    copy(packet_, into);
     return packet_.size();
   }
   const std::size_t header = segment_.header_bytes;
@@ -113,8 +116,8 @@ std::optional<std::size_t> Cutter::next(base::MutableByteView into) {
     return std::nullopt;
   }
   if (offset_ > header) ++segment_.index;
-  std::ranges::copy(packet_.first(header), into.begin());
-  std::ranges::copy(packet_.subspan(offset_, payload), into.begin() + static_cast<std::ptrdiff_t>(header));
+  copy(packet_.first(header), into);
+  copy(packet_.subspan(offset_, payload), into.subspan(header));
   segment_.is_last = done_ = offset_ + payload == packet_.size();
   write_headers(into.first(header + payload), offset_ - header);
   offset_ += payload;
@@ -142,7 +145,7 @@ void Joiner::add(base::ByteView packet, const Segment& segment) {
   const base::ByteView payload = packet.subspan(segment.header_bytes);
   if (empty()) {
     size_ = kFrameHeaderBytes + segment.header_bytes;
-    std::ranges::copy(packet.first(segment.header_bytes), frame_.begin() + kFrameHeaderBytes);
+    copy(packet.first(segment.header_bytes), base::MutableByteView{frame_}.subspan(kFrameHeaderBytes));
     packets_ = 0;
     first_payload_bytes_ = payload.size();
   } else if (is_tcp(segment.offload)) {
@@ -150,7 +153,7 @@ void Joiner::add(base::ByteView packet, const Segment& segment) {
     const std::size_t flags = segment.offload.csum_start + kTcpFlagsAt;
     frame_[kFrameHeaderBytes + flags] |= packet[flags];
   }
-  std::ranges::copy(payload, frame_.begin() + static_cast<std::ptrdiff_t>(size_));
+  copy(payload, base::MutableByteView{frame_}.subspan(size_));
   size_ += payload.size();
   is_short_ = payload.size() < first_payload_bytes_;
   last_ = segment;
