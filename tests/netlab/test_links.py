@@ -210,6 +210,20 @@ class Links(Scenario):
         with self.assertRaisesRegex(LabError, "set, stats, hosts or stop"):
             lab.ask({"do": "dance"})
 
+    def test_control_socket_lets_go_of_too_many_clients_and_of_endless_requests(self):
+        lab = self.lab("[host.a]\n")                     # the lab's own connection is one of the 16
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.settimeout(10)
+            client.connect(str(lab.control))
+        self.assertEqual(clients[15].recv(1), b"")
+        with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+            while True:
+                clients[0].sendall(bytes(1 << 16))
+        clients[1].sendall(b'{"do": "stats"}\n')
+        self.assertIn(b'"stats"', clients[1].recv(1000))
+
     def test_words_at_the_command_line_do_what_the_socket_does(self):
         lab = self.lab("[host.a]\n[host.b]\n")
         control = str(lab.control)
