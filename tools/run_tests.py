@@ -2,7 +2,8 @@
 """Runs everything that must hold and says what came of it. Started by ./run test after the build.
 
 Groups, in this order: layers (the include arrows), unit and sim (C++ programs that ctest knows, by label), interop (other
-people's programs against ours), e2e (real processes, players and a browser). Each test's output is in build/test-log/.
+people's programs against ours), netlab (hosts as network namespaces; skipped without root), e2e (real processes, players and a
+browser). Each test's output is in build/test-log/.
 """
 import argparse
 import collections
@@ -24,8 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOG = ROOT / "build" / "test-log"
 SCRIPT_RUNNER = ROOT / "tests" / "support" / "run_script.py"
 PYTHON = "/usr/bin/python3"
-GROUPS = ("layers", "unit", "sim", "interop", "e2e")
-SERIAL = {"interop", "e2e"}        # these measure, or fill both processors by themselves
+GROUPS = ("layers", "unit", "sim", "interop", "netlab", "e2e")
+SERIAL = {"interop", "netlab", "e2e"}   # these measure, or fill both processors by themselves
 PROGRAM_LIMIT_S = 300
 SCRIPT_LIMIT_S = 900
 RUNNING = set()                    # processes under way, each with a process group of its own; ended when this script is
@@ -66,7 +67,7 @@ def ctest_jobs(build_dir):
 
 def script_jobs():
     jobs = []
-    for group, folder in (("layers", "tools"), ("interop", "interop"), ("e2e", "e2e")):
+    for group, folder in (("layers", "tools"), ("interop", "interop"), ("netlab", "netlab"), ("e2e", "e2e")):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
             name = f"{group}.{path.stem.removeprefix('test_')}"
             jobs.append(Job(group, name, [PYTHON, str(SCRIPT_RUNNER), str(path)], SCRIPT_LIMIT_S, is_script=True))
@@ -258,7 +259,7 @@ def parse():
     arguments = argparse.ArgumentParser(prog="./run test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--preset", default="release", help=argparse.SUPPRESS)
     arguments.add_argument("--unit", action="store_true", help="only layers, unit and sim")
-    arguments.add_argument("--e2e", action="store_true", help="only interop and e2e")
+    arguments.add_argument("--e2e", action="store_true", help="only interop, netlab and e2e")
     arguments.add_argument("--filter", default="", metavar="REGEX", help="only tests whose name matches, such as e2e.file_swarm")
     arguments.add_argument("--repeat", type=int, default=0, metavar="N", help="N runs, going on after failures")
     arguments.add_argument("--full", action="store_true", help="the end-to-end tests at their full length")
@@ -268,7 +269,7 @@ def parse():
     if options.unit or options.asan or options.tsan:
         options.groups = ("layers", "unit", "sim")
     elif options.e2e:
-        options.groups = ("interop", "e2e")
+        options.groups = ("interop", "netlab", "e2e")
     else:
         options.groups = GROUPS
     return options
