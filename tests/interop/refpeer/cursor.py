@@ -1,0 +1,26 @@
+"""Reads numbers and bytes from a datagram, never past its end."""
+
+
+class Malformed(Exception):
+    """These bytes are no message of PPSPP."""
+
+
+class Cursor:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    @property
+    def left(self):
+        return len(self.data) - self.at
+
+    def bytes(self, count):
+        if count > self.left:
+            raise Malformed(f"{count} bytes wanted, {self.left} left")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def number(self, size):
+        return int.from_bytes(self.bytes(size), "big")
+
+    def rest(self):
+        return self.bytes(self.left)
