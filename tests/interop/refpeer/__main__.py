@@ -68,12 +68,8 @@ def live_source(options):
     source = serve_class(options, TimedSource)(key) if timed else serve_class(options, LiveSource)(key, first=0)
     peer = roles.live_source(swarm, key, source=source)
     host = host_of(peer, options)
-    next_at = time.monotonic()
+    source.feed = lambda index: records.Record(records.FILLER, os.urandom(options.rate // 10), ntp_time=clock.now_ntp()).encode()
     while True:
-        if time.monotonic() >= next_at:
-            record = records.Record(records.FILLER, os.urandom(options.rate // 10), ntp_time=clock.now_ntp()).encode()
-            source.publish(record, time.monotonic())
-            next_at += 0.1
         host.turn()
 
 

@@ -17,8 +17,9 @@ CHUNK_SIZE = 1080
 
 def format_link(swarm, address):
     words = {"xl": swarm.content_bytes, "x.pe": f"{address[0]}:{address[1]}"}
-    if not swarm.live:
-        words |= {"cs": swarm.chunk_size, "ca": swarm.addressing, "hf": swarm.hash_function}
+    words |= {"ca": swarm.addressing, "hf": swarm.hash_function}
+    if swarm.chunk_bytes:
+        words["cs"] = swarm.chunk_size
     query = "&".join(f"{name}={value}" for name, value in words.items() if value is not None)
     return f"runnel:{swarm.id.hex()}?{query}"
 

@@ -18,6 +18,7 @@ class Swarm:
     addressing: int = CHUNKS32
     chunk_size: int = 1080           # VARIABLE_CHUNK_SIZE: told by each chunk
     content_bytes: int = None        # of a static swarm, where known
+    lists_messages: bool = True      # option 8; who supports all messages may leave it out (7.10)
 
     def __post_init__(self):
         self.hash = hashes.BY_CODE[self.hash_function]
@@ -41,7 +42,8 @@ class Swarm:
         return Options(version=1, min_version=1, swarm_id=self.id if with_id else None, integrity=self.integrity,
                        hash_function=self.hash_function if self.integrity in (MERKLE, UNIFIED) else None,
                        signature_algorithm=self.public_key.algorithm if self.is_signed else None, addressing=self.addressing,
-                       discard_window=(window_chunks or every) if self.live else None, supported=ALL_MESSAGES, chunk_size=self.chunk_size)
+                       discard_window=(window_chunks or every) if self.live else None, supported=ALL_MESSAGES if self.lists_messages else None,
+                       chunk_size=self.chunk_size)
 
     def objection(self, theirs):
         """Why a peer with these options can not be in this swarm, or None. Options left out are as the metadata say."""
