@@ -32,9 +32,9 @@ class ReferenceScenario(Scenario):
         chunk_size = CHUNK_SIZE.get(hash_name, 1080)
         return self.host(roles.seeder(content, hashes.BY_NAME[hash_name].code, addressing.NAMES[addressing_name], chunk_size, **others))
 
-    def live_source(self, key, source_class=TimedSource, record_bytes=25_000, timed=True, **metadata):
+    def live_source(self, key, source_class=TimedSource, record_bytes=25_000, **metadata):
         """A source that signs ten records a second, of a kind that readers skip: enough for everything below the player."""
-        source = source_class(key) if timed else source_class(key, first=0)
+        source = source_class(key) if issubclass(source_class, TimedSource) else source_class(key, first=0)
         peer = roles.live_source(live_swarm(key.swarm_id, **metadata), key, source=source)
         noise = self.random.randbytes(record_bytes)
         source.feed = lambda index: records.Record(records.FILLER, noise, ntp_time=clock.now_ntp()).encode()

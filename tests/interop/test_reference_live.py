@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Live swarms between Runnel and the reference peer: each as source, relay and viewer, with every signature algorithm."""
-import pathlib
 import time
 import unittest
 
@@ -11,6 +10,7 @@ from refpeer import clock, hashes, records, roles
 from refpeer.addressing import NAMES as ADDRESSINGS
 from refpeer.fetch import Fetch
 from refpeer.link import parse_link
+from refpeer.live import LiveSource, TimedSource
 from refpeer.messages import SignedIntegrity
 from refpeer.signatures import NAMES as ALGORITHMS
 from refpeer.signatures import PrivateKey
@@ -37,7 +37,7 @@ class ReferenceAsSource(ReferenceScenario):
         """Runnel takes the link; so its handshake must say what the link says (3.1, 11.1.1), and the stream must come."""
         key = PrivateKey.generate(ALGORITHMS["p256"])
         timed = metadata.get("addressing", ADDRESSINGS["chunks64"]) in (ADDRESSINGS["bin64"], ADDRESSINGS["chunks64"])
-        source = self.live_source(key, timed=timed, **metadata)
+        source = self.live_source(key, TimedSource if timed else LiveSource, **metadata)
         node = self.watch(self.link_to(source))
         source.wait_for(lambda: source.peer.complaints or source.peer.open_channels() or not node.running, 8)
         self.assertEqual(source.peer.complaints, [])
@@ -59,13 +59,10 @@ class ReferenceAsSource(ReferenceScenario):
 
     def test_pushed_chunks_that_were_not_asked_for_are_no_offence(self):
         """3.7: a live source may push."""
-        from refpeer.live import TimedSource
-        from refpeer.bins import Range
-
         class Pushing(TimedSource):
             def announce(self, channel, chunks, now):
                 super().announce(channel, chunks, now)
-                channel.of(self).queue.append(Range(*chunks))
+                channel.of(self).queue.append(chunks)
 
         source = self.live_source(PrivateKey.generate(ALGORITHMS["ed25519"]), source_class=Pushing)
         node = self.watch(self.link_to(source))
@@ -101,6 +98,7 @@ class RunnelAsSource(ReferenceScenario):
 
     def client_of_cast(self, *arguments):
         caster = self.cast("test:", *arguments)
+        caster.event("playable", 15)         # there is a munro to show now
         swarm, _ = parse_link(caster.link)
         seen = []
         client = roles.live_client(swarm)

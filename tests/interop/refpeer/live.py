@@ -67,8 +67,11 @@ class LiveSource(Serve):
     def chunk_bytes(self):
         return self.peer.swarm.chunk_bytes or 1080
 
-    def add_munro(self, first, payloads, ntp_time, now):
+    def sign_munro(self, first, payloads, ntp_time):
         self.peer.store.append_munro(first, self.leaves, payloads, self.key, ntp_time)
+
+    def add_munro(self, first, payloads, ntp_time, now):
+        self.sign_munro(first, payloads, ntp_time)
         self.published += len(payloads)
         for channel in self.peer.open_channels():
             self.announce(channel, Range(first, first + len(payloads) - 1), now)

@@ -29,14 +29,10 @@ class BadHash:
 class WrongSignature:
     """Live: munros whose signatures do not fit."""
 
-    def add_munro(self, first, payloads, ntp_time, now):
-        super().add_munro(first, payloads, ntp_time, now)
-        spoil_signature(self.peer.store, first)
-
-
-def spoil_signature(store, first):
-    chunks, ntp_time, signature = store.munros[first]
-    store.munros[first] = (chunks, ntp_time, flipped(signature))
+    def sign_munro(self, first, payloads, ntp_time):
+        super().sign_munro(first, payloads, ntp_time)
+        chunks, _, signature = self.peer.store.munros[first]
+        self.peer.store.munros[first] = (chunks, ntp_time, flipped(signature))
 
 
 class HaveLies:
@@ -107,7 +103,7 @@ class NeverAnswers:
 
 
 class WrongChunk:
-    """Answers each request with the chunk beside it, and pushes chunks far off."""
+    """Answers each request with its bytes under the number of the chunk beside it, and never with a hash."""
 
     def serve(self, channel, chunk, now):
         self.peer.send(channel, [Data(Range(chunk ^ 1, chunk ^ 1), now_us(), self.peer.store.payload(chunk))], now)
