@@ -17,6 +17,7 @@ class FetchState:
     def __init__(self):
         self.has = RangeSet()
         self.asked = 0
+        self.window = None                   # chunks that may be asked for at a time: fewer of who does not deliver (12.6.2)
         self.bad = 0
         self.acks = {}                       # interval -> delay sample
         self.news = {}                       # intervals to announce, as ordered set
@@ -76,6 +77,7 @@ class Fetch(Part):
                 self.peer.close(channel, now)
             return
         self.verified += 1
+        state.window = min(self.window_chunks, self.window_of(state) + 1)
         self.acknowledge(channel, index, message.time_us)
         for other in self.peer.open_channels():
             if other is not channel and not self.has_everything(other):
@@ -110,15 +112,20 @@ class Fetch(Part):
             channel.of(self).asked -= 1
 
     def flush(self, now):
-        for chunk in [c for c, (_, again) in self.asked.items() if now >= again]:
-            self.drop(chunk)
+        for chunk, (channel, again) in list(self.asked.items()):
+            if now >= again:
+                self.drop(chunk)
+                channel.of(self).window = max(1, self.window_of(channel.of(self)) // 2)
         for channel in self.peer.open_channels():
             state = channel.of(self)
             items = [Ack(chunks, delay) for chunks, delay in state.acks.items()] + haves(self.peer, state.news)
             state.acks, state.news = {}, {}
-            if not channel.choked and state.asked <= self.window_chunks // 2:
+            if not channel.choked and state.asked <= self.window_of(state) // 2:
                 items += [Request(piece) for chunks in self.pick(channel, now) for piece in self.peer.codec.addressing.pieces(chunks)]
             self.peer.send_split(channel, items, now)
+
+    def window_of(self, state):
+        return self.window_chunks if state.window is None else state.window
 
     def pick(self, channel, now):
         """Intervals to ask of this peer, in order."""
@@ -129,7 +136,7 @@ class Fetch(Part):
         self.first = held.last + 1 if held and not self.live else self.first
         for chunks in state.has.from_index(max(self.first, self.oldest_kept(channel))):
             for index in range(chunks.first, chunks.last + 1):
-                if state.asked >= self.window_chunks:
+                if state.asked >= self.window_of(state):
                     break
                 if index in self.asked or index in self.peer.store.have:
                     continue
@@ -139,7 +146,7 @@ class Fetch(Part):
                     picked[-1] = Range(picked[-1].first, index)
                 else:
                     picked.append(Range(index, index))
-            if state.asked >= self.window_chunks:
+            if state.asked >= self.window_of(state):
                 break
         return picked
 

@@ -93,8 +93,8 @@ def read_certificate(der, trusted_keys, now_unix_s):
     certificate = x509.load_der_x509_certificate(der)
     if not any(signed_by(certificate, key) for key in trusted_keys):
         raise ValueError("signed by nobody who is trusted")
-    now = datetime.datetime.fromtimestamp(now_unix_s, datetime.timezone.utc)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    now = datetime.datetime.utcfromtimestamp(now_unix_s)     # as Debian 12's library tells the limits: UTC, without saying so
+    if not certificate.not_valid_before <= now <= certificate.not_valid_after:
         raise ValueError("not valid at this time")
     extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     names = extension.value.get_values_for_type(x509.UniformResourceIdentifier)

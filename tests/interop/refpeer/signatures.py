@@ -54,11 +54,11 @@ class PrivateKey:
         self.public = PublicKey(bytes([algorithm]) + public_bytes(algorithm, key.public_key()))
 
     @classmethod
-    def generate(cls, algorithm):
+    def generate(cls, algorithm, rsa_bits=2048):
         if algorithm in CURVES:
             return cls(algorithm, ec.generate_private_key(CURVES[algorithm][0]()))
         if algorithm in RSA_HASHES:
-            return cls(algorithm, rsa.generate_private_key(65537, 2048))
+            return cls(algorithm, rsa.generate_private_key(65537, rsa_bits))
         return cls(algorithm, ed25519.Ed25519PrivateKey.generate())
 
     @classmethod
