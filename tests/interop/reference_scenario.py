@@ -9,7 +9,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from refpeer import addressing, clock, hashes, host, link, records, roles  # noqa: E402
 from refpeer.live import LiveSource, TimedSource  # noqa: E402
 from refpeer.swarm import live_swarm  # noqa: E402
-from support.scenario import Scenario  # noqa: E402
+from support.scenario import RUNNEL, Scenario  # noqa: E402
+
+__all__ = ["RUNNEL", "ReferenceScenario"]
 
 MEGABYTE = 1_000_003             # no multiple of any chunk size: the last chunk is short
 COMPLETE_WITHIN_S = 15         # most take a tenth of it
@@ -22,9 +24,9 @@ class ReferenceScenario(Scenario):
     def content(self, size=MEGABYTE):
         return random.Random(self.seed).randbytes(size)
 
-    def host(self, peer):
+    def host(self, peer, address="127.0.0.1"):
         """The peer on a socket of its own, in a thread, until the test ends."""
-        running = host.Host(peer).start()
+        running = host.Host(peer, address).start()
         self.addCleanup(running.stop)
         return running
 

@@ -104,8 +104,9 @@ class Live(unittest.TestCase):
         if integrity != UNIFIED:             # nothing but HAVEs to tune in by
             roles.part(client, Fetch).first = 0
         # Byte ranges know no chunk but full ones.
-        noise = CONTENT[:7000 if addressing == "bytes64" else 7300]
-        source.feed = lambda index: noise if addressing == "bytes64" else records.Record(records.FILLER, noise, ntp_time=clock.now_ntp()).encode()
+        full = CONTENT[:7000]
+        record = records.Record(records.FILLER, CONTENT[:7300], ntp_time=clock.now_ntp()).encode()
+        source.feed = lambda index: full if addressing == "bytes64" else record
         self.assertTrue(network.run_until(lambda: client.store.have.count() >= 40), f"{client.counts} {client.complaints}")
         self.assertEqual((client.complaints, client.store.rejected, client.store.bad_signatures), ([], 0, 0))
         return client, source

@@ -73,6 +73,20 @@ class PeerExchange(ReferenceScenario):
         other.wait_for(lambda: pex.learned, 5)
         self.assertIn(one.address, pex.learned)
 
+    def test_addresses_of_version_6_are_told_as_such(self):
+        content = self.content(100_000)
+        (self.folder / "source").write_bytes(content)
+        caster = self.runnel("cast", self.folder / "source", "--json", "--listen", "[::1]:0", "--http", "127.0.0.1:0", name="caster")
+        swarm, pex = Swarm(bytes.fromhex(caster.id)), Pex()
+        at = "::1", int(caster.ready()["listen"].rpartition(":")[2])
+        one, other = self.host(roles.leecher(swarm), "::1"), self.host(roles.leecher(swarm, pex=pex), "::1")
+        for leecher in (one, other):
+            leecher.connect(at)
+            self.assertFetched(leecher, content, caster)
+        other.call(pex.ask)
+        other.wait_for(lambda: pex.learned, 5)
+        self.assertEqual(pex.learned, [one.address])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A file crosses between Runnel and the reference peer, both ways, in every way of hashing and addressing that a link can name."""
+import json
 import unittest
 
-from reference_scenario import ReferenceScenario
+from reference_scenario import RUNNEL, ReferenceScenario
 from refpeer import roles
 from refpeer.addressing import NAMES
 from refpeer.fetch import Fetch
@@ -108,6 +109,23 @@ class Cast(ReferenceScenario):
             self.assertFetched(leecher, content, caster)
 
 
+class BareIds(ReferenceScenario):
+    """5.6: no more is known than the id; the size follows from the peaks, and from the last chunk's length."""
+
+    def fetches(self, content, hash_name, *arguments):
+        seeder = self.seeder(content, hash_name, knows_size=False)
+        node = self.watch(seeder.peer.swarm.id.hex(), "--peer", "%s:%d" % seeder.address, *arguments)
+        self.assertComplete(node, content)
+
+    def test_runnel_finds_the_size_of_a_bare_id(self):
+        for size in (1, 1081, 4 * 1080, 100_003):
+            with self.subTest(size=size):
+                self.fetches(self.content(size), "sha256")
+
+    def test_runnel_finds_the_size_of_a_bare_id_of_an_older_peer(self):
+        self.fetches(self.content(100_003), "sha1", "--compat")
+
+
 class TwentyMegabytes(ReferenceScenario):
     SIZE = 20_000_000
 
@@ -130,6 +148,18 @@ class TwentyMegabytes(ReferenceScenario):
         self.both_ways("sha1", ["--compat"], hash_function=0, chunk_size=1024, lists_messages=False)
 
 
+class Roots(ReferenceScenario):
+    def test_both_compute_the_same_id_for_a_file(self):
+        """5.1, whatever the number of chunks: padding is where implementations differ."""
+        for chunks in (1, 2, 3, 5, 7, 8, 9, 33):
+            content = self.content(chunks * 1080 - 11)
+            source = self.folder / f"{chunks}"
+            source.write_bytes(content)
+            with self.subTest(chunks=chunks):
+                status, out, _ = self.run_to_end([RUNNEL, "inspect", "--json", source])
+                self.assertEqual((status, json.loads(out)["id"]), (0, roles.seeder(content).swarm.id.hex()))
+
+
 class CannotBeAsked(ReferenceScenario):
     """Combinations of the RFC that Runnel has no words for. When it learns them, these tests are to become exchanges."""
 
@@ -137,13 +167,10 @@ class CannotBeAsked(ReferenceScenario):
         for name in ("sha224", "sha384", "sha512"):
             with self.subTest(hash=name):
                 function = BY_NAME[name]
-                status, out, _ = self.run_to_end([*self.watch_command(), f"runnel:{'ab' * function.length}?xl=5000&hf={function.code}"])
+                link = f"runnel:{'ab' * function.length}?xl=5000&hf={function.code}"
+                status, out, _ = self.run_to_end([RUNNEL, "watch", "--json", "--player", "none", link])
                 self.assertEqual(status, 2)
                 self.assertIn("digits long", out)
-
-    def watch_command(self):
-        from support.scenario import RUNNEL
-        return [RUNNEL, "watch", "--json", "--player", "none"]
 
 
 if __name__ == "__main__":

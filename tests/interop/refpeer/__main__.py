@@ -98,7 +98,8 @@ def parse():
     top = argparse.ArgumentParser(prog="python3 -m refpeer", description=__doc__)
     verbs = top.add_subparsers(dest="verb", required=True)
     for name, run, summary in (("seed", seed, "serve a file"), ("leech", leech, "fetch a file and end"),
-                               ("live-source", live_source, "sign and serve records of noise"), ("live-client", live_client, "follow a live swarm")):
+                               ("live-source", live_source, "sign and serve records of noise"),
+                               ("live-client", live_client, "follow a live swarm")):
         verb = verbs.add_parser(name, help=summary)
         verb.set_defaults(run=run)
         verb.add_argument("--listen", default="127.0.0.1:0", metavar="ADDR:PORT")

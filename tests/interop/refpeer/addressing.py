@@ -43,6 +43,13 @@ class Addressing:
                 last = min(last, self.content_bytes - 1)
         return first.to_bytes(self.number_bytes, "big") + last.to_bytes(self.number_bytes, "big")
 
+    def encode_of(self, chunks, payload_bytes):
+        """For DATA: a byte range is that of the bytes which follow, so a short chunk's is short."""
+        if self.method != BYTES64:
+            return self.encode(chunks)
+        first = chunks.first * self.chunk_bytes
+        return first.to_bytes(8, "big") + (first + payload_bytes - 1).to_bytes(8, "big")
+
     def decode(self, cursor):
         if self.is_bins:
             value = cursor.number(self.number_bytes)
@@ -53,5 +60,7 @@ class Addressing:
         if self.method == BYTES64:
             if first % self.chunk_bytes:
                 raise Malformed(f"byte {first} begins no chunk")
+            if self.content_bytes is not None and (last + 1) % self.chunk_bytes and last + 1 != self.content_bytes:
+                raise Malformed(f"byte {last} ends no chunk")
             return Range(first // self.chunk_bytes, last // self.chunk_bytes)
         return Range(first, last)

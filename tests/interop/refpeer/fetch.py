@@ -31,6 +31,7 @@ class Fetch(Part):
         self.live, self.window_chunks = live, window_chunks
         self.first = None if live else 0     # the lowest chunk still wanted
         self.asked = {}                      # chunk -> (channel, when to ask again)
+        self.failed = {}                     # chunk -> the channel that did not deliver it last
         self.verified = self.received = self.duplicates = self.unrequested = self.missing = 0
 
     # ---- in --------------------------------------------------------------------------------------------------------
@@ -115,6 +116,7 @@ class Fetch(Part):
         for chunk, (channel, again) in list(self.asked.items()):
             if now >= again:
                 self.drop(chunk)
+                self.failed[chunk] = channel
                 channel.of(self).window = max(1, self.window_of(channel.of(self)) // 2)
         for channel in self.peer.open_channels():
             state = channel.of(self)
@@ -140,6 +142,8 @@ class Fetch(Part):
                     break
                 if index in self.asked or index in self.peer.store.have:
                     continue
+                if self.failed.get(index) is channel and self.others_have(channel, index):
+                    continue
                 self.asked[index] = (channel, now + ASK_AGAIN_S)
                 state.asked += 1
                 if picked and picked[-1].last == index - 1:
@@ -149,6 +153,9 @@ class Fetch(Part):
             if state.asked >= self.window_of(state):
                 break
         return picked
+
+    def others_have(self, channel, index):
+        return any(c is not channel and not c.choked and index in c.of(self).has for c in self.peer.open_channels())
 
     def oldest_kept(self, channel):
         """6.2: of a live peer's chunks, what its discard window still holds."""

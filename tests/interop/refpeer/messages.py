@@ -3,12 +3,13 @@ import dataclasses
 import ipaddress
 
 from . import options
-from .bins import Range
+from .bins import Range, is_aligned
 from .cursor import Cursor, Malformed
 from .options import Options
 
 (HANDSHAKE, DATA, ACK, HAVE, INTEGRITY, PEX_RESV4, PEX_REQ, SIGNED_INTEGRITY, REQUEST, CANCEL, CHOKE, UNCHOKE, PEX_RESV6,
  PEX_RESCERT) = range(14)
+EXTENSION = 224
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +99,17 @@ class PexResCert:
     type = PEX_RESCERT
 
 
+@dataclasses.dataclass(frozen=True)
+class Extension:
+    """Runnel's own message between peers of version 2 (docs/EXTENSIONS.md). This peer is of version 1: for the vectors alone."""
+    number: int
+    value: bytes
+    type = EXTENSION
+
+
 class Codec:
     """Messages of one swarm. chunk_bytes is None where chunks are of variable size; signature_bytes 0 where nothing is signed."""
+    extensions = False
 
     def __init__(self, addressing, hash_bytes, signature_bytes=0, chunk_bytes=None):
         self.addressing, self.hash_bytes = addressing, hash_bytes
@@ -114,7 +124,7 @@ class Codec:
             case Handshake():
                 return m.channel.to_bytes(4, "big") + m.options.encode()
             case Data():
-                return spec(m.chunks) + m.time_us.to_bytes(8, "big") + m.payload
+                return self.addressing.encode_of(m.chunks, len(m.payload)) + m.time_us.to_bytes(8, "big") + m.payload
             case Ack():
                 return spec(m.chunks) + (m.delay_us % 2**64).to_bytes(8, "big")
             case Have() | Request() | Cancel():
@@ -127,6 +137,8 @@ class Codec:
                 return ipaddress.ip_address(m.address).packed + m.port.to_bytes(2, "big")
             case PexResCert():
                 return len(m.certificate).to_bytes(2, "big") + m.certificate
+            case Extension():
+                return m.number.to_bytes(2, "big") + len(m.value).to_bytes(2, "big") + m.value
             case Choke() | Unchoke() | PexReq():
                 return b""
         raise TypeError(m)
@@ -139,38 +151,60 @@ class Codec:
             return EMPTY_BODY[kind]()
         match kind:
             case 0:
-                return Handshake(cursor.number(4), options.decode(cursor))
+                return checked_close(Handshake(cursor.number(4), options.decode(cursor)))
             case 1:
-                chunks, time_us = self.addressing.decode(cursor), cursor.number(8)
-                return Data(chunks, time_us, cursor.bytes(self.payload_bytes(cursor.left)))
+                return self.decode_data(cursor)
             case 2:
                 return Ack(self.addressing.decode(cursor), cursor.number(8))
             case 4:
-                return Integrity(self.addressing.decode(cursor), cursor.bytes(self.hash_bytes))
+                if not self.hash_bytes:
+                    raise Malformed("a hash where the swarm has none")
+                return Integrity(self.subtree(cursor), cursor.bytes(self.hash_bytes))
             case 5 | 12:
                 address = ipaddress.ip_address(cursor.bytes(4 if kind == PEX_RESV4 else 16))
                 return PexRes(str(address), cursor.number(2))
             case 7:
                 if not self.signature_bytes:
                     raise Malformed("a signature where the swarm has none")
-                return SignedIntegrity(self.addressing.decode(cursor), cursor.number(8), cursor.bytes(self.signature_bytes))
+                return SignedIntegrity(self.subtree(cursor), cursor.number(8), cursor.bytes(self.signature_bytes))
             case 13:
                 return PexResCert(cursor.bytes(cursor.number(2)))
+            case 224 if self.extensions:
+                return Extension(cursor.number(2), cursor.bytes(cursor.number(2)))
         raise Malformed(f"message type {kind} is not known")
 
-    def payload_bytes(self, left):
+    def subtree(self, cursor):
+        chunks = self.addressing.decode(cursor)
+        if not is_aligned(chunks):
+            raise Malformed(f"{chunks} is no node of the tree (5.4)")
+        return chunks
+
+    def decode_data(self, cursor):
         """A chunk reaches to the end of the datagram, unless others of the same fixed size come after it (8.6)."""
-        return left if self.chunk_bytes is None else min(left, self.chunk_bytes)
+        chunks, time_us = self.addressing.decode(cursor), cursor.number(8)
+        payload = cursor.bytes(cursor.left if self.chunk_bytes is None else min(cursor.left, self.chunk_bytes))
+        if chunks.width != 1 or not payload:
+            raise Malformed("DATA without a chunk, or for several")
+        return Data(chunks, time_us, payload)
 
     def decode_all(self, cursor):
         """The messages up to the first that is none, and what was wrong with that one or None (3: it and the rest are dropped)."""
         found = []
         try:
             while cursor.left:
-                found.append(self.decode(cursor))
+                message = self.decode(cursor)
+                if found and isinstance(message, Handshake):
+                    raise Malformed("a handshake that does not come first (3.1)")
+                found.append(message)
         except Malformed as error:
             return found, error
         return found, None
+
+
+def checked_close(handshake):
+    if not handshake.channel and dataclasses.replace(handshake.options, version=None) != Options():
+        raise Malformed("a closing handshake with more than a version (8.4)")
+    return handshake
 
 
 SPEC_ONLY = {HAVE: Have, REQUEST: Request, CANCEL: Cancel}

@@ -85,5 +85,13 @@ def decode(cursor):
             value = decode_bitmap(cursor.bytes(length))
         else:
             value = cursor.number(4 if code == 9 else 1)
+        if not has_meaning(code, value):
+            raise Malformed(f"option {code} with a value that nothing stands for: {value!r}")
         setattr(options, FIELDS[code], value)
     return options
+
+
+def has_meaning(code, value):
+    """Numbers that 7.2 to 7.11 assign."""
+    known = {0: range(1, 256), 1: range(1, 256), 3: range(4), 4: range(5), 5: range(1, 256), 6: range(5)}
+    return value in known[code] if code in known else code in (7, 8) or bool(value)

@@ -43,8 +43,8 @@ class Record:
         length = HEADER.size + len(self.init) + len(self.payload)
 
         def head(crc):
-            return HEADER.pack(MAGIC, length, self.kind, int(self.independent), HEADER.size, self.epoch, self.media_time_us, self.duration_us,
-                               len(self.init), self.ntp_time, self.newest_independent, len(self.payload), crc)
+            return HEADER.pack(MAGIC, length, self.kind, int(self.independent), HEADER.size, self.epoch, self.media_time_us,
+                               self.duration_us, len(self.init), self.ntp_time, self.newest_independent, len(self.payload), crc)
         body = self.init + self.payload
         return head(crc32c(head(0) + body)) + body
 

@@ -20,7 +20,8 @@ class PublicKey:
             curve, self.digest, size = CURVES[self.algorithm]
             if len(body) != 2 * size:
                 raise ValueError(f"a key of {len(body)} bytes for algorithm {self.algorithm}")
-            self.key = ec.EllipticCurvePublicNumbers(int.from_bytes(body[:size], "big"), int.from_bytes(body[size:], "big"), curve()).public_key()
+            x, y = int.from_bytes(body[:size], "big"), int.from_bytes(body[size:], "big")
+            self.key = ec.EllipticCurvePublicNumbers(x, y, curve()).public_key()
             self.signature_bytes = 2 * size
         elif self.algorithm in RSA_HASHES:
             self.digest = RSA_HASHES[self.algorithm]

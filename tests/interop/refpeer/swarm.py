@@ -42,7 +42,8 @@ class Swarm:
         return Options(version=1, min_version=1, swarm_id=self.id if with_id else None, integrity=self.integrity,
                        hash_function=self.hash_function if self.integrity in (MERKLE, UNIFIED) else None,
                        signature_algorithm=self.public_key.algorithm if self.is_signed else None, addressing=self.addressing,
-                       discard_window=(window_chunks or every) if self.live else None, supported=ALL_MESSAGES if self.lists_messages else None,
+                       discard_window=(window_chunks or every) if self.live else None,
+                       supported=ALL_MESSAGES if self.lists_messages else None,
                        chunk_size=self.chunk_size)
 
     def objection(self, theirs):
