@@ -14,7 +14,7 @@ from support.scenario import RUNNEL, Scenario  # noqa: E402
 __all__ = ["RUNNEL", "ReferenceScenario"]
 
 MEGABYTE = 1_000_003             # no multiple of any chunk size: the last chunk is short
-COMPLETE_WITHIN_S = 15         # most take a tenth of it
+COMPLETE_WITHIN_S = 15           # most take a tenth of it
 LIVE_WITHIN_S = 10
 STOP_WITHIN_S = 5
 CHUNK_SIZE = {"sha1": 1024}      # of 40-digit ids; others 1080
@@ -35,9 +35,10 @@ class ReferenceScenario(Scenario):
         return self.host(roles.seeder(content, hashes.BY_NAME[hash_name].code, addressing.NAMES[addressing_name], chunk_size, **others))
 
     def live_source(self, key, source_class=TimedSource, record_bytes=25_000, **metadata):
-        """A source that signs ten records a second, of a kind that readers skip: enough for everything below the player."""
+        """A source that signs twenty records a second, of a kind that readers skip: enough for everything below the player."""
         source = source_class(key) if issubclass(source_class, TimedSource) else source_class(key, first=0)
         peer = roles.live_source(live_swarm(key.swarm_id, **metadata), key, source=source)
+        source.interval_s = 0.05
         noise = self.random.randbytes(record_bytes)
         source.feed = lambda index: records.Record(records.FILLER, noise, ntp_time=clock.now_ntp()).encode()
         return self.host(peer)
@@ -79,7 +80,7 @@ class ReferenceScenario(Scenario):
         self.assertEqual(peer.store.rejected, 0)
         self.assertEqual(peer.complaints, [])
 
-    def assertFollows(self, client, chunks=100, timeout_s=LIVE_WITHIN_S):
+    def assertFollows(self, client, chunks, timeout_s=LIVE_WITHIN_S):
         """That a live client verifies so many chunks, and that nothing which came was wrong."""
         store = client.peer.store
         client.wait_for(lambda: store.have.count() >= chunks, timeout_s)

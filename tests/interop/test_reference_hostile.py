@@ -46,6 +46,16 @@ class AloneWithALiar(ReferenceScenario):
         self.assertEqual(stats["verified"], 0)
         self.assertEqual(liar.peer.counts["Ack"], 0)
 
+    def test_who_sends_chunks_without_hashes_is_not_asked_without_end(self):
+        """5.3: such chunks are dropped; 12.6.2: and their sender is taken for one that does not deliver."""
+        content = self.content(400_003)
+        liar = self.seeder(content, serve=misbehaving("wrong-chunk", Serve)())
+        node = self.watch(self.link_to(liar))
+        self.assertTrue(liar.wait_for(lambda: liar.peer.counts["Request"], 10))
+        for _ in range(3):
+            stats = node.next_stats()
+            self.assertLess(stats["down_bytes"], 10 * len(content), f"of a file of {len(content)} bytes, {stats['verified']} chunks verified")
+
     def test_a_cast_serves_others_while_a_leecher_floods(self):
         content = self.content(400_003)
         (self.folder / "source").write_bytes(content)

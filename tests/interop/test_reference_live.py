@@ -14,9 +14,8 @@ from refpeer.live import LiveSource, TimedSource
 from refpeer.messages import SignedIntegrity
 from refpeer.signatures import NAMES as ALGORITHMS
 from refpeer.signatures import PrivateKey
-from refpeer.swarm import live_swarm
 
-CHUNKS = 150
+CHUNKS = 100
 LEAVES = 32
 
 
@@ -30,7 +29,7 @@ class ReferenceAsSource(ReferenceScenario):
         stats = node.last_stats()
         self.assertEqual(stats["rejected"], 0)
         self.assertEqual(source.peer.complaints, [])
-        self.assertFollows(self.live_client_of(node, source.peer.swarm))
+        self.assertFollows(self.live_client_of(node, source.peer.swarm), CHUNKS)
         self.assertStops(node)
 
     def metadata_are_heeded(self, **metadata):

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """The MUSTs of RFC 7574 that show on the wire, one datagram after the other: what Runnel says, and what it keeps to itself."""
 import dataclasses
+import pathlib
+import shutil
 import socket
+import tempfile
 import time
 import unittest
 
-from reference_scenario import ReferenceScenario
+from reference_scenario import RUNNEL, ReferenceScenario
 from refpeer import bins, messages, roles
 from refpeer.bins import Range
 from refpeer.cursor import Cursor
@@ -13,9 +16,10 @@ from refpeer.messages import Ack, Cancel, Choke, Data, Handshake, Have, Integrit
 from refpeer.options import Options
 from refpeer.serve import Serve
 from refpeer.swarm import Swarm
+from support.processes import Node
 
 ANSWER_S = 5                     # how long an answer may take
-SILENCE_S = 0.4                  # how long a silence is listened to; ended early by an answer to a later question where possible
+SILENCE_S = 0.3                  # how long a silence is listened to; ended early by an answer to a later question where possible
 
 
 class Wire:
@@ -69,14 +73,23 @@ def is_data(message):
 
 
 class Seeding(ReferenceScenario):
-    """Against one cast of a file."""
+    """Against one cast of a file, the same for all tests; the one that ends it leaves the next to begin anew."""
+    caster = None
 
     def setUp(self):
         super().setUp()
-        self.bytes = self.content(200_003)
-        (self.folder / "source").write_bytes(self.bytes)
-        self.caster = self.cast(self.folder / "source")
-        self.swarm = Swarm(bytes.fromhex(self.caster.id))
+        if self.caster is None or not self.caster.running:
+            self.begin()
+        self.bytes, self.swarm = self.shared_bytes, Swarm(bytes.fromhex(self.caster.id))
+
+    def begin(self):
+        kind, kept = type(self), pathlib.Path(tempfile.mkdtemp(prefix="runnel-test-"))
+        self.addClassCleanup(shutil.rmtree, kept, ignore_errors=True)
+        kind.shared_bytes = self.content(200_003)
+        (kept / "source").write_bytes(kind.shared_bytes)
+        kind.caster = Node([RUNNEL, "cast", kept / "source", "--json", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"], kept / "caster",
+                           environment=dict(self.environment("caster"), HOME=str(kept), XDG_RUNTIME_DIR=str(kept)))
+        self.addClassCleanup(kind.caster.end)
 
     def wire(self):
         return Wire(self, self.swarm, self.address_of(self.caster))

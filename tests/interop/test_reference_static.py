@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from reference_scenario import RUNNEL, ReferenceScenario
+from reference_scenario import COMPLETE_WITHIN_S, RUNNEL, ReferenceScenario
 from refpeer import roles
 from refpeer.addressing import NAMES
 from refpeer.fetch import Fetch
@@ -56,7 +56,7 @@ class Cast(ReferenceScenario):
         source.write_bytes(content)
         return self.cast(source, *arguments)
 
-    def fetch_from_cast(self, content, *arguments, timeout_s=8, **metadata):
+    def fetch_from_cast(self, content, *arguments, timeout_s=COMPLETE_WITHIN_S, **metadata):
         caster = self.cast_file(content, *arguments)
         leecher = self.leecher_of(caster, Swarm(bytes.fromhex(caster.id), **metadata))
         self.assertFetched(leecher, content, caster, timeout_s)
@@ -75,7 +75,7 @@ class Cast(ReferenceScenario):
 
     def test_a_compat_cast_answers_peers_that_list_the_messages_of_the_rfc(self):
         """7.10: the option may be there; and 3.1.1 knows no reason for silence but a failed check."""
-        self.fetch_from_cast(self.content(100_000), "--compat", hash_function=0, chunk_size=1024)
+        self.fetch_from_cast(self.content(100_000), "--compat", timeout_s=4, hash_function=0, chunk_size=1024)
 
     def test_files_of_every_awkward_size_cross(self):
         """One chunk, less than one, exact multiples, powers of two and their neighbours."""

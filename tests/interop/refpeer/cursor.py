@@ -14,13 +14,12 @@ class Cursor:
         return len(self.data) - self.at
 
     def bytes(self, count):
-        if count > self.left:
+        begin = self.at
+        self.at = end = begin + count
+        if end > len(self.data):
+            self.at = begin
             raise Malformed(f"{count} bytes wanted, {self.left} left")
-        self.at += count
-        return self.data[self.at - count:self.at]
+        return self.data[begin:end]
 
     def number(self, size):
         return int.from_bytes(self.bytes(size), "big")
-
-    def rest(self):
-        return self.bytes(self.left)

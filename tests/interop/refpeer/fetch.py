@@ -5,7 +5,7 @@ from .clock import now_us
 from .messages import Ack, Request
 from .peer import Part, haves
 from .rangeset import RangeSet
-from .tree import BAD, MISSING, OK
+from .tree import BAD, MISSING
 
 WINDOW_CHUNKS = 96               # asked of one peer at a time
 ASK_AGAIN_S = 0.7
@@ -165,6 +165,3 @@ class Fetch(Part):
         if self.peer.codec.addressing.method == 1:
             window //= self.peer.codec.addressing.chunk_bytes or 1
         return max(0, newest - window + 1)
-
-
-__all__ = ["Fetch", "OK"]

@@ -6,7 +6,6 @@ import collections
 import secrets
 
 from . import messages
-from .clock import now_us
 from .cursor import Cursor, Malformed
 from .knowledge import Knowledge
 from .messages import Handshake, Have
@@ -228,6 +227,3 @@ class Peer:
 def haves(peer, ranges):
     """HAVE messages for these intervals, as this swarm can name them."""
     return [Have(piece) for chunks in ranges for piece in peer.codec.addressing.pieces(chunks)]
-
-
-__all__ = ["Channel", "Part", "Peer", "haves", "now_us"]
