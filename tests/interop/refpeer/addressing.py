@@ -10,8 +10,9 @@ NAMES = {"bin32": BIN32, "bytes64": BYTES64, "chunks32": CHUNKS32, "bin64": BIN6
 
 
 class Addressing:
-    """chunk_bytes is needed for byte ranges alone. With content_bytes, an interval that holds the short last chunk ends with
-    the content's last byte; without it, where a full chunk would end."""
+    """chunk_bytes is needed for byte ranges alone. With content_bytes, an interval that ends with the short last chunk ends with
+    the content's last byte. One that reaches further, as nodes of the tree over padding do, is as wide as its leaves: else the
+    nodes 12 and 13 of the seven-chunk tree (5.2) would go by the same name."""
 
     def __init__(self, method, chunk_bytes=0, content_bytes=None):
         if method == BYTES64 and not chunk_bytes:
@@ -39,8 +40,8 @@ class Addressing:
         first, last = chunks
         if self.method == BYTES64:
             first, last = first * self.chunk_bytes, (last + 1) * self.chunk_bytes - 1
-            if self.content_bytes is not None and first < self.content_bytes:
-                last = min(last, self.content_bytes - 1)
+            if self.content_bytes is not None and chunks.last == (self.content_bytes - 1) // self.chunk_bytes:
+                last = self.content_bytes - 1
         return first.to_bytes(self.number_bytes, "big") + last.to_bytes(self.number_bytes, "big")
 
     def encode_of(self, chunks, payload_bytes):
