@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """The reference peer against itself: all that RFC 7574 offers, more than Runnel can be asked for. A tool must be sound to judge."""
+import hashlib
 import random
+import sys
 import time
 import unittest
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import reference_scenario  # noqa: F401  where the package is
+from reference_scenario import HERE, ReferenceScenario
 from refpeer import clock, records, roles
 from refpeer.addressing import NAMES
 from refpeer.fetch import Fetch
@@ -21,6 +23,7 @@ from refpeer.signatures import PrivateKey
 from refpeer.store_plain import UnprotectedStore
 from refpeer.swarm import NONE, SIGN_ALL, UNIFIED, Swarm, live_swarm
 from refpeer.wire_in_memory import Network
+from support.processes import Node
 
 CONTENT = random.Random(7574).randbytes(60_003)
 
@@ -198,6 +201,26 @@ class Exchange(unittest.TestCase):
             self.assertEqual(read_certificate(der, [issuer.public_key()], 1_800_000_030), (address, b"\x01\xab"))
             with self.assertRaises(ValueError):
                 read_certificate(der, [issuer.public_key()], 1_800_000_100)
+
+
+class CommandLine(ReferenceScenario):
+    def refpeer(self, *arguments, name):
+        return self.start([sys.executable, "-m", "refpeer", *arguments], name, Node, directory=HERE)
+
+    def test_a_file_crosses_between_two_processes(self):
+        source, copy = self.folder / "source", self.folder / "copy"
+        source.write_bytes(CONTENT)
+        seeder = self.refpeer("seed", source, "--hash", "sha384", "--addressing", "bin64", name="seed")
+        leecher = self.refpeer("leech", seeder.ready()["link"], "--out", copy, name="leech")
+        self.assertEqual(leecher.event("complete", 15)["sha256"], hashlib.sha256(CONTENT).hexdigest())
+        self.assertEqual(leecher.wait_exit(5), 0)
+        self.assertEqual(copy.read_bytes(), CONTENT)
+
+    def test_a_live_stream_crosses_between_two_processes(self):
+        source = self.refpeer("live-source", "--signature", "p384", name="source")
+        client = self.refpeer("live-client", source.ready()["link"], "--seconds", "10", name="client")
+        stats = client.event("stats", 15, where=lambda s: s["records"])
+        self.assertEqual((stats["rejected"], stats["bad_signatures"]), (0, 0))
 
 
 if __name__ == "__main__":
