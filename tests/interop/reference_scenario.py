@@ -87,6 +87,14 @@ class ReferenceScenario(Scenario):
         self.assertGreaterEqual(store.have.count(), chunks, f"{dict(client.peer.counts)} {client.peer.complaints}")
         self.assertEqual((store.rejected, store.bad_signatures, client.peer.complaints), (0, 0, []))
 
+    def assertAcknowledges(self, source, chunks, node, timeout_s=LIVE_WITHIN_S):
+        """That the node verified so many chunks of a live source: it acknowledges these alone (3.4)."""
+        def count():
+            return max((channel.knowledge.has.count() for channel in source.peer.open_channels()), default=0)
+        source.wait_for(lambda: count() >= chunks or source.peer.complaints or not node.running, timeout_s)
+        self.assertEqual(source.peer.complaints, [])
+        self.assertGreaterEqual(count(), chunks, f"{dict(source.peer.counts)} {node.error_text()}")
+
     def assertStops(self, node):
         """Ends as asked: a node that fell over its own checks ends otherwise, and says so on stderr."""
         self.assertEqual(node.stop(STOP_WITHIN_S), 0, node.error_text())

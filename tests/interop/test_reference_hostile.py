@@ -79,7 +79,7 @@ class LiveLiars(ReferenceScenario):
         node = self.watch(self.link_to(liar))
         self.assertTrue(liar.wait_for(lambda: liar.peer.open_channels(), 10))
         published = self.source_of(liar).published
-        liar.wait_for(lambda: self.source_of(liar).published > published + 300, 10)
+        liar.wait_for(lambda: self.source_of(liar).published > published + 100, 10)
         self.assertEqual(node.next_stats()["verified"], 0)
         self.assertStops(node)
 
