@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The vectors in tests/vectors say what the reference peer says. It was written before it saw them."""
+"""The vectors in tests/vectors say what the reference peer says.
+
+What it writes was settled before it saw them; how strictly it reads, after.
+"""
 import hashlib
 import unittest
 
