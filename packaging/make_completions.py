@@ -20,6 +20,7 @@ BOTH = {
     "--no-dht": (None, "do not use the distributed hash table"),
     "--max-upload": ("", "bytes a second to give at most"),
     "--sealed-only": (None, "speak only to peers that encrypt"),
+    "--plain": (None, "encrypt nothing, to look at the traffic"),
     "--json": (None, "one JSON object per line on stdout"),
     "--verbose": (None, "say more on stderr"),
     "--help": (None, "what the verb does and its options"),

@@ -7,12 +7,17 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "release"
+HELPERS = {"history"}            # read by the others
+NEED_ARGUMENTS = {"bare_loop"}   # started by bulk
 
 
 def known():
     """Name -> command."""
     found = {p.name.removeprefix("bench_"): [str(p)] for p in sorted(BUILD.glob("bench_*")) if p.is_file()}
-    found.update({p.stem: ["/usr/bin/python3", str(p)] for p in sorted((ROOT / "bench").glob("*.py"))})
+    scripts = (p for p in sorted((ROOT / "bench").glob("*.py")) if p.stem not in HELPERS)
+    found.update({p.stem: ["/usr/bin/python3", str(p)] for p in scripts})
+    for name in NEED_ARGUMENTS:
+        found.pop(name, None)
     return found
 
 

@@ -15,8 +15,8 @@ _runnel() {
     --player) COMPREPLY=($(compgen -W 'mpv vlc browser none' -- "$cur")); return ;;
   esac
   case $verb in
-    cast) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --json --verbose --help --live --loop --title --key --chunk-size --compat --private' ;;
-    watch) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size --compat' ;;
+    cast) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --plain --json --verbose --help --live --loop --title --key --chunk-size --compat --private' ;;
+    watch) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --plain --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size --compat' ;;
     tracker) options='--http --udp --store --json --help' ;;
     inspect) options='--json --help' ;;
     *) return ;;

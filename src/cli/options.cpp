@@ -12,11 +12,13 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_option("--listen", options.listen, "Address and UDP port for peers (default: all addresses, any port)")->type_name("ADDR:PORT");
   app.add_option("--http", options.http, "Address and port of the page, the streams and the API (default: this machine only, any port)")
       ->type_name("ADDR:PORT");
-  app.add_flag("--lan", options.lan, "Open the page to the local network, read-only: any phone there can watch, and read the link");
+  app.add_flag("--lan", options.lan, "Open the page to the local network, read-only: any phone there can watch");
   app.add_option("--tracker", options.trackers, "A tracker's announce URL, http:// or udp://; may be repeated")->type_name("URL");
   app.add_flag("--no-dht", options.no_dht, "Do not use the distributed hash table (this version has none; accepted for scripts)");
   app.add_option("--max-upload", options.max_upload, "Give at most so many bytes a second (500k, 2M)")->type_name("RATE");
   app.add_flag("--sealed-only", options.sealed_only, "Speak only to peers that encrypt (default: encrypt whenever the other side can)");
+  app.add_flag("--plain", options.plain, "Encrypt nothing, to look at what goes over the wire (private links stay encrypted)")
+      ->excludes("--sealed-only");
   app.add_flag("--json", options.json, "One JSON object per line on stdout: ready, playable, stats, complete, error");
   app.add_flag("--verbose", options.verbose, "Say more on stderr");
 }
@@ -77,6 +79,7 @@ std::expected<node::NodeConfig, std::string> node_config(const NodeOptions& opti
   config.max_upload = *upload;
   config.lan = options.lan;
   config.sealed_only = options.sealed_only;
+  config.plain = options.plain;
   config.trackers = options.trackers;
   config.helper = node::helper_program();
   config.cache_folder = node::cache_folder();

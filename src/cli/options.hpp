@@ -25,6 +25,7 @@ struct NodeOptions {
   bool verbose = false;
   std::string max_upload;
   bool sealed_only = false;
+  bool plain = false;
 };
 
 void add_node_options(CLI::App& app, NodeOptions& options);

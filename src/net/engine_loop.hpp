@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "base/ring.hpp"
 #include "core/swarm/engine.hpp"
 #include "net/datagram_socket.hpp"
 #include "net/sealer.hpp"
@@ -90,7 +91,7 @@ class EngineLoop {
   std::vector<base::MutableByteView> buffer_views_;
   std::vector<ReceivedDatagrams> received_;
   std::vector<Datagrams> gathered_;                                // to be sent; views into the engine and the sealer
-  std::deque<swarm::LoadChunks> loads_;
+  base::Ring<swarm::LoadChunks> loads_;
   struct LoadSlot {
     base::Bytes buffer;
     std::vector<base::ByteView> chunks;

@@ -23,6 +23,7 @@ struct NodeConfig {
   std::uint64_t max_download = 0;
   bool no_upload = false;
   bool sealed_only = false;                   // peers that can not seal are not spoken to
+  bool plain = false;                         // nothing is sealed, but what is private
   std::string helper;                         // path of runnel-media
   std::filesystem::path cache_folder;         // see xdg.hpp
   std::uint64_t cache_quota = 20ULL << 30;    // bytes

@@ -6,11 +6,11 @@
 
 namespace runnel::node {
 
-LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::unique_ptr<crypto::Verifier> verifier, crypto::Signer* signer,
-                   OnMunro on_munro)
+LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, crypto::HashAlgorithm hash, std::unique_ptr<crypto::Verifier> verifier,
+                   crypto::Signer* signer, OnMunro on_munro)
     : loop_(loop),
       handle_(handle),
-      hasher_(crypto::make_hasher(crypto::HashAlgorithm::sha256)),
+      hasher_(crypto::make_hasher(hash)),
       verifier_(std::move(verifier)),
       signer_(signer),
       on_munro_(std::move(on_munro)) {}

@@ -17,8 +17,8 @@ class LiveHost final : public SwarmHost {
   using OnMunro = std::function<void(tree::ChunkRange munro, base::Bytes bytes)>;
 
   // `signer`: at the source, else nullptr; then `on_munro` is not called.
-  LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, std::unique_ptr<crypto::Verifier> verifier, crypto::Signer* signer,
-           OnMunro on_munro);
+  LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, crypto::HashAlgorithm hash, std::unique_ptr<crypto::Verifier> verifier,
+           crypto::Signer* signer, OnMunro on_munro);
 
   [[nodiscard]] swarm::SwarmParts parts();
   void publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now);

@@ -23,11 +23,12 @@ constexpr std::size_t kMaxScannedIndex = 16U << 20;          // bytes; an hour's
 
 // `secret`: of a private link, else empty.
 void NodeImpl::add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add, const base::Bytes& secret) {
-  add.sealing = secret.empty() && !config_.sealed_only ? swarm::SealPolicy::preferred : swarm::SealPolicy::required;
+  const bool required = !secret.empty() || config_.sealed_only;
+  add.sealing = required ? swarm::SealPolicy::required : config_.plain ? swarm::SealPolicy::never : swarm::SealPolicy::preferred;
   const swarm::SealingKey key = swarm::sealing_key(add.metadata.id, secret);
   loop_->post([this, handle, host = std::make_shared<std::unique_ptr<SwarmHost>>(std::move(host)), add = std::move(add), key] {
     hosts_.emplace(handle, std::move(*host));
-    loop_->sealer().add_swarm(handle, key);
+    if (add.sealing != swarm::SealPolicy::never) loop_->sealer().add_swarm(handle, key);
     loop_->input(add);
   });
 }
@@ -75,13 +76,16 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
     on_engine_event(handle,
                     [munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) { e.live->on_munro(munro, *bytes); });
   };
-  auto host = std::make_unique<LiveHost>(*loop_, handle, std::move(*crypto::make_verifier(wire_id)), signer, std::move(on_munro));
+  const swarm::Link& parsed = entry.stream->parsed_link();
   swarm::AddSwarm add;
   add.swarm = handle;
+  add.metadata.hash = parsed.hash_algorithm();
   add.metadata.id = wire_id;
   add.metadata.live = true;
-  add.metadata.chunk_size = entry.stream->parsed_link().chunk_size_bytes();
-  add.metadata.addressing = wire::AddressingMethod::chunks64;
+  add.metadata.chunk_size = parsed.chunk_size_bytes();
+  add.metadata.addressing = parsed.addressing_method();
+  auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata.hash, std::move(*crypto::make_verifier(wire_id)), signer,
+                                         std::move(on_munro));
   add.parts = host->parts();
   live_hosts_[handle] = host.get();
   add_host(handle, std::move(host), std::move(add), entry.stream->parsed_link().secret);
@@ -301,6 +305,9 @@ std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) 
   const swarm::Link& link = watch.link;
   Entry* entry = nullptr;
   if (link.kind == swarm::LinkKind::live) {
+    if (link.addressing == wire::AddressingMethod::bytes64)
+      return std::unexpected(
+          "the link's chunk addressing (ca=1, byte ranges) can not name the chunks of a live stream, which have no fixed size");
     const auto wire_id = crypto::expand_key(link.id_bytes);
     if (!wire_id) return std::unexpected("the link's id is no key: " + crypto::message(wire_id.error()));
     entry = &add_live("watch", link, *wire_id, nullptr);

@@ -35,6 +35,9 @@ void StreamBase::set_link(swarm::Link link) {
   id_ = base::to_hex(link_.id_bytes);
   title_ = link_.title;
   link_text_ = swarm::to_string(link_);
+  swarm::Link open = link_;
+  open.secret.clear();
+  open_link_text_ = swarm::to_string(open);
 }
 
 void StreamBase::update(const swarm::SwarmState& state) { state_ = state; }

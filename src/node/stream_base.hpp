@@ -19,6 +19,7 @@ class StreamBase : public player::Stream {
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] const std::string& title() const override { return title_; }
   [[nodiscard]] const std::string& link() const override { return link_text_; }
+  [[nodiscard]] const std::string& open_link() const override { return open_link_text_; }
   [[nodiscard]] const std::string& role() const override { return role_; }
   [[nodiscard]] player::StreamStatus status() const override;
 
@@ -45,6 +46,7 @@ class StreamBase : public player::Stream {
   std::string id_;
   std::string title_;
   std::string link_text_;
+  std::string open_link_text_;
   std::string problem_;
   swarm::SwarmState state_;
   std::vector<std::string> trackers_;

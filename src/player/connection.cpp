@@ -51,6 +51,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
         buffer_(limits_.header_bytes + limits_.body_bytes + kReadBytes) {
     Error error;
     local_ = to_endpoint(stream_.socket().local_endpoint(error)).address;
+    const auto remote = stream_.socket().remote_endpoint(error);
+    from_here_ = !error && to_endpoint(remote).address.is_loopback();
   }
 
   void start() { await_request(); }
@@ -111,6 +113,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   // The exchange in hand. Late callbacks of earlier ones are told by the number.
   std::uint64_t exchange_ = 0;
   Request request_;
+  bool from_here_ = false;
   bool keep_alive_ = false;
   bool http11_ = true;
   bool responded_ = false;
@@ -171,6 +174,7 @@ void HttpConnection::dispatch() {
   keep_alive_ = message.keep_alive();
   http11_ = message.version() >= 11;
   request_.head = message.method() == http::verb::head;
+  request_.from_here = from_here_;
   if (auto refused = refusal(message)) return respond(std::move(*refused));
   hand_over(message);
 }

@@ -53,7 +53,8 @@ struct Response {
 using Respond = std::function<void(Response)>;
 
 struct Request {
-  bool head = false;   // answered like GET; the connection leaves the body out
+  bool head = false;         // answered like GET; the connection leaves the body out
+  bool from_here = false;    // the client is on this machine
   std::string path;    // as sent, up to '?'
   std::string query;   // after it
   std::string range;

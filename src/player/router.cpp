@@ -63,8 +63,8 @@ Work Router::handle(const Request& request, Respond respond) {
     respond(std::move(response));
     return nullptr;
   };
-  if (path == "/api/status") return answer(json_response(status_json(streams_, base_url_, lan_url_)));
-  if (path == "/streams" || path == kStreamsPrefix) return answer(json_response(streams_json(streams_)));
+  if (path == "/api/status") return answer(json_response(status_json(streams_, base_url_, lan_url_, request.from_here)));
+  if (path == "/streams" || path == kStreamsPrefix) return answer(json_response(streams_json(streams_, request.from_here)));
   if (path == "/metrics") return answer(metrics_response(metrics_text(streams_)));
   if (path == "/healthz") return answer(text_response(200, "ok"));
   if (!path.starts_with(kStreamsPrefix)) return answer(page(request));
@@ -110,7 +110,8 @@ Response Router::page(const Request& request) const {
 // With --lan the code is the page's address, which any phone opens; ?of=link asks for the link all the same.
 Response Router::qr_code(const Request& request, Stream& stream) const {
   const bool of_link = lan_url_.empty() || query_value(request.query, "of") == "link";
-  auto svg = qr_svg(of_link ? stream.link() : lan_url_ + "/#" + stream.id());
+  const std::string& link = request.from_here ? stream.link() : stream.open_link();
+  auto svg = qr_svg(of_link ? link : lan_url_ + "/#" + stream.id());
   if (!svg) return not_found("the link is too long for a QR code; copy it instead");
   Response response;
   response.content_type = "image/svg+xml";

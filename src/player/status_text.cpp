@@ -34,12 +34,12 @@ json::object peer_json(const PeerStatus& peer) {
   };
 }
 
-json::object identity_json(Stream& stream) {
+json::object identity_json(Stream& stream, bool to_this_machine) {
   const std::string base = "/streams/" + stream.id() + '/';
   json::object object{
       {"id", text(stream.id())},
       {"title", text(stream.title())},
-      {"link", text(stream.link())},
+      {"link", text(to_this_machine ? stream.link() : stream.open_link())},
       {"role", text(stream.role())},
       {"live", stream.is_live()},
       {"playlist", base + "master.m3u8"},
@@ -68,9 +68,9 @@ void add_timeline(json::object& object, media::LiveTimeline& timeline) {
   object["timeline"] = std::move(window);
 }
 
-json::object stream_json(Stream& stream) {
+json::object stream_json(Stream& stream, bool to_this_machine) {
   const StreamStatus status = stream.status();
-  json::object object = identity_json(stream);
+  json::object object = identity_json(stream, to_this_machine);
   object["state"] = text(status.state);
   object["problem"] = text(status.problem);
   object["down_bytes"] = status.down_bytes;
@@ -155,16 +155,16 @@ std::string number_text(double value) {
 
 }  // namespace
 
-std::string status_json(Streams& streams, const std::string& base_url, const std::string& lan_url) {
+std::string status_json(Streams& streams, const std::string& base_url, const std::string& lan_url, bool to_this_machine) {
   json::array list;
-  for (Stream* stream : streams.list()) list.push_back(stream_json(*stream));
+  for (Stream* stream : streams.list()) list.push_back(stream_json(*stream, to_this_machine));
   json::object object{{"version", text(streams.version())}, {"base_url", base_url}, {"lan_url", lan_url}, {"streams", std::move(list)}};
   return json::serialize(object);
 }
 
-std::string streams_json(Streams& streams) {
+std::string streams_json(Streams& streams, bool to_this_machine) {
   json::array list;
-  for (Stream* stream : streams.list()) list.push_back(identity_json(*stream));
+  for (Stream* stream : streams.list()) list.push_back(identity_json(*stream, to_this_machine));
   return json::serialize(list);
 }
 

@@ -57,6 +57,8 @@ class Stream {
   [[nodiscard]] virtual const std::string& id() const = 0;         // lowercase hex, as in the link
   [[nodiscard]] virtual const std::string& title() const = 0;
   [[nodiscard]] virtual const std::string& link() const = 0;
+  // What anyone may read who can open the page: the link, without the secret that a private stream's has.
+  [[nodiscard]] virtual const std::string& open_link() const { return link(); }
   [[nodiscard]] virtual const std::string& role() const = 0;       // "cast" or "watch"
   [[nodiscard]] virtual bool is_live() const = 0;
   [[nodiscard]] virtual StreamStatus status() const = 0;

@@ -87,7 +87,8 @@ std::expected<void, Error> StaticStore::Impl::remember_identity() {
 
 std::expected<void, Error> StaticStore::Impl::write(std::span<const tree::ChunkRun> runs, Time now) {
   std::uint64_t bytes = 0;
-  std::vector<ChunkRange> news;
+  std::vector<ChunkRange>& news = news_;
+  news.clear();
   for (const tree::ChunkRun& run : runs) {
     const auto size = checked_size(run.first, run.chunks);
     if (!size) return std::unexpected(size.error());

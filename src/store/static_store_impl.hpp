@@ -78,6 +78,7 @@ class StaticStore::Impl {
   bool changed_ = false;                       // the media file is not what was verified
   base::Time identity_checked_;
   std::vector<tree::ChunkRange> pending_;      // written, not claimed
+  std::vector<tree::ChunkRange> news_;         // scratch of write()
   std::uint64_t pending_bytes_ = 0;
   base::Time pending_since_;
   RangeSet unsynced_;                          // claimed since the last sync began

@@ -81,7 +81,13 @@ TreeFile::Page* TreeFile::page(std::uint64_t number) {
   last_ = nullptr;
   Page* const room = free_page();
   if (room == nullptr || !load(*room, number)) return nullptr;
-  by_number_.emplace(number, room);
+  if (spare_) {   // of the page that made room
+    spare_.key() = number;
+    spare_.mapped() = room;
+    by_number_.insert(std::move(spare_));
+  } else {
+    by_number_.emplace(number, room);
+  }
   room->used = true;
   last_ = room;
   return room;
@@ -103,7 +109,7 @@ TreeFile::Page* TreeFile::free_page() {
     hand_ = (hand_ + 1) % pages_.size();
     if (candidate.dirty) continue;
     if (std::exchange(candidate.used, false)) continue;
-    by_number_.erase(candidate.number);
+    spare_ = by_number_.extract(candidate.number);
     candidate.number = ~std::uint64_t{0};
     return &candidate;
   }
@@ -130,7 +136,7 @@ bool TreeFile::load(Page& page, std::uint64_t number) {
 std::expected<void, Error> TreeFile::flush() {
   if (lost_) return std::unexpected(*lost_);
   std::ranges::sort(dirty_, {}, [](const Page* p) { return p->number; });
-  std::vector<base::ByteView> run;
+  std::vector<base::ByteView>& run = run_;
   std::size_t done = 0;
   while (done < dirty_.size()) {
     run.clear();

@@ -67,7 +67,9 @@ class TreeFile final : public tree::NodeStore {
   std::size_t max_pages_;
   std::vector<std::unique_ptr<Page>> pages_;
   std::unordered_map<std::uint64_t, Page*> by_number_;
+  std::unordered_map<std::uint64_t, Page*>::node_type spare_;   // used again, so that pages come and go without an allocation
   std::vector<Page*> dirty_;
+  std::vector<base::ByteView> run_;   // scratch of flush()
   Page* last_ = nullptr;   // most calls stay on one page
   std::size_t hand_ = 0;
   std::optional<Error> last_error_;   // of a page read, or a write inside put()

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Sealed between nodes: nobody on the way reads or changes what is said, and a private stream is not even found."""
+import json
 import pathlib
 import re
+import subprocess
 import sys
 import unittest
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import media, ppspp
@@ -117,6 +120,26 @@ class Sealing(Scenario):
         watcher.event("playable", 30)
         self.assertEqual(self.sealed_of(watcher), [True])
         self.assertEqual(stranger.next_stats()["verified"], 0)
+
+    def test_the_page_tells_a_private_links_secret_to_this_machine_only(self):
+        address = next((a for a in self.own_addresses() if not a.startswith("127.")), None)
+        if address is None:
+            self.skipTest("this machine has no address but its loopback's")
+        caster = self.runnel("cast", self.source, "--private", "--json", "--lan", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", name="caster")
+        secret = re.search(r"k=[0-9a-f]+", caster.link).group()
+        port = urllib.parse.urlsplit(caster.ready()["http"]).port
+        here = self.http_get(f"http://127.0.0.1:{port}/api/status")[2].decode()
+        status, _, elsewhere = self.http_get(f"http://{address}:{port}/api/status")
+        self.assertIn(secret, here)
+        self.assertEqual(status, 200)
+        self.assertIn(caster.id, elsewhere.decode())
+        self.assertNotIn(secret, elsewhere.decode())
+
+    @staticmethod
+    def own_addresses():
+        """IPv4 addresses of this machine."""
+        listing = subprocess.run(["ip", "-json", "-4", "address"], capture_output=True, text=True, check=True).stdout
+        return [a["local"] for link in json.loads(listing) for a in link.get("addr_info", [])]
 
     def test_private_and_compat_exclude_each_other(self):
         status, _, text = self.run_to_end([RUNNEL, "cast", self.source, "--private", "--compat"])

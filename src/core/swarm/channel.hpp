@@ -16,6 +16,7 @@
 #include "core/swarm/rate_meter.hpp"
 #include "core/swarm/upload_queue.hpp"
 #include "core/tree/hash_tree.hpp"
+#include "core/wire/chunk_spec.hpp"
 #include "core/wire/encoder.hpp"
 
 namespace runnel::swarm {
@@ -51,7 +52,8 @@ class Channel {
         last_heard(now),
         last_sent(now) {}
 
-  // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit.
+  // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit. What
+  // the swarm's addressing cannot say is left unsaid.
   template <class Write>
   void post(Outbox& outbox, Write write) {
     if (gathered_ == 0) gathered_ = wire::kChannelSize;
@@ -59,7 +61,17 @@ class Channel {
     if (!append(write)) {
       flush(outbox);
       gathered_ = wire::kChannelSize;
-      base::check(append(write), "a message that does not fit an empty datagram");
+      if (!append(write)) gathered_ = 0;
+    }
+  }
+  // A message about each part of `range` that can be named: all of it, or with bins its subtrees (RFC 7574 4.2).
+  template <class Write>
+  void post_range(Outbox& outbox, tree::ChunkRange range, Write write) {
+    while (true) {
+      const tree::ChunkRange part = wire::expressible_front(range, format);
+      post(outbox, [&](wire::Encoder& e) { return write(e, part); });
+      if (part.last >= range.last) return;
+      range.first = tree::ChunkIndex{part.last.value() + 1};
     }
   }
   // Sends what was gathered.
@@ -98,6 +110,7 @@ class Channel {
   PickCursor cursor;
   RateMeter down;
   std::uint32_t stalls = 0;                 // time-outs in a row
+  std::uint32_t unproved = 0;               // chunks in a row that came without hashes and found no room to wait for them
   std::vector<tree::ChunkIndex> to_ack;     // since the last flush
   HeldChunks held;                          // came before their hashes
   std::uint64_t ack_delay = 0;              // newest sample, receiver clock minus sender clock

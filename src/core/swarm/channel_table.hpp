@@ -1,8 +1,11 @@
 // Which channel id is whose: the engine's routing table, shared by its swarms.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
+#include "base/ring.hpp"
 #include "core/swarm/io.hpp"
 #include "core/wire/types.hpp"
 #include "crypto/secret_rng.hpp"
@@ -43,7 +46,7 @@ class ChannelTable {
   std::unordered_map<wire::ChannelId, Route> routes_;
 };
 
-// Loads that are under way.
+// Loads that are under way, by their number.
 class LoadTable {
  public:
   struct Load {
@@ -52,21 +55,22 @@ class LoadTable {
     tree::ChunkRange range;
   };
   [[nodiscard]] LoadId add(const Load& load) {
-    const LoadId id{next_++};
-    loads_.emplace(id, load);
-    return id;
+    loads_.push_back(load);
+    return LoadId{first_ + loads_.size() - 1};
   }
   [[nodiscard]] std::optional<Load> take(LoadId id) {
-    const auto it = loads_.find(id);
-    if (it == loads_.end()) return std::nullopt;
-    const Load load = it->second;
-    loads_.erase(it);
+    if (id.value() < first_ || id.value() - first_ >= loads_.size()) return std::nullopt;
+    const auto load = std::exchange(loads_[id.value() - first_], std::nullopt);
+    while (!loads_.empty() && !loads_.front()) {   // they are mostly answered in order
+      loads_.pop_front();
+      ++first_;
+    }
     return load;
   }
 
  private:
-  std::uint64_t next_ = 1;
-  std::unordered_map<LoadId, Load> loads_;
+  std::uint64_t first_ = 1;   // the number of the oldest
+  base::Ring<std::optional<Load>> loads_;
 };
 
 }  // namespace runnel::swarm

@@ -27,7 +27,8 @@ void DownloadQueue::add(tree::ChunkRange range, base::Time now) {
 
 bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time now) {
   bool found = false;
-  for (Entry& entry : entries_) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
     const std::uint64_t offset = index.value() - entry.first;
     if (index.value() < entry.first || offset >= 64 || (entry.missing >> offset & 1) == 0) continue;
     entry.missing &= ~(std::uint64_t{1} << offset);
@@ -56,7 +57,8 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
 
 std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
   std::vector<tree::ChunkRange> lost;
-  for (Entry& entry : entries_) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
     if (entry.position + kReorder >= furthest_) break;
     // Less than a round trip after it was asked, only answers to older requests can have overtaken it.
     if (now - entry.sent < latency_) break;
@@ -73,7 +75,8 @@ std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
 std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
   const base::Duration patience = std::max(kLeastPatience, mean_latency_ + 4 * latency_var_) * (1 << doublings_);
   std::vector<tree::ChunkRange> late;
-  for (Entry& entry : entries_) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
     // Answers come in the order of the requests (RFC 7574 3.7): while others come, this one waits its turn or take_lost() finds it.
     if (now - std::max(entry.sent, last_answer_) < patience) break;
     append(late, entry, entry.missing);
@@ -88,7 +91,7 @@ std::vector<tree::ChunkRange> DownloadQueue::take_late(base::Time now) {
 
 std::vector<tree::ChunkRange> DownloadQueue::take_all() {
   std::vector<tree::ChunkRange> all;
-  for (const Entry& entry : entries_) append(all, entry, entry.missing);
+  for (std::size_t i = 0; i < entries_.size(); ++i) append(all, entries_[i], entries_[i].missing);
   entries_.clear();
   outstanding_ = 0;
   return all;
@@ -96,7 +99,8 @@ std::vector<tree::ChunkRange> DownloadQueue::take_all() {
 
 std::vector<tree::ChunkRange> DownloadQueue::take_range(tree::ChunkRange range) {
   std::vector<tree::ChunkRange> taken;
-  for (Entry& entry : entries_) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
     if (range.last.value() < entry.first || range.first.value() > entry.first + 63) continue;
     const std::uint64_t from = std::max(range.first.value(), entry.first) - entry.first;
     const std::uint64_t until = std::min(range.last.value() - entry.first, std::uint64_t{63});
@@ -112,7 +116,8 @@ std::vector<tree::ChunkRange> DownloadQueue::take_range(tree::ChunkRange range) 
 std::optional<base::Time> DownloadQueue::waiting_since() const { return outstanding_ == 0 ? std::nullopt : std::optional{last_answer_}; }
 
 std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const {
-  for (const Entry& entry : entries_) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
     const std::uint64_t offset = index.value() - entry.first;
     if (index.value() >= entry.first && offset < 64 && (entry.missing >> offset & 1) != 0) return entry.sent;
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/ring.hpp"
 #include "base/time.hpp"
 #include "core/tree/types.hpp"
 
@@ -58,7 +59,7 @@ class DownloadQueue {
   static constexpr base::Duration kMostPatience{2'000'000};
   static constexpr unsigned kMaxDoublings = 5;
 
-  std::deque<Entry> entries_;
+  base::Ring<Entry> entries_;
   std::deque<tree::ChunkIndex> given_up_;   // lately, not asked again since
   std::uint64_t outstanding_ = 0;
   std::uint64_t next_position_ = 0;

@@ -54,7 +54,9 @@ wire::Options replying_options(const Metadata& metadata, const wire::Options& in
   wire::Options options;
   options.version = std::min(initiator.version.value_or(wire::kVersionRfc), wire::kVersionRunnel);
   add_content_options(options, metadata);
-  if (initiator.supported_messages) options.supported_messages = our_messages();
+  // The RFC's own fit two bytes: our answer to a peer of version 1 must not be longer than its call (RFC 7574 12.1).
+  if (initiator.supported_messages)
+    options.supported_messages = *options.version >= wire::kVersionRunnel ? our_messages() : wire::MessageSet::rfc();
   if (initiator.chunk_size) options.chunk_size = wire_chunk_size(metadata);
   return options;
 }

@@ -251,7 +251,8 @@ crypto::HashAlgorithm Link::hash_algorithm() const {
 
 std::uint32_t Link::chunk_size_bytes() const {
   if (chunk_size) return *chunk_size;
-  return hash_algorithm() == crypto::HashAlgorithm::sha1 ? kDefaultCompatChunkSize : kDefaultChunkSize;
+  // The files of older peers. Live chunks tell their size themselves, and this is the most that one may have.
+  return kind == LinkKind::static_content && hash_algorithm() == crypto::HashAlgorithm::sha1 ? kDefaultCompatChunkSize : kDefaultChunkSize;
 }
 
 wire::AddressingMethod Link::addressing_method() const {

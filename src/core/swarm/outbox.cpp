@@ -33,7 +33,10 @@ void Outbox::end_datagram(const base::Endpoint& to, std::size_t size, const std:
 }
 
 void Outbox::store(SwarmHandle swarm, StoreBatch& batch) {
-  outputs_.push_back(StoreChunks{swarm, stores_.emplace_back(std::exchange(batch, {})).runs()});
+  if (used_stores_ == stores_.size()) stores_.emplace_back();
+  StoreBatch& kept = stores_[used_stores_++];
+  std::swap(kept, batch);   // the swarm goes on with an empty one that has room
+  outputs_.push_back(StoreChunks{swarm, kept.runs()});
 }
 
 std::optional<Output> Outbox::pop() {
@@ -44,7 +47,8 @@ std::optional<Output> Outbox::pop() {
 void Outbox::reset() {
   base::check(empty(), "handle() before poll() had given everything");
   outputs_.clear();
-  stores_.clear();
+  for (std::size_t i = 0; i < used_stores_; ++i) stores_[i].clear();
+  used_stores_ = 0;
   train_.reset();
   next_ = block_ = used_ = 0;
 }

@@ -49,7 +49,8 @@ class Outbox {
   std::size_t block_ = 0;        // in use
   std::size_t used_ = 0;         // of that block
   std::optional<Train> train_;   // the newest output, if it is a train that may grow
-  std::deque<StoreBatch> stores_;
+  std::deque<StoreBatch> stores_;   // kept for their memory; the first used_stores_ hold something
+  std::size_t used_stores_ = 0;
 };
 
 }  // namespace runnel::swarm

@@ -126,6 +126,9 @@ class Swarm {
   [[nodiscard]] bool should_meet_others(const Channel& channel, base::Time now) const;
   void count_elsewhere(base::Time now);
   void request(Context& context, Channel& channel, tree::ChunkRange range);
+  void cancel(Context& context, Channel& channel, tree::ChunkRange range);
+  void say_have(Context& context, Channel& channel, tree::ChunkRange range);
+  void on_unproved(Context& context, Channel& channel);
   void give_back(std::span<const tree::ChunkRange> ranges);
   void free_again(tree::ChunkIndex index) { give_back(std::array{tree::ChunkRange{index, index}}); }
   void tick_downloads(Context& context);
@@ -141,7 +144,8 @@ class Swarm {
   void send_hash_list(Context& context, Channel& channel, tree::Bin block);
   void send_hashes(Context& context, Channel& channel, std::span<const tree::NodeHash> hashes);
   void send_chunk(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
-  [[nodiscard]] std::optional<std::vector<tree::NodeHash>> proof(Channel& channel, tree::ChunkIndex index, bool again);
+  // Appended to `hashes`. False: one is missing here.
+  [[nodiscard]] bool proof(Channel& channel, tree::ChunkIndex index, bool again, std::vector<tree::NodeHash>& hashes);
   void tick_uploads(Context& context);
   void judge_chokes(Context& context);
 
@@ -171,6 +175,7 @@ class Swarm {
   std::vector<std::unique_ptr<Channel>> channels_;
   std::vector<wire::ChannelId> marked_;        // to be dropped when no loop runs over them
   std::vector<Channel*> touched_;              // by the input at hand
+  std::vector<Channel*> order_;                // scratch: of fill_all()
 
   // fetching
   tree::IntervalSet requested_;
@@ -187,9 +192,11 @@ class Swarm {
 
   // receiving
   std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
+  std::vector<tree::NodeHash> hashes_;         // scratch: those that are about to be sent
   StoreBatch stores_;                          // verified by the input at hand
   std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
   tree::IntervalSet fresh_;                    // not announced yet
+  std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
   base::Time last_announce_{};
 
   Choker choker_;

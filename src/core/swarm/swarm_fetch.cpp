@@ -1,5 +1,6 @@
 // What we ask, of whom, and when we stop waiting.
 #include <algorithm>
+#include <tuple>
 
 #include "core/swarm/swarm.hpp"
 
@@ -122,11 +123,13 @@ void Swarm::fill(Context& context, Channel& channel) {
 
 void Swarm::fill_all(Context& context) {
   if (metadata_.live) return ask_live(context);
-  std::vector<Channel*> order;
+  std::vector<Channel*>& order = order_;
+  order.clear();
   for_established([&](Channel& channel) { order.push_back(&channel); });
   std::ranges::shuffle(order, rng_);
   // The quickest first when somebody waits.
-  if (!wants_.empty()) std::ranges::stable_sort(order, {}, [](const Channel* c) { return std::pair{c->stalls, c->downloads.latency()}; });
+  if (!wants_.empty())
+    std::ranges::sort(order, {}, [](const Channel* c) { return std::tuple{c->stalls, c->downloads.latency(), c->local}; });
   for (Channel* channel : order) fill(context, *channel);
   for (Channel* channel : order) channel->flush(context.outbox);
 }
@@ -196,7 +199,11 @@ void Swarm::request(Context& context, Channel& channel, tree::ChunkRange range) 
   requested_.insert(range);
   if (metadata_.live) live_picker_.asked(range);
   context.download.take(range.count() * metadata_.chunk_size);
-  channel.post(context.outbox, [&](wire::Encoder& e) { return e.request(range); });
+  channel.post_range(context.outbox, range, [](wire::Encoder& e, tree::ChunkRange part) { return e.request(part); });
+}
+
+void Swarm::cancel(Context& context, Channel& channel, tree::ChunkRange range) {
+  channel.post_range(context.outbox, range, [](wire::Encoder& e, tree::ChunkRange part) { return e.cancel(part); });
 }
 
 void Swarm::give_back(std::span<const tree::ChunkRange> ranges) {
@@ -277,7 +284,7 @@ void Swarm::tick_downloads(Context& context) {
     if (metadata_.live) {
       const auto late = channel.downloads.take_late(context.now);
       give_back(late);
-      for (const tree::ChunkRange& range : late) channel.post(context.outbox, [&](wire::Encoder& e) { return e.cancel(range); });
+      for (const tree::ChunkRange& range : late) cancel(context, channel, range);
     }
     const auto since = channel.downloads.waiting_since();
     const base::Duration patience = std::max(kStallFloor, 4 * channel.downloads.latency()) * (1 << std::min(channel.stalls, 5U));
@@ -311,7 +318,7 @@ void Swarm::hurry(Context& context) {
       if (!elsewhere) continue;
       const auto taken = slow->downloads.take_range(*gap);
       give_back(taken);
-      for (const tree::ChunkRange& range : taken) slow->post(context.outbox, [&](wire::Encoder& e) { return e.cancel(range); });
+      for (const tree::ChunkRange& range : taken) cancel(context, *slow, range);
       break;
     }
   }

@@ -187,7 +187,7 @@ void Swarm::send_haves(Context& context, Channel& channel) {
   std::vector<tree::ChunkRange> ranges;
   content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
   if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - kMaxFirstHaves);
-  for (const tree::ChunkRange& range : ranges) channel.post(context.outbox, [&](wire::Encoder& e) { return e.have(range); });
+  for (const tree::ChunkRange& range : ranges) say_have(context, channel, range);
 }
 
 // RFC 7574 6.1.2.4: the newest signed munro, until the peer shows it or a newer one.

@@ -100,7 +100,8 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   range = *plausible;
   const tree::IntervalSet& known = channel.peer_has.set();
   if (picker_) {
-    std::vector<tree::ChunkRange> news;
+    std::vector<tree::ChunkRange>& news = news_;
+    news.clear();
     for (auto gap = known.next_gap(range.first, range.last); gap;
          gap = known.next_gap(tree::ChunkIndex{gap->last.value() + 1}, range.last)) {
       news.push_back(*gap);
@@ -172,8 +173,17 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   } else if (channel.held.add(data.chunk, data.payload, context.now)) {   // without an ACK (RFC 7574 5.3)
     requested_.insert({data.chunk, data.chunk});
   } else {
+    on_unproved(context, channel);
     free_again(data.chunk);
   }
+}
+
+// Chunk after chunk that nothing proves: whoever sends no hashes (RFC 7574 5.3) is no use, however fast it is.
+void Swarm::on_unproved(Context& context, Channel& channel) {
+  constexpr std::uint32_t kMaxUnproved = 512;   // with none proved between them
+  if (++channel.unproved < kMaxUnproved) return;
+  book_.failed(channel.endpoint, context.now);
+  marked_.push_back(channel.local);
 }
 
 void Swarm::on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index) {
@@ -225,6 +235,7 @@ void Swarm::tick_held(Context& context) {
 void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
   ++verified_;
   channel.stalls = 0;
+  channel.unproved = 0;
   if (!size_told_ && static_content()) size_known(context);
   const tree::ChunkRange one{index, index};
   content_->mark_held(one);
@@ -233,7 +244,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
     requested_.erase(one);
     for (const auto& other : channels_) {
       if (other.get() == &channel || !other->downloads.take(index, false, context.now)) continue;
-      other->post(context.outbox, [&](wire::Encoder& e) { return e.cancel(one); });
+      cancel(context, *other, one);
       touch(*other);
     }
   }
@@ -260,9 +271,18 @@ void Swarm::flush_acks(Context& context, Channel& channel) {
     if (last && last->contains(index)) continue;
     last = content_->have().interval_of(index);   // the biggest interval that holds the chunk (RFC 7574 4.3.2)
     if (!last) continue;
+    // With bins, the subtree among its parts that the chunk lies in.
+    for (tree::ChunkRange rest = *last;; rest.first = tree::ChunkIndex{last->last.value() + 1}) {
+      last = wire::expressible_front(rest, format_);
+      if (last->contains(index)) break;
+    }
     channel.post(context.outbox, [&](wire::Encoder& e) { return e.ack(*last, wire::DelaySample{channel.ack_delay}); });
   }
   channel.to_ack.clear();
+}
+
+void Swarm::say_have(Context& context, Channel& channel, tree::ChunkRange range) {
+  channel.post_range(context.outbox, range, [](wire::Encoder& e, tree::ChunkRange part) { return e.have(part); });
 }
 
 // HAVE for what is new, to everyone who may want it (RFC 7574 3.2, 4.3.1).
@@ -270,7 +290,8 @@ void Swarm::announce(Context& context) {
   if (fresh_.empty() || context.no_upload) return;
   if (!metadata_.live && context.now - last_announce_ < kAnnounceInterval && fresh_.count() < kAnnounceChunks) return;
   last_announce_ = context.now;
-  std::vector<tree::ChunkRange> intervals;
+  std::vector<tree::ChunkRange>& intervals = news_;
+  intervals.clear();
   fresh_.for_each([&](tree::ChunkRange range) {
     if (!intervals.empty() && intervals.back().contains(range.first)) return;
     if (const auto interval = content_->have().interval_of(range.first)) intervals.push_back(*interval);
@@ -279,7 +300,7 @@ void Swarm::announce(Context& context) {
   for_established([&](Channel& channel) {
     if (channel.is_seed) return;   // RFC 7574 3.2
     for (const tree::ChunkRange& interval : intervals) {
-      if (!channel.peer_has.has(interval)) channel.post(context.outbox, [&](wire::Encoder& e) { return e.have(interval); });
+      if (!channel.peer_has.has(interval)) say_have(context, channel, interval);
     }
     channel.flush(context.outbox);
   });

@@ -46,7 +46,8 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
 // All leaf hashes of a block, ahead of its chunks: these then leave in datagrams of one size, and a lost chunk costs no other.
 void Swarm::send_hash_list(Context& context, Channel& channel, tree::Bin block) {
   const tree::Bin top = *content_->top(block.range().first);
-  std::vector<tree::NodeHash> hashes;
+  std::vector<tree::NodeHash>& hashes = hashes_;
+  hashes.clear();
   for (tree::Bin node = block; node != top; node = node.parent()) {
     const tree::Bin sibling = node.sibling();
     if (channel.peer_has.has_any(sibling.range()) || channel.uploads.in_flight().intersects(sibling.range())) break;
@@ -91,32 +92,32 @@ void Swarm::send_hashes(Context& context, Channel& channel, std::span<const tree
 }
 
 // `again`: it was sent before, so nothing that was on its way then may be taken as known.
-std::optional<std::vector<tree::NodeHash>> Swarm::proof(Channel& channel, tree::ChunkIndex index, bool again) {
+bool Swarm::proof(Channel& channel, tree::ChunkIndex index, bool again, std::vector<tree::NodeHash>& hashes) {
   const auto top = content_->top(index);
-  std::vector<tree::NodeHash> hashes;
-  if (!top) return std::nullopt;
+  if (!top) return false;
   const auto knows = [&](tree::ChunkRange range) {
     return channel.peer_has.has_any(range) || (!again && channel.uploads.in_flight().intersects(range));
   };
-  if (!tree::uncles(content_->tree(), index, *top, knows, hashes)) return std::nullopt;
+  if (!tree::uncles(content_->tree(), index, *top, knows, hashes)) return false;
   if (!metadata_.live) std::erase_if(hashes, [](const tree::NodeHash& node) { return node.hash.is_zero(); });
-  return hashes;
+  return true;
 }
 
 // ---- chunks ---------------------------------------------------------------------------------------------------------
 
 void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
   const bool again = channel.uploads.in_flight().contains(index);
-  std::vector<tree::NodeHash> hashes;
+  // Byte ranges cannot name nodes that reach past the content's end (RFC 7574 4.3), so only the peaks tell of these: they may be lost.
+  if (again && format_.addressing == wire::AddressingMethod::bytes64) channel.peaks_sent = false;
+  std::vector<tree::NodeHash>& hashes = hashes_;
+  hashes.clear();
   const tree::Bin block = static_content() ? static_content()->block_of(index) : tree::Bin{};
   const auto listed = std::ranges::find(channel.hash_lists, block.number(), &Channel::HashList::block);
   const std::uint64_t bit = std::uint64_t{1} << (index.value() % 64);
   if (static_content() && listed != channel.hash_lists.end() && (listed->sent & bit) == 0) {
     listed->sent |= bit;
   } else {
-    auto needed = proof(channel, index, again);
-    if (!needed) return;
-    hashes = std::move(*needed);
+    if (!proof(channel, index, again, hashes)) return;
     if (!channel.peaks_sent && static_content()) send_hashes(context, channel, {});
   }
 
@@ -146,7 +147,7 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
   make_room(wire::data_header_size(format_) + payload.size());
   const auto place =
       encoder.data_in_place(index, wire::NodeTimestamp{static_cast<std::uint64_t>(context.now.time_since_epoch().count())}, payload.size());
-  base::check(place.has_value(), "a chunk larger than a datagram");
+  if (!place) return;   // a chunk larger than a datagram: others may have sent it so, in fragments
   std::memcpy(place->data(), payload.data(), payload.size());
   channel.end_datagram(context.outbox, encoder.size());
   channel.uploads.on_sent(index, static_cast<std::uint32_t>(encoder.size()), context.now);

@@ -21,6 +21,7 @@ void UploadQueue::request(tree::ChunkRange range) {
 }
 
 void UploadQueue::cancel(tree::ChunkRange range) {
+  if (std::ranges::none_of(requests_, [&](const tree::ChunkRange& waiting) { return waiting.overlaps(range); })) return;
   std::deque<tree::ChunkRange> kept;
   requested_ = 0;
   const auto keep = [&](std::uint64_t first, std::uint64_t last) {
@@ -67,9 +68,10 @@ void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Tim
   if (sent_.empty()) last_progress_ = now;
   const bool repeated = in_flight_.contains(index);
   if (repeated) {
-    const auto first = std::ranges::find_if(sent_, [&](const Sent& sent) { return sent.index == index.value() && !sent.acked; });
-    in_flight_bytes_ -= first->bytes;
-    first->acked = true;   // what is waited for from now on is the new copy
+    std::size_t first = 0;
+    while (sent_[first].acked || sent_[first].index != index.value()) ++first;
+    in_flight_bytes_ -= sent_[first].bytes;
+    sent_[first].acked = true;   // what is waited for from now on is the new copy
   }
   sent_.push_back({index.value(), bytes, false, repeated, now});
   in_flight_bytes_ += bytes;
@@ -78,7 +80,8 @@ void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Tim
 
 UploadQueue::Acked UploadQueue::mark_acked(tree::ChunkRange range) {
   Acked acked;
-  const auto late = given_up_.empty() ? 0 : std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
+  const auto late =
+      given_up_.empty() ? 0 : std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
   loss_ = std::max(0.0, loss_ - kLossMemory * static_cast<double>(late));
   // They lie near the front: what was sent first is acknowledged first.
   std::uint64_t left = in_flight_.erase(range);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 
+#include "base/ring.hpp"
 #include "base/time.hpp"
 #include "core/swarm/ledbat.hpp"
 #include "core/tree/interval_set.hpp"
@@ -47,11 +48,11 @@ class UploadQueue {
 
  private:
   struct Sent {
-    std::uint64_t index;
-    std::uint32_t bytes;
-    bool acked;
-    bool repeated;   // an acknowledgement may mean the first copy: it tells nothing of time and order (Karn's algorithm)
-    base::Time at;
+    std::uint64_t index = 0;
+    std::uint32_t bytes = 0;
+    bool acked = false;
+    bool repeated = false;   // an acknowledgement may mean the first copy: it tells nothing of time and order (Karn's algorithm)
+    base::Time at{};
   };
   static constexpr std::size_t kMaxGivenUp = 128;
   static constexpr std::size_t kReorder = 8;    // later chunks acknowledged before one counts as lost
@@ -67,7 +68,7 @@ class UploadQueue {
   std::deque<tree::ChunkRange> requests_;
   std::uint64_t requested_ = 0;
   std::uint64_t loading_ = 0;                   // chunks handed out and not yet sent
-  std::deque<Sent> sent_;                       // in order of sending
+  base::Ring<Sent> sent_;                       // in order of sending
   std::uint64_t in_flight_bytes_ = 0;
   tree::IntervalSet in_flight_;
   Ledbat ledbat_;
