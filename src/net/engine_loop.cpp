@@ -1,6 +1,6 @@
 #include "net/engine_loop.hpp"
 
-#include <pthread.h>
+#include <sys/prctl.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -35,7 +35,7 @@ EngineLoop::~EngineLoop() {
 void EngineLoop::start() {
   wait_readable();
   thread_ = std::thread{[this] {
-    ::pthread_setname_np(::pthread_self(), "engine");   // so that top and perf tell it from the service thread
+    ::prctl(PR_SET_NAME, "engine");   // so that top and perf tell it from the service thread
     const auto work = boost::asio::make_work_guard(io_);
     arm_timer();
     io_.run();
