@@ -4,6 +4,7 @@
 
 #include "core/discovery/ban_list.hpp"
 #include "core/swarm/swarm.hpp"
+#include "core/wire/encoder.hpp"
 
 namespace runnel::sim {
 
@@ -22,6 +23,8 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   }
   Contact& peer = contact(host, to);
   wire::Decoder decoder{split->messages, format_};
+  const MessageCounters before = counters_;
+  base::Bytes scratch(datagram.size());
   while (true) {
     const auto message = decoder.next();
     if (!message) {
@@ -30,6 +33,12 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     }
     if (!*message) break;
     check_message(now, host, peer, **message, held);
+    wire::Encoder encoder{scratch, format_};
+    count(**message, encoder.message(**message) ? encoder.size() : 0);
+  }
+  if (counters_.payload_bytes == before.payload_bytes) {   // else they are the chunk's
+    const bool proof = counters_.proof_bytes != before.proof_bytes;
+    (proof ? counters_.proof_bytes : counters_.control_bytes) += wire::kChannelSize + kIpAndUdpBytes;
   }
   if (split->channel == wire::kNoChannel || peer.proved) return;
   peer.sent += datagram.size();
@@ -37,6 +46,15 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     violate(now, host, "no_amplification",
             std::to_string(peer.sent) + " bytes to " + to.to_string() + " for " + std::to_string(peer.received));
   }
+}
+
+void Audit::count(const wire::Message& message, std::size_t size) {
+  const auto* extension = std::get_if<wire::Extension>(&message);
+  const bool bundle = extension != nullptr && extension->type == swarm::Bundle::kType;
+  if (bundle || std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message))
+    counters_.proof_bytes += size;
+  else if (!std::holds_alternative<wire::Data>(message))
+    counters_.control_bytes += size;
 }
 
 void Audit::check_message(base::Time now, HostId host, Contact& peer, const wire::Message& message, const tree::IntervalSet& held) {

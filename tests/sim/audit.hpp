@@ -32,6 +32,9 @@ struct MessageCounters {
   std::array<std::uint64_t, 256> messages{};
   std::uint64_t payload_bytes = 0;   // of DATA
   std::uint64_t udp_bytes = 0;
+  // On the wire, IP and UDP headers included.
+  std::uint64_t proof_bytes = 0;     // hashes and signatures, and datagrams that carry nothing else
+  std::uint64_t control_bytes = 0;   // what is neither chunks nor proof, and datagrams that carry neither
 };
 
 // One swarm's. Nodes report to it; the truth outlives it.
@@ -73,6 +76,7 @@ class Audit {
     std::uint64_t chunks = 0;
     base::Time first;
   };
+  void count(const wire::Message& message, std::size_t size);
   void check_message(base::Time now, HostId host, Contact& contact, const wire::Message& message, const tree::IntervalSet& held);
   Contact& contact(HostId host, const base::Endpoint& peer) { return contacts_[host.value()][peer]; }
 

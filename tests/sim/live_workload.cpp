@@ -111,8 +111,9 @@ void LiveWorkload::joined(Viewer& viewer) {
   viewer.node->on_stored = [this, &viewer](tree::ChunkRange range) {
     for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
       const auto at = truth_.munro_at(tree::ChunkIndex{i});
-      if (at && viewer.honest() && truth_.munros()[*at].published >= viewer.joined)
-        chunk_delays_.add(simulation_.now() - truth_.munros()[*at].published);
+      if (!at || !viewer.honest()) continue;
+      const base::Time published = truth_.munros()[*at].published;
+      if (published >= std::max(viewer.joined, base::Time{model_.measure_from})) chunk_delays_.add(simulation_.now() - published);
     }
   };
 }
@@ -147,7 +148,7 @@ LiveWorkload::Play LiveWorkload::play(const Viewer& viewer, const Seen& seen, ba
   const auto& munros = truth_.munros();
   for (std::size_t i = 0; i < munros.size(); ++i) {
     const base::Time published = munros[i].published;
-    if (published < viewer.joined + kSettle) continue;
+    if (published < std::max(viewer.joined + kSettle, base::Time{model_.measure_from})) continue;
     if (published + kLags.back() > until) break;
     ++result.munros;
     const bool complete = i < seen.complete.size() && seen.complete[i] != base::Time{};
@@ -215,7 +216,7 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     if (one.munros > 0) worst = std::min(worst, static_cast<double>(one.in_time[2]) / static_cast<double>(one.munros));
     for (std::size_t i = 0; i < std::min(seen.complete.size(), truth_.munros().size()); ++i) {
       const base::Time published = truth_.munros()[i].published;
-      if (seen.complete[i] != base::Time{} && published >= viewer->joined + kSettle) delays.add(seen.complete[i] - published);
+      if (seen.complete[i] != base::Time{} && published >= std::max(viewer->joined + kSettle, base::Time{model_.measure_from})) delays.add(seen.complete[i] - published);
     }
   }
   const auto share = [&](std::uint64_t part) { return all.munros == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all.munros); };

@@ -55,7 +55,8 @@ void Node::join() {
   }
   input(swarm::WallClock{wall()});
   input(config_.limits);
-  input(swarm::AddSwarm{kSwarm, metadata_, {&nodes_, hasher_.get(), verifier_.get(), signer_.get()}, verified, config_.fetch_all});
+  input(swarm::AddSwarm{kSwarm, metadata_, {&nodes_, hasher_.get(), verifier_.get(), signer_.get()}, verified, config_.fetch_all, swarm::SealPolicy::never,
+                        config_.push});
 }
 
 void Node::input(const swarm::Input& in) {

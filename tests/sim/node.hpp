@@ -39,6 +39,7 @@ struct NodeConfig {
   HostClock clock;
   bool size_in_link = true;          // files: the link names the content's length
   bool fetch_all = true;
+  bool push = false;                 // live
   double load_failures = 0;          // share of the loads that the store fails
   base::Duration load_delay{};       // how long the store takes for a load
   swarm::SetLimits limits;

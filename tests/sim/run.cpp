@@ -76,6 +76,7 @@ NodeConfig Run::config_for_viewer() {
   NodeConfig config;
   config.clock = clock();
   config.size_in_link = !scenario_.file || scenario_.file->size_in_link;
+  config.push = scenario_.live && scenario_.live->push;
   config.load_failures = scenario_.faults.load_failures;
   config.load_delay = scenario_.faults.load_delay;
   return config;
@@ -263,6 +264,8 @@ void Run::measure(Report& report) const {
   report.add("wasted_share", 1 - ratio(useful_bytes, received_bytes));
   report.add("rejected", static_cast<double>(rejected));
   report.add("control_share", 1 - ratio(sent.payload_bytes, sent.udp_bytes));
+  report.add("control_of_wire", ratio(sent.control_bytes, traffic.wire_bytes));
+  report.add("proof_of_wire", ratio(sent.proof_bytes, traffic.wire_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));

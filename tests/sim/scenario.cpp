@@ -108,6 +108,8 @@ LiveContentModel read_live(Fields fields) {
   fields.read("keyframe_factor", live.keyframe_factor);
   fields.read_count("chunk_size", live.chunk_size);
   fields.read_seconds("window_s", live.window);
+  fields.read("push", live.push);
+  fields.read_seconds("measure_from_s", live.measure_from);
   fields.done();
   return live;
 }

@@ -28,6 +28,8 @@ struct LiveContentModel {
   double keyframe_factor = 4;            // an independent record is so much larger than the others
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
   base::Duration window = std::chrono::seconds{60};
+  bool push = false;                     // else by pull alone
+  base::Duration measure_from{};         // delays and times of what was published earlier do not count
 };
 
 struct Joins {

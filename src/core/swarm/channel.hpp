@@ -93,6 +93,10 @@ class Channel {
   wire::Format format;
   std::optional<std::uint64_t> node_id;     // from HELLO
   std::uint16_t watchers_there = 0;         // from HELLO: others that it knows
+  bool pushes = false;                      // from HELLO, and so do we: push.hpp
+  bool heard_push = false;                  // it knows that we do
+  bool told_haves = false;                  // what we held when we met
+  int hellos_sent = 0;
 
   // ---- what it holds, what we believe of it ----
   Availability peer_has;

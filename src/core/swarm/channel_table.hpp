@@ -53,6 +53,7 @@ class LoadTable {
     SwarmHandle swarm;
     wire::ChannelId channel;
     tree::ChunkRange range;
+    bool pushed = false;   // not asked for by a REQUEST
   };
   [[nodiscard]] LoadId add(const Load& load) {
     loads_.push_back(load);

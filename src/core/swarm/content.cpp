@@ -144,6 +144,47 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   return true;
 }
 
+crypto::Digest LiveContent::munro_hash(std::span<const crypto::Digest> leaves) {
+  std::vector<crypto::Digest> level{leaves.begin(), leaves.end()};
+  level.resize(metadata_.munro_width, crypto::Digest{crypto::digest_size(metadata_.hash)});
+  while (level.size() > 1) {
+    for (std::size_t i = 0; i < level.size() / 2; ++i) level[i] = tree_.parent_of(level[2 * i], level[2 * i + 1]);
+    level.resize(level.size() / 2);
+  }
+  return level[0];
+}
+
+LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
+  const ChunkIndex first = chunk_of(bundle.munro, 0);
+  const Bin bin = tree::munro_of(first, metadata_.munro_width);
+  const auto known = munros_.find(bin.offset());
+  if (first < lowest_ || (known != munros_.end() && known->second.used)) return BundleCheck::known;
+  const crypto::Digest hash = munro_hash(bundle.leaves);
+  if (known != munros_.end()) {
+    if (hash != known->second.hash) return BundleCheck::wrong;
+  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash), bundle.signature)) {
+    return BundleCheck::wrong;
+  }
+  if (known == munros_.end() && munros_.size() >= kMaxMunros) return BundleCheck::known;
+  static_cast<void>(tree::build_munro(nodes_, tree_.hasher(), bin, bundle.leaves));
+  SignedMunro& munro =
+      munros_.try_emplace(bin.offset(), SignedMunro{bundle.timestamp, bundle.signature, hash, std::nullopt, false}).first->second;
+  munro.used = static_cast<std::uint32_t>(bundle.leaves.size());
+  return BundleCheck::fresh;
+}
+
+std::optional<Bundle> LiveContent::bundle(std::uint64_t number) {
+  const auto it = munros_.find(number);
+  if (it == munros_.end() || !it->second.used) return std::nullopt;
+  Bundle bundle{number, it->second.timestamp, it->second.signature, {}};
+  for (unsigned leaf = 0; leaf < *it->second.used; ++leaf) {
+    const auto hash = tree_.known(Bin::leaf(chunk_of(number, leaf)));
+    if (!hash) return std::nullopt;
+    bundle.leaves.push_back(*hash);
+  }
+  return bundle;
+}
+
 const SignedMunro* LiveContent::munro(ChunkIndex index) const {
   const auto it = munros_.find(tree::munro_of(index, metadata_.munro_width).offset());
   return it == munros_.end() ? nullptr : &it->second;

@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/metadata.hpp"
+#include "core/swarm/push_messages.hpp"
 #include "core/tree/hash_tree.hpp"
 #include "core/tree/interval_set.hpp"
 #include "core/wire/message.hpp"
@@ -98,6 +99,11 @@ class LiveContent final : public Content {
 
   // SIGNED_INTEGRITY: the munro's hash was offered before it. False: the signature does not hold.
   [[nodiscard]] bool offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox);
+  // All that proves a munro's chunks at once. `wrong`: the signature, or what is known of the munro, is against it.
+  enum class BundleCheck : std::uint8_t { fresh, known, wrong };
+  [[nodiscard]] BundleCheck offer_bundle(const Bundle& bundle);
+  // nullopt: not all of its leaves are known here.
+  [[nodiscard]] std::optional<Bundle> bundle(std::uint64_t munro);
   [[nodiscard]] const SignedMunro* munro(tree::ChunkIndex index) const;
   [[nodiscard]] const SignedMunro* newest_munro() const { return munros_.empty() ? nullptr : &munros_.rbegin()->second; }
   [[nodiscard]] std::optional<tree::ChunkRange> newest_munro_range() const;
@@ -114,6 +120,8 @@ class LiveContent final : public Content {
  private:
   [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const;
   void prove_used(tree::ChunkIndex index, SignedMunro& munro);
+  // Of a munro whose first leaves these are; nothing is trusted by it.
+  [[nodiscard]] crypto::Digest munro_hash(std::span<const crypto::Digest> leaves);
 
   tree::NodeStore& nodes_;
   crypto::Verifier* verifier_;

@@ -7,6 +7,7 @@ base::Bytes encode_hello(const Hello& hello) {
   base::Writer writer{value};
   writer.write(hello.node_id);
   writer.write(hello.watchers);
+  writer.write(hello.abilities);
   return value;
 }
 
@@ -14,7 +15,8 @@ std::optional<Hello> decode_hello(base::ByteView value) {
   base::Reader reader{value};
   const auto node_id = reader.read<std::uint64_t>();
   const auto watchers = reader.read<std::uint16_t>();
-  return node_id && watchers ? std::optional{Hello{*node_id, *watchers}} : std::nullopt;
+  const auto abilities = reader.read<std::uint8_t>();   // earlier versions end before it
+  return node_id && watchers ? std::optional{Hello{*node_id, *watchers, abilities.value_or(0)}} : std::nullopt;
 }
 
 }  // namespace runnel::swarm

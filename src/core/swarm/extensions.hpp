@@ -13,7 +13,9 @@ constexpr std::uint16_t kHelloType = 1;
 struct Hello {
   std::uint64_t node_id = 0;      // random and scoped to the swarm: shows when one peer is met by two of its addresses, and nothing else
   std::uint16_t watchers = 0;  // others that this node is connected to and that lack chunks: worth asking for before all is fetched here
+  std::uint8_t abilities = 0;     // kAbleToPush
 };
+constexpr std::uint8_t kAbleToPush = 1;
 base::Bytes encode_hello(const Hello& hello);
 // Longer values are accepted: later versions may append.
 std::optional<Hello> decode_hello(base::ByteView value);

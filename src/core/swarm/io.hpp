@@ -76,6 +76,7 @@ struct AddSwarm {
   std::vector<tree::ChunkRange> verified;   // static: what the store holds already
   bool fetch_all = true;                    // static: fetch what no player asked for as well
   SealPolicy sealing = SealPolicy::never;
+  bool push = false;                        // live: also by push, among those who do so too (docs/live.md)
 };
 struct RemoveSwarm {
   SwarmHandle swarm;

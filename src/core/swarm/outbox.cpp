@@ -19,6 +19,8 @@ void Outbox::end_datagram(const base::Endpoint& to, std::size_t size, const std:
   base::check(size > 0 && size <= kMaxDatagram, "datagram size");
   const std::byte* start = blocks_[block_].get() + used_;
   used_ += size;
+  constexpr std::uint64_t kIpAndUdp = 28;
+  wire_bytes_ += size + kIpAndUdp;
   if (train_ && train_->output + 1 == outputs_.size() && train_->output >= next_) {
     auto& send = std::get<SendDatagrams>(outputs_[train_->output]);
     if (send.to == to && send.sealing == sealing && train_->end == start && train_->last == send.segment_size &&

@@ -29,6 +29,9 @@ class Outbox {
   // Takes what was gathered; its chunks are views into the input at hand.
   void store(SwarmHandle swarm, StoreBatch& batch);
 
+  // All that was ever put in, with the headers of IPv4 and UDP.
+  [[nodiscard]] std::uint64_t wire_bytes() const { return wire_bytes_; }
+
   [[nodiscard]] std::optional<Output> pop();
   [[nodiscard]] bool empty() const { return next_ == outputs_.size(); }
   // All outputs have been polled, and their views may go.
@@ -48,6 +51,7 @@ class Outbox {
   std::vector<std::unique_ptr<std::byte[]>> blocks_;
   std::size_t block_ = 0;        // in use
   std::size_t used_ = 0;         // of that block
+  std::uint64_t wire_bytes_ = 0;
   std::optional<Train> train_;   // the newest output, if it is a train that may grow
   std::deque<StoreBatch> stores_;   // kept for their memory; the first used_stores_ hold something
   std::size_t used_stores_ = 0;

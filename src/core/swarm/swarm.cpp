@@ -1,8 +1,10 @@
 #include "core/swarm/swarm.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
+#include "core/swarm/push.hpp"
 
 namespace runnel::swarm {
 namespace {
@@ -34,6 +36,7 @@ Swarm::Swarm(AddSwarm add, base::Rng rng, Context& context)
       next_tick_(context.now) {
   for (const tree::ChunkRange& range : add.verified) content_->mark_held(range);
   if (static_content() && static_content()->chunks()) size_known(context);
+  if (add.push) start_push(context);
   check_progress(context);
 }
 
@@ -52,7 +55,8 @@ void Swarm::finish_input(Context& context) {
     const auto lost = channel.downloads.take_lost(context.now);
     give_back(lost);
   }
-  if (metadata_.live) ask_live(context);   // may touch more
+  if (metadata_.live && !push_) ask_live(context);   // may touch more; beside push the tick is often enough
+  pump_push(context);                      // so may this
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];
     if (channel.state != Channel::State::established) continue;
@@ -101,11 +105,18 @@ void Swarm::publish(Context& context, const Publish& publish) {
     fresh_.insert(range);
     verified_ += range.count();
     edge_ = range.last;
+    if (push_) {
+      push_->on_proved(munro_number(first), static_cast<unsigned>(chunks.size()), std::nullopt, context.now);
+      for (std::size_t i = 0; i < chunks.size(); ++i)
+        push_->on_chunk(tree::ChunkIndex{first.value() + i}, std::nullopt, context.now);
+    }
     first = tree::ChunkIndex{first.value() + metadata_.munro_width};
   }
   flush_stores(context);
   if (const auto lowest = live->trim(*edge_)) context.outbox.event(Event{WindowMoved{handle_, *lowest}});
   announce(context);
+  pump_push(context);
+  for (Channel* channel : std::exchange(touched_, {})) channel->flush(context.outbox);
 }
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
@@ -119,6 +130,10 @@ void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
 }
 
 void Swarm::on_tick(Context& context) {
+  if (push_) {
+    tick_push(context);
+    if (context.now < next_tick_) return;
+  }
   announce(context);
   tick_peers(context);
   tick_downloads(context);

@@ -12,6 +12,7 @@
 #include "core/swarm/channel_table.hpp"
 #include "core/swarm/choker.hpp"
 #include "core/swarm/content.hpp"
+#include "core/swarm/extensions.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
@@ -40,6 +41,8 @@ constexpr std::size_t kMaxIncoming = 192;          // so that some are left for 
 constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
 constexpr std::size_t kMaxTrusted = 64;            // addresses called again and again
 constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many
+
+class Push;
 
 class Swarm {
  public:
@@ -70,7 +73,7 @@ class Swarm {
   void close(Context& context);
 
   void on_tick(Context& context);
-  [[nodiscard]] base::Time next_tick() const { return next_tick_; }
+  [[nodiscard]] base::Time next_tick() const;
   [[nodiscard]] SwarmState state(base::Time now) const;
   // Live: what lies before it is here, or nobody shows it.
   [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const { return live_picker_.first_missing(); }
@@ -83,6 +86,7 @@ class Swarm {
   void on_handshake(Context& context, Channel& channel, const wire::Handshake& handshake);
   void established(Context& context, Channel& channel);
   void on_extension(Context& context, Channel& channel, const wire::Extension& extension);
+  void say_hello(Context& context, Channel& channel);
   void send_haves(Context& context, Channel& channel);
   void send_edge(Context& context, Channel& channel);
   void drop(Context& context, Channel& channel, bool say_so);
@@ -97,7 +101,8 @@ class Swarm {
   void on_message(Context& context, Channel& channel, const wire::Message& message);
   void on_have(Context& context, Channel& channel, tree::ChunkRange range);
   void on_data(Context& context, Channel& channel, const wire::Data& data);
-  void on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
+  // `ack`: it was asked for, or its sender knows nothing of push.
+  void on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload, bool ack);
   void on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index);
   void judge_held(Context& context);
   void judge_held(Context& context, Channel& channel, HeldChunks::Held held);
@@ -149,6 +154,21 @@ class Swarm {
   void tick_uploads(Context& context);
   void judge_chokes(Context& context);
 
+  // ---- swarm_push.cpp: what is pushed ----
+  void start_push(Context& context);
+  void meet_pusher(Context& context, Channel& channel, const Hello& hello);
+  void meet_again(Context& context, Channel& channel);
+  void on_push_message(Context& context, Channel& channel, const wire::Extension& extension);
+  void on_have_map(Context& context, Channel& channel, const MunroMap& map);
+  void on_bundle(Context& context, Channel& channel, const Bundle& bundle);
+  void tell_pull(Context& context, tree::ChunkRange munro);
+  void on_pushed_data(Context& context, Channel& channel, const wire::Data& data);
+  // Messages and chunks whose time has come; channels that got a message are touched.
+  void pump_push(Context& context);
+  void send_bundle(Context& context, Channel& channel, std::uint64_t munro);
+  void send_pushed(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
+  void tick_push(Context& context);
+
   [[nodiscard]] StaticContent* static_content() const { return metadata_.live ? nullptr : static_cast<StaticContent*>(content_.get()); }
   [[nodiscard]] LiveContent* live_content() const { return metadata_.live ? static_cast<LiveContent*>(content_.get()) : nullptr; }
   template <class Fn>
@@ -187,6 +207,7 @@ class Swarm {
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
   base::Time first_shown_{};                   // when the first was
+  std::unique_ptr<Push> push_;                 // live, where push works
   bool size_told_ = false;
   bool complete_told_ = false;
 

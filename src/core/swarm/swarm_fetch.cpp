@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
@@ -140,7 +141,9 @@ void Swarm::ask_live(Context& context) {
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
+  constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
   if (!follow_ || source_) return;
+  const bool pulled_late = push_ && push_->trees().begun(context.now);
   std::vector<Channel*> neighbours;
   std::uint64_t most_news = 0;
   bool room = false;
@@ -153,6 +156,8 @@ void Swarm::ask_live(Context& context) {
   if (!room) return;
   auto run = live_picker_.next_unasked(*follow_);
   for (int step = 0, leaps = 0; run && step < kMaxSteps && leaps < kMaxLeaps && context.download.allows(context.now);) {
+    if (push_ && push_->covers(run->first, context.now)) break;   // as it does all that is newer
+    if (pulled_late && requested_.count() >= kMaxLate) break;
     // Claims of who does not answer must not use up the steps.
     std::optional<ChunkIndex> held_at;
     for (const Channel* channel : neighbours) {

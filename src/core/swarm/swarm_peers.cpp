@@ -4,16 +4,19 @@
 #include "base/check.hpp"
 #include "core/discovery/pex.hpp"
 #include "core/swarm/extensions.hpp"
+#include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
 namespace {
 
 constexpr std::size_t kMaxFirstHaves = 512;            // ranges told to a new peer, the newest of a live window
+constexpr std::size_t kMaxFirstHavesToPushers = 128;   // who pushes needs only what it tunes in to: seconds, not minutes
 constexpr base::Duration kPexInterval = std::chrono::seconds{30};
 constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers later than that were not asked for
 constexpr std::size_t kMaxCallsPerTick = 8;
 constexpr base::Duration kPeersTick{250'000};
+constexpr base::Duration kEdgeToPushers = std::chrono::seconds{3};
 constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // no news from anyone: the source may have started again
 
 }  // namespace
@@ -44,7 +47,9 @@ void Swarm::call(Context& context, const base::Endpoint& endpoint) {
 }
 
 void Swarm::send_call(Context& context, Channel& channel) {
-  const Style style = channel.handshakes_sent < kFullHandshakeTries ? Style::full : Style::plain;
+  // By turns from then on: a node of ours that was only away for a while is to be met with all that it knows.
+  const bool full = channel.handshakes_sent < kFullHandshakeTries || channel.handshakes_sent % 2 == 1;
+  const Style style = full ? Style::full : Style::plain;
   const base::MutableByteView to = context.outbox.begin_datagram();
   wire::Encoder encoder{to, format_};
   const bool written = encoder.channel(wire::kNoChannel) && encoder.handshake({channel.local, initiating_options(metadata_, style)});
@@ -165,15 +170,14 @@ void Swarm::established(Context& context, Channel& channel) {
       marked_.push_back(other->local);
   }
   if (channel.agreed.extensions()) {
-    const auto watchers = std::ranges::count_if(channels_, [&](const auto& c) { return c.get() != &channel && c->is_watcher(); });
-    const auto hello = encode_hello({node_id_, static_cast<std::uint16_t>(watchers)});
-    channel.post(context.outbox, [&](wire::Encoder& e) { return e.extension(kHelloType, hello); });
+    say_hello(context, channel);
   }
   if (context.no_upload) {
     channel.choked_by_us = true;
     channel.post(context.outbox, [](wire::Encoder& e) { return e.choke(); });
   } else {
-    send_haves(context, channel);
+    // Who may be able to push is told when its HELLO has said so.
+    if (!push_ || !channel.agreed.extensions()) send_haves(context, channel);
     send_edge(context, channel);
   }
   next_pex_ = context.now;   // it may know others who came just before us
@@ -183,10 +187,19 @@ void Swarm::established(Context& context, Channel& channel) {
   touch(channel);
 }
 
+void Swarm::say_hello(Context& context, Channel& channel) {
+  const auto watchers = std::ranges::count_if(channels_, [&](const auto& c) { return c.get() != &channel && c->is_watcher(); });
+  const auto hello = encode_hello({node_id_, static_cast<std::uint16_t>(watchers), push_ ? kAbleToPush : std::uint8_t{0}});
+  channel.post(context.outbox, [&](wire::Encoder& e) { return e.extension(kHelloType, hello); });
+  ++channel.hellos_sent;
+}
+
 void Swarm::send_haves(Context& context, Channel& channel) {
+  channel.told_haves = true;
   std::vector<tree::ChunkRange> ranges;
   content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
-  if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - kMaxFirstHaves);
+  const std::size_t most = channel.pushes ? kMaxFirstHavesToPushers : kMaxFirstHaves;
+  if (ranges.size() > most) ranges.erase(ranges.begin(), ranges.end() - static_cast<std::ptrdiff_t>(most));
   for (const tree::ChunkRange& range : ranges) say_have(context, channel, range);
 }
 
@@ -195,6 +208,8 @@ void Swarm::send_edge(Context& context, Channel& channel) {
   const LiveContent* live = live_content();
   const auto range = live ? live->newest_munro_range() : std::nullopt;
   if (!channel.signed_edge_due || !range || context.no_upload) return;
+  // Who pushes tells few what it has, and gets bundles by itself once it has begun.
+  if (channel.pushes && (channel.heard_push || context.now - channel.created > kEdgeToPushers)) channel.signed_edge_due = false;
   if (const auto theirs = channel.peer_has.set().newest(); theirs && *theirs >= range->first) {
     channel.signed_edge_due = false;
     return;
@@ -207,7 +222,7 @@ void Swarm::send_edge(Context& context, Channel& channel) {
 }
 
 void Swarm::on_extension(Context& context, Channel& channel, const wire::Extension& extension) {
-  if (extension.type != kHelloType) return;
+  if (extension.type != kHelloType) return on_push_message(context, channel, extension);
   const auto hello = decode_hello(extension.value);
   if (!hello) return;
   if (hello->node_id == node_id_) {   // ourselves by another of our addresses
@@ -218,8 +233,10 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
   channel.node_id = hello->node_id;
   channel.watchers_there = hello->watchers;
   next_count_ = next_tick_ = context.now;   // one more to share the work with
+  meet_pusher(context, channel, *hello);
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
+    if (std::ranges::find(marked_, other->local) != marked_.end()) continue;   // it goes anyway
     // The same peer twice, by two addresses: both sides keep the channel whose smaller id is smaller.
     const auto key = [](const Channel& c) { return std::min(c.local, c.remote); };
     marked_.push_back(key(*other) < key(channel) ? channel.local : other->local);
@@ -298,6 +315,7 @@ void Swarm::tick_peers(Context& context) {
   if (context.now < next_peers_tick_) return;
   next_peers_tick_ = context.now + kPeersTick;
   if (metadata_.live) for_established([&](Channel& channel) { send_edge(context, channel); });
+  if (push_) for_established([&](Channel& channel) { meet_again(context, channel); });
   ask_for_peers(context);
   call_trusted_again(context);
   const auto ours =
@@ -316,10 +334,15 @@ void Swarm::drop(Context& context, Channel& channel, bool say_so) {
     channel.post(context.outbox, [&](wire::Encoder& e) { return e.handshake(bye); });
     channel.flush(context.outbox);
   }
-  if (channel.state == Channel::State::established) book_.disconnected(channel.endpoint, context.now);
+  // Unless it came back from the same place meanwhile.
+  const bool elsewhere = std::ranges::any_of(channels_, [&](const auto& c) {
+    return c.get() != &channel && c->endpoint == channel.endpoint && c->state == Channel::State::established;
+  });
+  if (channel.state == Channel::State::established && !elsewhere) book_.disconnected(channel.endpoint, context.now);
   give_back(channel.downloads.take_all());
   for (const HeldChunks::Held& held : channel.held.take_all()) free_again(held.index);
   if (picker_) picker_->peer_gone(channel.peer_has.set());
+  if (push_) push_->remove_peer(channel.local);
   next_count_ = context.now;
   if (channel.sealing) context.outbox.closed(channel.local);
   std::erase(touched_, &channel);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/discovery/pex.hpp"
+#include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
@@ -21,6 +22,7 @@ struct Overloaded : Fns... {
 void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
   if (channel.last_heard != context.now) book_.heard(channel.endpoint, context.now);
   channel.last_heard = context.now;
+  if (push_) push_->heard(channel.local, context.now);
   channel.unanswered = 0;
   if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
   touch(channel);
@@ -120,6 +122,7 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
     if (!to_spare(channel)) elsewhere_.insert(range);
     if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
   }
+  if (push_) push_->on_have_range(channel.local, range, context.now);
   if (metadata_.live) see_live_edge(context, channel, range, false);
 }
 
@@ -156,18 +159,22 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   absorb_hashes(context, channel);
   down_bytes_ += data.payload.size();
   channel.down.add(data.payload.size(), context.now);
-  const bool asked = channel.downloads.take(data.chunk, true, context.now);
+  // What was pushed is no answer: others may wait in vain behind it.
+  const bool answer = !channel.pushes || channel.downloads.asked_at(data.chunk);
+  const bool asked = answer && channel.downloads.take(data.chunk, true, context.now);
   if (asked) requested_.erase({data.chunk, data.chunk});
   channel.ack_delay = static_cast<std::uint64_t>(context.now.time_since_epoch().count()) - data.timestamp.value();
+  if (channel.pushes) on_pushed_data(context, channel, data);
+  const bool ack = asked || !channel.pushes;
   if (content_->has({data.chunk, data.chunk})) {
     ++duplicates_;
-    channel.to_ack.push_back(data.chunk);
+    if (ack) channel.to_ack.push_back(data.chunk);
     return;
   }
   if (!content_->plausible({data.chunk, data.chunk})) return;
   const tree::LeafCheck check = content_->check(data.chunk, data.payload, channel.inbox);
   if (check == tree::LeafCheck::verified) {
-    on_verified(context, channel, data.chunk, data.payload);
+    on_verified(context, channel, data.chunk, data.payload, ack);
   } else if (check == tree::LeafCheck::mismatch) {
     on_mismatch(context, channel, data.chunk);
   } else if (channel.held.add(data.chunk, data.payload, context.now)) {   // without an ACK (RFC 7574 5.3)
@@ -201,6 +208,7 @@ void Swarm::judge_held(Context& context) {
     const std::uint64_t first = proved_[i].value() / proof_group() * proof_group();
     const tree::ChunkRange group{tree::ChunkIndex{first}, tree::ChunkIndex{first + proof_group() - 1}};
     for (const auto& channel : channels_) {
+      if (channel->held.empty()) continue;
       for (HeldChunks::Held& held : channel->held.take(group)) judge_held(context, *channel, std::move(held));
     }
   }
@@ -220,7 +228,7 @@ void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held
   requested_.erase({held.index, held.index});
   touch(channel);
   if (check == tree::LeafCheck::verified)
-    on_verified(context, channel, held.index, stores_.keep(std::move(held.payload)));
+    on_verified(context, channel, held.index, stores_.keep(std::move(held.payload)), !channel.pushes);
   else
     on_mismatch(context, channel, held.index);
 }
@@ -232,7 +240,7 @@ void Swarm::tick_held(Context& context) {
   }
 }
 
-void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
+void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload, bool ack) {
   ++verified_;
   channel.stalls = 0;
   channel.unproved = 0;
@@ -250,12 +258,14 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
   }
   live_picker_.arrived(index);
   fresh_.insert(one);
-  channel.to_ack.push_back(index);
+  if (ack) channel.to_ack.push_back(index);
+  if (push_) push_->on_chunk(index, channel.local, context.now);
   stores_.add(index, payload);
   if (LiveContent* live = live_content()) {
     if (const auto munro = live->take_completed(index)) {
       flush_stores(context);
       context.outbox.event(Event{MunroComplete{handle_, *munro}});
+      if (push_) push_->on_proved(munro_number(munro->first), static_cast<unsigned>(munro->count()), channel.local, context.now);
       announce(context);
     }
   }
@@ -299,6 +309,7 @@ void Swarm::announce(Context& context) {
   fresh_.clear();
   for_established([&](Channel& channel) {
     if (channel.is_seed) return;   // RFC 7574 3.2
+    if (channel.pushes && context.now - channel.created > Neighbourhood::kNewcomer) return;   // HAVE_MAP tells it
     for (const tree::ChunkRange& interval : intervals) {
       if (!channel.peer_has.has(interval)) say_have(context, channel, interval);
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
@@ -13,7 +14,7 @@ constexpr std::uint64_t kListWorthwhile = 8;   // chunks of a block asked for at
 
 void Swarm::pump(Context& context, Channel& channel) {
   if (channel.state != Channel::State::established) return;
-  while (channel.uploads.wants_more() && context.upload.allows(context.now)) {
+  while (channel.uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
     const auto burst = channel.uploads.next_burst();
     if (!burst) return;
     if (!content_->has(*burst)) {   // it left the window meanwhile
@@ -29,6 +30,10 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
   const Route route = context.channels.find(load.channel);
   if (route.swarm != this) return;   // the peer left
   Channel& channel = *route.channel;
+  if (load.pushed) {
+    if (channel.state == Channel::State::established && !chunks.empty()) send_pushed(context, channel, load.range.first, chunks[0]);
+    return;
+  }
   channel.uploads.burst_done(load.range);
   if (channel.state != Channel::State::established || chunks.size() != load.range.count()) return;
   channel.flush(context.outbox);

@@ -208,17 +208,17 @@ TEST(Engine, a_reader_gets_its_range_before_anything_else) {
 // ---- live -----------------------------------------------------------------------------------------------------------
 
 struct LiveSource {
-  LiveSource(VirtualNetwork& network, VirtualNode& at)
-      : net(network), node(at), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
+  LiveSource(VirtualNetwork& network, VirtualNode& at, bool by_push = false)
+      : net(network), node(at), push(by_push), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
     metadata.id = signer->public_key();
     metadata.live = true;
     metadata.addressing = wire::AddressingMethod::chunks64;
     node.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(node, AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true});
+    net.input(node, AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
   }
   void watch(VirtualNode& viewer) {
     viewer.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(viewer, AddSwarm{kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+    net.input(viewer, AddSwarm{kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
     net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
   }
   // A record of `bytes` every 66 ms, from now on.
@@ -235,6 +235,7 @@ struct LiveSource {
   }
   VirtualNetwork& net;
   VirtualNode& node;
+  bool push;
   std::unique_ptr<crypto::Signer> signer;
   Metadata metadata;
   LiveIndexer indexer{tree::kDefaultMunroWidth, kDefaultChunkSize, std::nullopt};
@@ -242,11 +243,11 @@ struct LiveSource {
   std::map<std::uint64_t, base::Bytes> records;
 };
 
-TEST(Engine, live_records_reach_every_viewer_soon) {
+void reach_every_viewer_soon(bool push) {
   for (const double loss : {0.0, 0.03}) {
     VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, loss}};
     VirtualNode& at = net.add();
-    LiveSource source{net, at};
+    LiveSource source{net, at, push};
     source.run(20'000);
     struct Seen {
       std::map<std::uint64_t, base::Duration> delay;
@@ -288,6 +289,9 @@ TEST(Engine, live_records_reach_every_viewer_soon) {
     EXPECT_GT(all_up, 20U * 15 * 20'000 / 2) << "viewers serve";
   }
 }
+
+TEST(Engine, live_records_reach_every_viewer_soon) { reach_every_viewer_soon(false); }
+TEST(Engine, live_records_reach_every_viewer_soon_by_push) { reach_every_viewer_soon(true); }
 
 // It claims all indices between the records, which never were, and gives nothing.
 TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {

@@ -1,0 +1,48 @@
+#include "core/swarm/lag_meter.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace runnel::swarm {
+
+void LagMeter::arrived(std::size_t tree, base::Duration age) {
+  TreeLag& lag = trees_[tree];
+  const base::Duration sample = std::min<base::Duration>(age, std::chrono::seconds{5});
+  if (!lag.known) {
+    lag.known = true;
+    lag.mean = sample;
+    return;
+  }
+  const base::Duration error = sample - lag.mean;
+  lag.mean += error / 8;
+  // Records that start a group come late by their size, once a second or two: that must not be forgotten in between.
+  const base::Duration wide = base::Duration{std::abs(error.count())} - lag.deviation;
+  lag.deviation += wide / (wide.count() > 0 ? 4 : 64);
+}
+
+bool LagMeter::overdue(std::size_t tree, base::Duration age) const {
+  const TreeLag& lag = trees_[tree];
+  return age > (lag.known ? lag.mean + 4 * lag.deviation + kGrace : kUnknown);
+}
+
+void StreamRate::munro(std::uint64_t number, unsigned used, base::Time now) {
+  if (number <= newest_) return;
+  newest_ = number;
+  entries_.push_back({now, used});
+  chunks_ += used;
+  while (entries_.back().at - entries_.front().at > kSpan || entries_.size() > kMaxMunros) {
+    chunks_ -= entries_.front().used;
+    entries_.pop_front();
+  }
+  const base::Duration span = entries_.back().at - entries_.front().at;
+  constexpr base::Duration kKnown = std::chrono::seconds{1};
+  if (span < kKnown) return;
+  rate_ = static_cast<double>((chunks_ - entries_.back().used) * chunk_bytes_) * 1e6 / static_cast<double>(span.count());
+}
+
+base::Duration StreamRate::spacing() const {
+  if (rate_ <= 0) return base::Duration{100'000};
+  return base::Duration{static_cast<std::int64_t>(kSubstreams * chunk_bytes_ * 1e6 / rate_)};
+}
+
+}  // namespace runnel::swarm

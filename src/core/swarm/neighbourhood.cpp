@@ -1,0 +1,131 @@
+#include "core/swarm/neighbourhood.hpp"
+
+#include <algorithm>
+
+namespace runnel::swarm {
+
+// ---- what a neighbour holds -----------------------------------------------------------------------------------------
+
+void HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
+  if (munros_.size() >= kMaxMunros && !munros_.contains(munro)) {
+    if (munro < munros_.begin()->first) return;
+    munros_.erase(munros_.begin());
+  }
+  munros_[munro] |= chunks;
+}
+
+void HaveView::add(const MunroMap& map) {
+  for (const MunroMap::Entry& entry : map.entries) put(entry.munro, entry.whole ? ~std::uint32_t{0} : entry.chunks);
+}
+
+void HaveView::add(tree::ChunkIndex index) { put(munro_number(index), std::uint32_t{1} << leaf_of(index)); }
+
+bool HaveView::has(tree::ChunkIndex index) const {
+  const auto it = munros_.find(munro_number(index));
+  return it != munros_.end() && (it->second >> leaf_of(index) & 1) != 0;
+}
+
+// ---- one of them ----------------------------------------------------------------------------------------------------
+
+base::Duration Neighbour::delay() const {
+  constexpr base::Duration kUnknown{60'000};   // half of the farther round trips among homes of one continent
+  return rtt ? *rtt / 2 : kUnknown;
+}
+
+base::Duration Neighbour::queue() const { return advert ? Advert::kQueueUnit * static_cast<int>(advert->queue) : base::Duration{}; }
+
+bool Neighbour::take_credit(base::Time now) {
+  const double seconds = static_cast<double>((now - credit_at).count()) / 1e6;
+  credit = std::min(kMaxCredit, credit + seconds * kCreditPerSecond);
+  credit_at = now;
+  if (credit < 1) return false;
+  credit -= 1;
+  return true;
+}
+
+// ---- all of them ----------------------------------------------------------------------------------------------------
+
+bool Neighbourhood::add(PeerKey peer, NodeTag tag, base::Time now) {
+  if (neighbours_.size() >= kMaxNeighbours) return false;
+  Neighbour& neighbour = neighbours_[peer];
+  neighbour.tag = tag;
+  neighbour.met = neighbour.heard = now;
+  return true;
+}
+
+Neighbour* Neighbourhood::find(PeerKey peer) {
+  const auto it = neighbours_.find(peer);
+  return it == neighbours_.end() ? nullptr : &it->second;
+}
+const Neighbour* Neighbourhood::find(PeerKey peer) const {
+  const auto it = neighbours_.find(peer);
+  return it == neighbours_.end() ? nullptr : &it->second;
+}
+
+std::optional<PeerKey> Neighbourhood::find_tag(NodeTag tag) const {
+  if (tag == kNobody) return std::nullopt;
+  const auto it = std::ranges::find_if(neighbours_, [&](const auto& entry) { return entry.second.tag == tag; });
+  return it == neighbours_.end() ? std::nullopt : std::optional{it->first};
+}
+
+void Neighbourhood::heard(PeerKey peer, base::Time now) {
+  if (Neighbour* neighbour = find(peer)) neighbour->heard = now;
+}
+
+void Neighbourhood::timed(PeerKey peer, std::uint32_t delay_us) {
+  if (Neighbour* neighbour = find(peer)) neighbour->delay_us = delay_us;
+}
+
+void Neighbourhood::on_advert(PeerKey peer, const Advert& advert, base::Time now) {
+  Neighbour* neighbour = find(peer);
+  if (neighbour == nullptr) return;
+  timed(peer, low_us(now) - advert.sent_us);
+  neighbour->advert = advert;
+  neighbour->advert_at = now;
+  if (advert.echo_us == 0) return;
+  const std::uint32_t away = low_us(now) - advert.echo_us;
+  constexpr std::uint32_t kLongest = 3'000'000;
+  if (away < advert.held_us || away - advert.held_us > kLongest) return;
+  const base::Duration sample{away - advert.held_us};
+  // Queues are told apart from the path: the least counts, and ages slowly.
+  neighbour->rtt = neighbour->rtt ? std::min(sample, *neighbour->rtt + *neighbour->rtt / 64) : sample;
+}
+
+void Neighbourhood::on_have(PeerKey peer, const MunroMap& map, base::Time now) {
+  Neighbour* neighbour = find(peer);
+  if (neighbour == nullptr) return;
+  neighbour->have.add(map);
+  neighbour->have_at = now;
+}
+
+void Neighbourhood::choose() {
+  std::vector<std::pair<PeerKey, Neighbour*>> rest;
+  for (auto& [peer, neighbour] : neighbours_) rest.emplace_back(peer, &neighbour);
+  std::ranges::shuffle(rest, rng_);
+  std::vector<Neighbour*> chosen;
+  const auto take = [&](std::size_t count, auto better) {
+    const std::size_t size = std::min(count, rest.size());
+    std::ranges::stable_sort(rest, better, [](const auto& entry) { return entry.second; });
+    for (std::size_t i = 0; i < size; ++i) chosen.push_back(rest[i].second);
+    rest.erase(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(size));
+  };
+  const auto strength = [](const Neighbour* n) { return n->advert ? std::min<int>(n->advert->uplink, 4 * 256) : 0; };
+  take(kNearest, [](const Neighbour* a, const Neighbour* b) { return a->delay() < b->delay(); });
+  take(kStrongest, [&](const Neighbour* a, const Neighbour* b) {
+    return strength(a) != strength(b) ? strength(a) > strength(b) : a->met < b->met;
+  });
+  // Whoever was chosen by lot stays, so that they come to know us.
+  take(kRandom, [](const Neighbour* a, const Neighbour* b) { return a->close > b->close; });
+  for (const auto& [peer, neighbour] : rest) neighbour->close = neighbour->partner = false;
+  for (Neighbour* neighbour : chosen) {
+    neighbour->close = true;
+    neighbour->partner = false;
+  }
+  for (std::size_t i = 0; i < std::min(kPartners, chosen.size()); ++i) {
+    const std::size_t at = i < kNearPartners ? i : i + rng_.below(chosen.size() - i);
+    std::swap(chosen[i], chosen[at]);
+    chosen[i]->partner = true;
+  }
+}
+
+}  // namespace runnel::swarm

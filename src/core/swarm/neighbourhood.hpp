@@ -1,0 +1,106 @@
+// Who is around: what neighbours advertise and hold, how far they are, and whom we tell what.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/push_messages.hpp"
+#include "core/swarm/push_trees.hpp"
+
+namespace runnel::swarm {
+
+// The chunks that a neighbour showed, of its newest munros.
+class HaveView {
+ public:
+  static constexpr std::size_t kMaxMunros = 96;
+
+  void add(const MunroMap& map);
+  void add(tree::ChunkIndex index);
+  [[nodiscard]] bool has(tree::ChunkIndex index) const;
+  // Any chunk of it: then its bundle is there as well.
+  [[nodiscard]] bool has_any(std::uint64_t munro) const { return munros_.contains(munro); }
+  [[nodiscard]] std::size_t size() const { return munros_.size(); }
+
+ private:
+  void put(std::uint64_t munro, std::uint32_t chunks);
+  std::map<std::uint64_t, std::uint32_t> munros_;
+};
+
+struct Neighbour {
+  static constexpr unsigned kMaxFailures = 5;
+  static constexpr double kMaxCredit = 64;
+  static constexpr double kCreditPerSecond = 64;
+
+  NodeTag tag;
+  base::Time met;
+  base::Time heard;                        // anything
+  std::optional<Advert> advert;
+  base::Time advert_at;
+  std::optional<base::Duration> rtt;
+  HaveView have;
+  base::Time have_at;
+  bool close = false;                      // one of those that hear our adverts
+  bool partner = false;                    // one of those that hear what we hold
+  std::uint32_t delay_us = 0;              // of its last datagram with a time stamp, its sending to our receiving, modulo 2^32
+  // Repair.
+  std::size_t asked = 0;                   // chunks outstanding
+  base::Time busy_until;
+  unsigned failures = 0;                   // asked in vain, in a row, as far as it matters
+  double credit = kMaxCredit;              // chunks that it may ask for at once
+  base::Time credit_at;
+
+  [[nodiscard]] base::Duration delay() const;      // one way
+  [[nodiscard]] base::Duration queue() const;
+  [[nodiscard]] bool fed(std::size_t tree) const { return advert && advert->lag[tree] != Advert::kNotFed; }
+  [[nodiscard]] base::Duration lag(std::size_t tree) const { return Advert::kLagUnit * static_cast<int>(advert->lag[tree]); }
+  // One chunk is repaired for it. False: it has had as many as is good.
+  [[nodiscard]] bool take_credit(base::Time now);
+};
+
+class Neighbourhood {
+ public:
+  static constexpr std::size_t kMaxNeighbours = 256;   // as many as there can be channels
+  static constexpr std::size_t kNearest = 8;
+  static constexpr std::size_t kStrongest = 8;
+  static constexpr std::size_t kRandom = 8;
+  static constexpr std::size_t kNearPartners = 3;
+  static constexpr std::size_t kPartners = 6;
+  static constexpr base::Duration kHaveInterval{200'000};
+  static constexpr base::Duration kAdvertInterval{400'000};
+  static constexpr base::Duration kNewcomer = std::chrono::seconds{3};   // is told with HAVE what everybody holds so long, and tunes in by pull
+  static constexpr base::Duration kSilence{440'000};                     // 2.2 HAVE intervals (live-model.md)
+  using Table = std::map<PeerKey, Neighbour>;
+
+  explicit Neighbourhood(base::Rng rng) : rng_(rng) {}
+
+  // False when there are too many.
+  bool add(PeerKey peer, NodeTag tag, base::Time now);
+  void remove(PeerKey peer) { neighbours_.erase(peer); }
+  [[nodiscard]] Neighbour* find(PeerKey peer);
+  [[nodiscard]] const Neighbour* find(PeerKey peer) const;
+  [[nodiscard]] std::optional<PeerKey> find_tag(NodeTag tag) const;
+  [[nodiscard]] Table& all() { return neighbours_; }
+  [[nodiscard]] const Table& all() const { return neighbours_; }
+
+  void heard(PeerKey peer, base::Time now);
+  // Of a datagram that came just now and said when it was sent.
+  void timed(PeerKey peer, std::uint32_t delay_us);
+  void on_advert(PeerKey peer, const Advert& advert, base::Time now);
+  void on_have(PeerKey peer, const MunroMap& map, base::Time now);
+  // Alive, as far as can be told.
+  [[nodiscard]] static bool alive(const Neighbour& neighbour, base::Time now) { return now - neighbour.heard <= kSilence; }
+  // Chooses anew who is close and who a partner, and drops nobody who fits.
+  void choose();
+
+ private:
+  base::Rng rng_;
+  Table neighbours_;
+};
+
+// Of a clock: adverts carry so much of it.
+constexpr std::uint32_t low_us(base::Time t) { return static_cast<std::uint32_t>(t.time_since_epoch().count()); }
+
+}  // namespace runnel::swarm

@@ -1,0 +1,351 @@
+#include "core/swarm/push.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <utility>
+
+namespace runnel::swarm {
+namespace {
+
+constexpr base::Duration kTick{20'000};
+constexpr base::Duration kMeansInterval{200'000};
+constexpr base::Duration kChoiceInterval = std::chrono::seconds{5};
+constexpr base::Duration kFirstChoices = std::chrono::seconds{3};     // until distances are known, they are made each tick of adverts
+constexpr base::Duration kDeadline{1'500'000};       // since we heard of it: of use to nobody who plays 2 s behind
+constexpr base::Duration kBundleDeadline = std::chrono::seconds{5};   // repair and pull need to know which chunks there are
+constexpr base::Duration kPullAfter{1'000'000};      // what push and repair did not bring by then is pulled
+constexpr base::Duration kHaveSpan{1'500'000};
+constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
+constexpr base::Duration kBusyQueueSource{15'000};
+constexpr base::Duration kNoRoomQueue{200'000};
+constexpr base::Duration kQuantum{1'000};            // sends within it leave together
+constexpr base::Duration kWaited{5'000};
+constexpr double kShareForChildren = 0.80;           // of the uplink; the rest is for bursts, repair and control
+constexpr double kSourceGuess = 4;                   // uplink in stream rates before it is measured
+constexpr double kViewerGuess = 1;
+constexpr double kUnknownPace = 300'000;             // bytes per second, before the stream's rate is known
+
+}  // namespace
+
+Push::Push(const Setup& setup, base::Rng rng, base::Time now)
+    : setup_(setup),
+      rng_(rng),
+      started_(now),
+      rate_(setup.chunk_bytes),
+      hood_(rng_.fork()),
+      trees_(setup.self, setup.source, rng_.fork()),
+      repair_(rng_.fork()),
+      queue_(setup.chunk_bytes),
+      free_at_(now),
+      next_tick_(now),
+      next_have_(now + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))}),
+      next_advert_(now + base::Duration{static_cast<std::int64_t>(rng_.below(100'000))}),
+      next_choice_(now),
+      next_means_(now) {}
+
+// ---- neighbours -----------------------------------------------------------------------------------------------------
+
+void Push::add_peer(PeerKey peer, NodeTag tag, base::Time now) {
+  if (hood_.add(peer, tag, now)) next_choice_ = std::min(next_choice_, now);
+}
+
+void Push::remove_peer(PeerKey peer) {
+  hood_.remove(peer);
+  trees_.forget(peer);
+  repair_.forget(peer);
+  queue_.forget(peer);
+  uplink_.forget(peer);
+}
+
+void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) {
+  const Neighbour* neighbour = hood_.find(from);
+  if (neighbour == nullptr) return;
+  if (const auto* m = std::get_if<Subscribe>(&message)) trees_.on_subscribe(from, neighbour->tag, *m, now);
+  if (const auto* m = std::get_if<Accept>(&message)) trees_.on_accept(from, *m, now);
+  if (const auto* m = std::get_if<Refuse>(&message)) trees_.on_refuse(from, *m, hood_, now);
+  if (const auto* m = std::get_if<Redirect>(&message)) trees_.on_redirect(from, *m, hood_, now);
+  if (const auto* m = std::get_if<PathNews>(&message)) trees_.on_path(from, *m, now);
+  if (const auto* m = std::get_if<Advert>(&message)) on_advert(from, *m, now);
+  if (const auto* m = std::get_if<HaveMap>(&message)) on_have(from, m->map, now);
+  if (const auto* m = std::get_if<Nack>(&message)) on_nack(from, *m, now);
+  if (const auto* m = std::get_if<Busy>(&message)) repair_.on_busy(from, *m, hood_, now);
+  if (const auto* m = std::get_if<Unsubscribe>(&message)) {
+    trees_.on_unsubscribe(from, *m);
+    queue_.forget_tree(from, m->tree);
+  }
+}
+
+void Push::on_advert(PeerKey from, const Advert& advert, base::Time now) {
+  hood_.on_advert(from, advert, now);
+  if (advert.delay_us != 0) uplink_.on_delay(from, advert.delay_us, now);
+}
+
+void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
+  hood_.on_have(from, map, now);
+  constexpr std::uint64_t kNear = 10 * kLiveIndicesPerSecond / kPushMunroWidth;
+  const auto newest = munros_.newest_proved();
+  for (const MunroMap::Entry& entry : map.entries) {
+    // Hearsay far from what is signed is not believed.
+    if (!setup_.source && newest && entry.munro > *newest && entry.munro - *newest < kNear) note(entry.munro, now);
+    for (std::uint32_t rest = entry.chunks; rest != 0; rest &= rest - 1)
+      queue_.remove(from, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))));
+    if (!entry.whole) continue;
+    for (unsigned leaf = 0; leaf < kPushMunroWidth && !queue_.empty(); ++leaf) queue_.remove(from, chunk_of(entry.munro, leaf));
+  }
+}
+
+void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
+  if (!upload_) return;
+  const base::Duration waits = backlog();
+  if (waits > (setup_.source ? kBusyQueueSource : kBusyQueue)) {
+    const auto ms = std::min<std::int64_t>(waits.count() / 1000, 0xffff);
+    out_.push_back({from, Busy{static_cast<std::uint16_t>(ms), nack.map}});
+    return;
+  }
+  for (const MunroMap::Entry& entry : nack.map.entries) {
+    const RecentMunros::Munro* munro = munros_.find(entry.munro);
+    if (munro == nullptr) continue;
+    Neighbour* asker = hood_.find(from);
+    if (entry.whole && munro->used != 0 && asker->take_credit(now)) queue(SendClass::bundle, chunk_of(entry.munro, 0), from, now);
+    for (std::uint32_t rest = entry.chunks & munro->have; rest != 0 && asker->take_credit(now); rest &= rest - 1)
+      queue(SendClass::repair, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))), from, now);
+  }
+}
+
+// ---- chunks ---------------------------------------------------------------------------------------------------------
+
+// Whoever hears of a munro expects its bundle by both ways.
+void Push::note(std::uint64_t munro, base::Time now) {
+  if (munros_.find(munro) != nullptr || munros_.note(munro, now) == nullptr) return;
+  for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) trees_.exists(tree, now);
+}
+
+void Push::queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now) { queue_.add({what, index, to, now}); }
+
+void Push::on_data(tree::ChunkIndex index, PeerKey from, base::Time now) {
+  Neighbour* neighbour = hood_.find(from);
+  if (neighbour == nullptr) return;
+  neighbour->have.add(index);
+  queue_.remove(from, index);
+  if (munros_.age(munro_number(index), now) > kDeadline) return;
+  note(munro_number(index), now);
+  trees_.arrived(tree_of(index), from, now);
+  if (trees_.parent(tree_of(index)) == from) find_gaps(index, now);
+}
+
+// Parents send in order: what they passed over, they lost or lack.
+void Push::find_gaps(tree::ChunkIndex index, base::Time now) {
+  const std::size_t tree = tree_of(index);
+  constexpr int kMunrosBack = 3;
+  int back = 0;
+  for (auto it = std::make_reverse_iterator(munros_.all().upper_bound(munro_number(index)));
+       it != munros_.all().rend() && back < kMunrosBack; ++it, ++back) {
+    const auto& [number, munro] = *it;
+    for (std::uint32_t rest = munro.missing(); rest != 0; rest &= rest - 1) {
+      const auto leaf = static_cast<unsigned>(std::countr_zero(rest));
+      if (tree_of(number, leaf) == tree && chunk_of(number, leaf) < index) repair_.gap(chunk_of(number, leaf), now);
+    }
+  }
+}
+
+void Push::on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::Time now) {
+  if (!setup_.source && munros_.age(munro_number(index), now) > kDeadline) return;
+  const std::size_t tree = tree_of(index);
+  note(munro_number(index), now);
+  if (!munros_.add(index, now)) return;
+  // What pull brought before its bundle was there as well; bundles tell of all others.
+  if (from && trees_.parent(tree) != from && munros_.find(munro_number(index))->used == 0) trees_.exists(tree, now);
+  repair_.arrived(index, hood_);
+  if (from) {
+    if (Neighbour* neighbour = hood_.find(*from)) neighbour->failures = 0;
+    // What was repaired says how late repair is, not how late the parent.
+    if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro_number(index), now));
+  }
+  if (!upload_) return;
+  trees_.for_children(tree, [&](PeerKey child) {
+    const Neighbour* neighbour = hood_.find(child);
+    if (child != from && neighbour != nullptr && !neighbour->have.has(index)) queue(SendClass::push, index, child, now);
+  });
+}
+
+void Push::on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> from, base::Time now) {
+  if (!setup_.source && munros_.age(munro, now) > kBundleDeadline) return;
+  note(munro, now);
+  if (!munros_.prove(munro, used, now)) return;
+  repair_.proved(munro, hood_);
+  rate_.munro(munro, used, now);
+  for (unsigned leaf = 0; leaf < used && !setup_.source; ++leaf) {
+    if (!munros_.has(chunk_of(munro, leaf))) trees_.exists(tree_of(munro, leaf), now);
+  }
+  if (!upload_) return;
+  for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) {
+    trees_.for_children(tree, [&](PeerKey child) {
+      if (child != from) queue(SendClass::bundle, chunk_of(munro, 0), child, now);
+    });
+  }
+}
+
+void Push::on_bundle(std::uint64_t munro, PeerKey from, base::Time now) {
+  for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) {
+    trees_.arrived(tree, from, now);
+    if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro, now));
+  }
+}
+
+void Push::on_have_range(PeerKey from, tree::ChunkRange range, base::Time now) {
+  constexpr std::uint64_t kMost = 64 * kPushMunroWidth;   // more than that says nothing of the present
+  if (range.count() > kMost) return;
+  MunroMap map;
+  for (std::uint64_t number = munro_number(range.first); number <= munro_number(range.last); ++number) {
+    const unsigned first = number == munro_number(range.first) ? leaf_of(range.first) : 0;
+    const unsigned last = number == munro_number(range.last) ? leaf_of(range.last) : kPushMunroWidth - 1;
+    map.entries.push_back({number, false, leaves(last + 1) & ~leaves(first)});
+  }
+  on_have(from, map, now);
+}
+
+bool Push::shows_all(PeerKey peer, tree::ChunkRange munro) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  return neighbour != nullptr && neighbour->have.has(munro.first) && neighbour->have.has(munro.last);
+}
+
+bool Push::covers(tree::ChunkIndex index, base::Time now) const {
+  return trees_.begun(now) && munros_.find(munro_number(index)) != nullptr && munros_.age(munro_number(index), now) < kPullAfter;
+}
+
+// ---- sending --------------------------------------------------------------------------------------------------------
+
+double Push::pace() const {
+  if (uplink_.begun()) return uplink_.pace();
+  return setup_.source ? kSourceGuess * kUnknownPace : kUnknownPace;
+}
+
+base::Duration Push::backlog() const {
+  return base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.bytes()) * 1e6 / pace())};
+}
+
+std::optional<Send> Push::next_send(base::Time now) {
+  while (free_at_ <= now + kQuantum) {
+    const auto send = queue_.pop();
+    if (!send) return std::nullopt;
+    if (!setup_.source && send->what != SendClass::bundle && munros_.age(munro_number(send->index), now) > kDeadline) continue;
+    const std::uint32_t bytes = queue_.bytes_of(send->what);
+    if (now - send->queued > kWaited) uplink_.waited();
+    charged_ += bytes;
+    free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(bytes * 1e6 / pace())};
+    return send;
+  }
+  return std::nullopt;
+}
+
+bool Push::has_time_for_others(base::Time now) const { return free_at_ <= now + kQuantum && backlog() < kBusyQueue; }
+
+void Push::on_wire(std::uint64_t total, base::Time now) {
+  const std::uint64_t sent = total - std::exchange(on_wire_, total);
+  uplink_.sent(sent);
+  const std::uint64_t others = sent - std::min(sent, std::exchange(charged_, 0));
+  free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(others) * 1e6 / pace())};
+}
+
+base::Time Push::next_deadline() const { return queue_.empty() ? next_tick_ : std::min(next_tick_, free_at_); }
+
+std::vector<PushOut> Push::take_out() {
+  for (PushOut& out : trees_.take_out()) out_.push_back(std::move(out));
+  return std::exchange(out_, {});
+}
+
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+void Push::tick(base::Time now) {
+  if (now < next_tick_) return;
+  next_tick_ = now + kTick;
+  if (now >= next_choice_) {
+    hood_.choose();
+    next_choice_ = now + (now - started_ < kFirstChoices ? Neighbourhood::kAdvertInterval : kChoiceInterval);
+  }
+  if (now >= next_means_) {
+    next_means_ = now + kMeansInterval;
+    update_means(now);
+  }
+  trees_.tick(hood_, now);
+  if (!setup_.source) {
+    for (PushOut& out : repair_.tick({munros_, lag_, hood_, trees_}, now)) out_.push_back(std::move(out));
+  }
+  if (now >= next_have_) {
+    next_have_ = now + Neighbourhood::kHaveInterval;
+    send_haves();
+  }
+  if (now >= next_advert_) {
+    next_advert_ = now + Neighbourhood::kAdvertInterval;
+    send_adverts(now);
+  }
+}
+
+void Push::update_means(base::Time now) {
+  const double rate = rate_.bytes_per_second();
+  if (rate <= 0) return;
+  const double slot = rate / kSubstreams;
+  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), slot, now);
+  uplink_.tick(now);
+  const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
+  trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);
+}
+
+// How far behind the source the quickest chunks come: by the least that a parent tells, and the way from there.
+base::Duration Push::floor() const {
+  std::optional<base::Duration> least;
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    const auto parent = trees_.parent(tree);
+    const Neighbour* neighbour = parent ? hood_.find(*parent) : nullptr;
+    if (neighbour == nullptr || !neighbour->fed(tree)) continue;
+    const base::Duration lag = neighbour->lag(tree) + neighbour->delay();
+    least = std::min(least.value_or(lag), lag);
+  }
+  return least.value_or(base::Duration{100'000});
+}
+
+Advert Push::advert(base::Time now) const {
+  Advert advert;
+  const double rate = rate_.bytes_per_second();
+  if (rate > 0) advert.uplink = static_cast<std::uint16_t>(std::min(uplink_.rate() / rate * 256, 65535.0));
+  const base::Duration waits = backlog();
+  advert.room = upload_ && waits <= kNoRoomQueue ? trees_.room() : 0;
+  advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(waits / Advert::kQueueUnit, 255));
+  const base::Duration floor = setup_.source ? base::Duration{} : this->floor();
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    const base::Duration lag = setup_.source ? base::Duration{} : std::max(floor + lag_.mean(tree), Advert::kLagUnit);
+    const bool fed = upload_ && trees_.fed(tree, now);
+    advert.lag[tree] = fed ? static_cast<std::uint8_t>(std::min<std::int64_t>(lag / Advert::kLagUnit, 254)) : Advert::kNotFed;
+    advert.weakest_key[tree] = trees_.weakest_key(tree);
+  }
+  return advert;
+}
+
+void Push::send_adverts(base::Time now) {
+  Advert advert = this->advert(now);
+  advert.sent_us = low_us(now);
+  for (const auto& [peer, neighbour] : hood_.all()) {
+    bool parent = false;
+    for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
+    if (!neighbour.close && !parent) continue;
+    advert.echo_us = neighbour.advert ? neighbour.advert->sent_us : 0;
+    advert.held_us = neighbour.advert ? low_us(now) - low_us(neighbour.advert_at) : 0;
+    advert.delay_us = neighbour.delay_us;
+    out_.push_back({peer, advert});
+  }
+}
+
+void Push::send_haves() {
+  if (munros_.all().empty() || !upload_) return;
+  const std::uint64_t newest = munros_.all().rbegin()->first;
+  constexpr std::uint64_t kSpan =
+      static_cast<std::uint64_t>(kHaveSpan.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
+  const MunroMap map = munros_.have_map(newest - std::min(newest, kSpan));
+  if (map.entries.empty()) return;
+  for (const auto& [peer, neighbour] : hood_.all()) {
+    if (neighbour.partner || trees_.is_child(peer)) out_.push_back({peer, HaveMap{map}});
+  }
+}
+
+}  // namespace runnel::swarm

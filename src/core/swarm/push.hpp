@@ -1,0 +1,112 @@
+// Push in one live swarm: brings together who is around, the trees, what is missing and what waits to be sent. Only routes and keeps
+// time; each part decides for itself.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/lag_meter.hpp"
+#include "core/swarm/neighbourhood.hpp"
+#include "core/swarm/push_queue.hpp"
+#include "core/swarm/recent_munros.hpp"
+#include "core/swarm/repair.hpp"
+#include "core/swarm/substreams.hpp"
+#include "core/swarm/uplink.hpp"
+
+namespace runnel::swarm {
+
+class Push {
+ public:
+  struct Setup {
+    NodeTag self;
+    bool source = false;
+    std::uint32_t chunk_bytes = 0;   // of a full one on the wire, headers of IP and UDP included
+  };
+  Push(const Setup& setup, base::Rng rng, base::Time now);
+
+  // ---- neighbours ----
+  void add_peer(PeerKey peer, NodeTag tag, base::Time now);
+  void remove_peer(PeerKey peer);
+  [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
+  void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
+  void timed(PeerKey peer, std::uint32_t delay_us) { hood_.timed(peer, delay_us); }
+  // Anything but a bundle: that is verified first.
+  void on_message(PeerKey from, const PushMessage& message, base::Time now);
+
+  // ---- chunks ----
+  // Verified; `from`: nobody at the source.
+  void on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::Time now);
+  // Came from a peer, whether verified, held or known: it holds it.
+  void on_data(tree::ChunkIndex index, PeerKey from, base::Time now);
+  // The bundle of a munro with so many chunks is known.
+  void on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> from, base::Time now);
+  // A bundle came, known before or not.
+  void on_bundle(std::uint64_t munro, PeerKey from, base::Time now);
+  // It says so by HAVE.
+  void on_have_range(PeerKey from, tree::ChunkRange range, base::Time now);
+  // As far as its HAVE_MAPs tell.
+  [[nodiscard]] bool shows_all(PeerKey peer, tree::ChunkRange munro) const;
+  // Push will see to it, so it need not be pulled yet.
+  [[nodiscard]] bool covers(tree::ChunkIndex index, base::Time now) const;
+
+  // ---- time ----
+  void set_upload(bool allowed) { upload_ = allowed; }
+  void tick(base::Time now);
+  [[nodiscard]] base::Time next_deadline() const;
+  [[nodiscard]] std::vector<PushOut> take_out();
+  // What may leave now; the pacer counts it as sent.
+  [[nodiscard]] std::optional<Send> next_send(base::Time now);
+  // The user's limit is used up.
+  void wait_until(base::Time when) { free_at_ = std::max(free_at_, when); }
+  // What is asked for by pull comes last of all classes.
+  [[nodiscard]] bool has_time_for_others(base::Time now) const;
+  // All that the node has put on the wire so far: what was not pushed takes its part of the uplink as well.
+  void on_wire(std::uint64_t total, base::Time now);
+
+  [[nodiscard]] const Substreams& trees() const { return trees_; }
+  [[nodiscard]] const Neighbourhood& hood() const { return hood_; }
+  [[nodiscard]] const Uplink& uplink() const { return uplink_; }
+  [[nodiscard]] double stream_rate() const { return rate_.bytes_per_second(); }
+
+ private:
+  void on_nack(PeerKey from, const Nack& nack, base::Time now);
+  void on_have(PeerKey from, const MunroMap& map, base::Time now);
+  void on_advert(PeerKey from, const Advert& advert, base::Time now);
+  void note(std::uint64_t munro, base::Time now);
+  void find_gaps(tree::ChunkIndex index, base::Time now);
+  void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
+  void update_means(base::Time now);
+  void send_adverts(base::Time now);
+  void send_haves();
+  [[nodiscard]] Advert advert(base::Time now) const;
+  [[nodiscard]] base::Duration floor() const;
+  [[nodiscard]] base::Duration backlog() const;
+  [[nodiscard]] double pace() const;
+
+  Setup setup_;
+  base::Rng rng_;
+  base::Time started_;
+  bool upload_ = true;
+  RecentMunros munros_;
+  LagMeter lag_;
+  StreamRate rate_;
+  Neighbourhood hood_;
+  Substreams trees_;
+  Repair repair_;
+  Uplink uplink_;
+  PushQueue queue_;
+  base::Time free_at_;            // the pacer: when what was sent will have left
+  std::uint64_t on_wire_ = 0;
+  std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
+  base::Time next_tick_;
+  base::Time next_have_;
+  base::Time next_advert_;
+  base::Time next_choice_;
+  base::Time next_means_;
+  std::vector<PushOut> out_;
+};
+
+}  // namespace runnel::swarm

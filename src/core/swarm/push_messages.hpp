@@ -1,0 +1,122 @@
+// The extension messages of push (docs/EXTENSIONS.md has their layouts), as values.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "core/swarm/push_trees.hpp"
+#include "core/wire/types.hpp"
+#include "crypto/hash.hpp"
+
+namespace runnel::swarm {
+
+// From the source to whoever sent it, both included.
+using Path = std::vector<NodeTag>;
+constexpr std::size_t kMaxPath = 32;
+constexpr std::size_t kMaxMapEntries = 128;
+
+// Chunks of several munros, in order.
+struct MunroMap {
+  struct Entry {
+    std::uint64_t munro = 0;
+    bool whole = false;         // HAVE_MAP: all of its chunks; NACK and BUSY: its bundle
+    std::uint32_t chunks = 0;   // bit per leaf, unless whole
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  std::vector<Entry> entries;   // munros grow
+  friend bool operator==(const MunroMap&, const MunroMap&) = default;
+};
+
+struct Subscribe {
+  static constexpr std::uint16_t kType = 2;
+  std::uint8_t tree = 0;
+  std::uint8_t key = 0;   // eighths
+  friend bool operator==(const Subscribe&, const Subscribe&) = default;
+};
+struct Accept {
+  static constexpr std::uint16_t kType = 3;
+  std::uint8_t tree = 0;
+  Path path;
+  friend bool operator==(const Accept&, const Accept&) = default;
+};
+struct Refuse {
+  static constexpr std::uint16_t kType = 4;
+  enum class Reason : std::uint8_t { full = 0, starving = 1, loop = 2 };
+  std::uint8_t tree = 0;
+  Reason reason = Reason::full;
+  NodeTag hint;
+  friend bool operator==(const Refuse&, const Refuse&) = default;
+};
+struct Redirect {
+  static constexpr std::uint16_t kType = 5;
+  std::uint8_t tree = 0;
+  NodeTag hint;
+  friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+struct Unsubscribe {
+  static constexpr std::uint16_t kType = 6;
+  std::uint8_t tree = 0;
+  friend bool operator==(const Unsubscribe&, const Unsubscribe&) = default;
+};
+struct PathNews {
+  static constexpr std::uint16_t kType = 7;
+  std::uint8_t tree = 0;
+  Path path;
+  friend bool operator==(const PathNews&, const PathNews&) = default;
+};
+struct Advert {
+  static constexpr std::uint16_t kType = 8;
+  static constexpr std::uint8_t kNotFed = 255;        // of lag
+  static constexpr std::uint8_t kNoChildren = 255;    // of weakest_key
+  static constexpr base::Duration kLagUnit{8'000};
+  static constexpr base::Duration kQueueUnit{4'000};
+  std::uint16_t uplink = 0;   // 1/256 of the stream's rate
+  std::uint8_t room = 0;      // half slots
+  std::uint8_t queue = 0;
+  std::uint32_t sent_us = 0;
+  std::uint32_t echo_us = 0;
+  std::uint32_t held_us = 0;
+  std::uint32_t delay_us = 0;
+  std::array<std::uint8_t, kTrees> lag{};
+  std::array<std::uint8_t, kTrees> weakest_key{};
+  friend bool operator==(const Advert&, const Advert&) = default;
+};
+struct HaveMap {
+  static constexpr std::uint16_t kType = 9;
+  MunroMap map;
+  friend bool operator==(const HaveMap&, const HaveMap&) = default;
+};
+struct Nack {
+  static constexpr std::uint16_t kType = 10;
+  MunroMap map;
+  friend bool operator==(const Nack&, const Nack&) = default;
+};
+struct Busy {
+  static constexpr std::uint16_t kType = 11;
+  std::uint16_t queue_ms = 0;
+  MunroMap map;
+  friend bool operator==(const Busy&, const Busy&) = default;
+};
+// What proves all chunks of a munro.
+struct Bundle {
+  static constexpr std::uint16_t kType = 12;
+  std::uint64_t munro = 0;
+  wire::NtpTimestamp timestamp;
+  base::Bytes signature;
+  std::vector<crypto::Digest> leaves;   // 1 to kPushMunroWidth
+  friend bool operator==(const Bundle&, const Bundle&) = default;
+};
+
+using PushMessage =
+    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle>;
+
+[[nodiscard]] std::uint16_t type_of(const PushMessage& message);
+// The value that goes with the type.
+[[nodiscard]] base::Bytes encode_push(const PushMessage& message);
+// nullopt: not one of these types, or not a value of it. Values may be longer where their layout has an end.
+[[nodiscard]] std::optional<PushMessage> decode_push(std::uint16_t type, base::ByteView value, const wire::Format& format);
+
+}  // namespace runnel::swarm

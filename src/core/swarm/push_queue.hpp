@@ -1,0 +1,59 @@
+// What waits to be sent by push, in the order in which it leaves: bundles, then repair, then chunks, the oldest first.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#include "base/time.hpp"
+#include "core/swarm/push_trees.hpp"
+
+namespace runnel::swarm {
+
+enum class SendClass : std::uint8_t { bundle, repair, push };
+
+struct Send {
+  SendClass what = SendClass::push;
+  tree::ChunkIndex index;      // a bundle's: its munro's first
+  PeerKey to;
+  base::Time queued;
+};
+
+class PushQueue {
+ public:
+  static constexpr std::size_t kMaxQueued = 4096;      // three seconds of a stream at 2.4 Mb/s, four times over
+  static constexpr std::size_t kMaxRepairs = 64;       // of one peer
+
+  explicit PushQueue(std::uint32_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
+
+  // False: it is there, or there are too many.
+  bool add(const Send& send);
+  [[nodiscard]] std::optional<Send> pop();
+  // The peer has it.
+  void remove(PeerKey to, tree::ChunkIndex index);
+  void forget(PeerKey to);
+  // Nothing of a tree goes to this peer any more; repairs stay.
+  void forget_tree(PeerKey to, std::size_t tree);
+  [[nodiscard]] bool empty() const { return sends_.empty(); }
+  [[nodiscard]] std::size_t size() const { return sends_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint32_t bytes_of(SendClass what) const { return what == SendClass::bundle ? kBundleBytes : chunk_bytes_; }
+
+ private:
+  static constexpr std::uint32_t kBundleBytes = 750;   // on the wire: 18 chunks of a record of 66 ms at 2.4 Mb/s
+  struct Earlier {
+    bool operator()(const Send& a, const Send& b) const {
+      return std::tuple{a.what, a.index, a.to} < std::tuple{b.what, b.index, b.to};
+    }
+  };
+  using Sends = std::set<Send, Earlier>;
+  Sends::iterator erase(Sends::iterator at);
+
+  std::uint32_t chunk_bytes_;
+  Sends sends_;
+  std::map<PeerKey, std::size_t> repairs_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace runnel::swarm

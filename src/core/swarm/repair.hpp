@@ -1,0 +1,75 @@
+// What push missed: who is asked for it, when, and how often (docs/live.md).
+#pragma once
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/lag_meter.hpp"
+#include "core/swarm/neighbourhood.hpp"
+#include "core/swarm/push_messages.hpp"
+#include "core/swarm/recent_munros.hpp"
+#include "core/swarm/substreams.hpp"
+
+namespace runnel::swarm {
+
+// A gap is told to the parent once; past the time at which almost everything comes, the holder that should answer first is asked. Never
+// more than a few at one holder, nothing that would come too late, and nobody who said that he is busy before his time.
+class Repair {
+ public:
+  static constexpr std::size_t kMaxAtHolder = 12;
+  static constexpr std::size_t kMaxOutstanding = 64;
+  static constexpr std::size_t kMaxTracked = 2048;               // chunks and bundles
+  static constexpr base::Duration kTooLate{1'700'000};           // of 2 s of player's lag, the last 300 ms are too late to ask
+  static constexpr base::Duration kReorder{10'000};
+
+  // What it looks at.
+  struct View {
+    const RecentMunros& munros;
+    const LagMeter& lag;
+    Neighbourhood& hood;
+    const Substreams& trees;
+  };
+
+  explicit Repair(base::Rng rng) : rng_(rng) {}
+
+  // The parent of its tree sent a later one.
+  void gap(tree::ChunkIndex index, base::Time now);
+  void arrived(tree::ChunkIndex index, Neighbourhood& hood);
+  void proved(std::uint64_t munro, Neighbourhood& hood);
+  void on_busy(PeerKey from, const Busy& busy, Neighbourhood& hood, base::Time now);
+  void forget(PeerKey peer);
+  [[nodiscard]] std::vector<PushOut> tick(const View& view, base::Time now);
+  [[nodiscard]] std::size_t outstanding() const { return outstanding_; }
+
+ private:
+  struct Ask {
+    std::optional<PeerKey> of;
+    base::Time until;                       // it is waited for
+    std::optional<base::Time> gap;          // when a later one came
+    bool parent_asked = false;
+  };
+  // A chunk, or the bundle of a munro.
+  struct What {
+    std::uint64_t munro = 0;
+    unsigned leaf = 0;
+    bool bundle = false;
+    friend auto operator<=>(const What&, const What&) = default;
+    [[nodiscard]] tree::ChunkIndex index() const { return chunk_of(munro, leaf); }
+  };
+  using Asks = std::map<What, Ask>;
+  using Nacks = std::map<PeerKey, MunroMap>;
+
+  void release(Ask& ask, Neighbourhood& hood);
+  void consider(const What& what, bool overdue, const View& view, base::Time now, Nacks& nacks);
+  [[nodiscard]] std::optional<PeerKey> holder(const What& what, const View& view, base::Time now) const;
+  void ask(const What& what, PeerKey peer, const View& view, base::Time now, Nacks& nacks);
+  void drop_old(const View& view, base::Time now);
+
+  base::Rng rng_;
+  Asks asks_;
+  std::size_t outstanding_ = 0;
+};
+
+}  // namespace runnel::swarm

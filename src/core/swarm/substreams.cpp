@@ -1,0 +1,432 @@
+#include "core/swarm/substreams.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+namespace runnel::swarm {
+namespace {
+
+// live-model.md; docs/live.md says what each was tried against.
+constexpr base::Duration kFedWithin{250'000};        // who was fed longer ago takes no children
+constexpr base::Duration kFirstChunk{300'000};       // and a round trip, after acceptance
+constexpr base::Duration kParentSilence{350'000};
+constexpr base::Duration kStarved = std::chrono::seconds{1};
+constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
+constexpr base::Duration kEmptyHandedCost{500'000};  // for each time that one accepted and gave nothing
+constexpr unsigned kMaxEmptyHanded = 8;
+constexpr base::Duration kAnswerWait{300'000};
+constexpr base::Duration kBetterEach = std::chrono::seconds{1};
+constexpr base::Duration kBetterBy{40'000};
+constexpr double kBetterShare = 0.15;
+constexpr base::Duration kPathEach = std::chrono::seconds{2};
+constexpr base::Duration kShedEach{200'000};
+constexpr double kSlotsPerHome = 12;
+constexpr double kShedPast = 1.15;                   // children in excess of the slots
+constexpr base::Duration kSharedCost{30'000};
+constexpr base::Duration kOverCapCost{150'000};
+constexpr int kSendsAhead = 6;                       // chunks that leave before ours, on the mean
+constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
+
+bool holds(const Path& path, NodeTag tag) { return std::ranges::find(path, tag) != path.end(); }
+
+}  // namespace
+
+Substreams::Substreams(NodeTag self, bool source, base::Rng rng) : self_(self), source_(source), rng_(rng) {}
+
+// ---- what we can give -----------------------------------------------------------------------------------------------
+
+void Substreams::set_means(const Means& means, const Neighbourhood& hood) {
+  means_ = means;
+  choose_home(hood);
+}
+
+// The trees that the fewest neighbours feed, and for as long as the number of our slots asks for as many.
+void Substreams::choose_home(const Neighbourhood& hood) {
+  const auto count =
+      std::min<std::size_t>(kSubstreams, std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(means_.slots / kSlotsPerHome))));
+  if (home_.size() > count) home_.resize(count);
+  while (home_.size() < count) {
+    std::optional<std::size_t> best;
+    std::size_t best_offers = 0;
+    const std::size_t start = rng_.below(kSubstreams);
+    for (std::size_t i = 0; i < kSubstreams; ++i) {
+      const std::size_t tree = (start + i) % kSubstreams;
+      if (std::ranges::find(home_, tree) != home_.end()) continue;
+      const auto offers = static_cast<std::size_t>(std::ranges::count_if(hood.all(), [&](const auto& entry) {
+        return entry.second.advert && entry.second.advert->weakest_key[tree] != Advert::kNoChildren;
+      }));
+      if (best && offers >= best_offers) continue;
+      best = tree;
+      best_offers = offers;
+    }
+    home_.push_back(*best);
+  }
+}
+
+std::uint8_t Substreams::key(std::size_t tree) const {
+  const bool home = std::ranges::find(home_, tree) != home_.end();
+  const double key = (home ? means_.slots / static_cast<double>(home_.size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
+  return static_cast<std::uint8_t>(std::clamp(key * 8, 0.0, 254.0));
+}
+
+unsigned Substreams::used() const {
+  unsigned used = 0;
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    used += cost(tree) * static_cast<unsigned>(std::ranges::count_if(trees_[tree].children, [](const Child& c) { return !c.until; }));
+  }
+  return used;
+}
+
+std::uint8_t Substreams::room() const {
+  const double all = source_ ? kSourceQuota * (2.0 * kSubstreams + kBundleTrees) : 2 * means_.slots;
+  return static_cast<std::uint8_t>(std::clamp(all - used(), 0.0, 255.0));
+}
+
+bool Substreams::has_room(std::size_t tree) const {
+  const auto children = std::ranges::count_if(trees_[tree].children, [](const Child& c) { return !c.until; });
+  if (source_) return static_cast<unsigned>(children) < kSourceQuota;
+  return trees_[tree].children.size() < kMaxChildren && used() + cost(tree) <= 2 * means_.slots;
+}
+
+std::uint8_t Substreams::weakest_key(std::size_t tree) const {
+  std::uint8_t least = Advert::kNoChildren;
+  for (const Child& child : trees_[tree].children) {
+    if (!child.until) least = std::min(least, child.key);
+  }
+  return least;
+}
+
+Substreams::Child* Substreams::weakest(std::size_t tree) {
+  Child* least = nullptr;
+  for (Child& child : trees_[tree].children) {
+    if (!child.until && (least == nullptr || child.key < least->key)) least = &child;
+  }
+  return least;
+}
+
+std::size_t Substreams::children() const {
+  std::size_t count = 0;
+  for (const Tree& tree : trees_) count += tree.children.size();
+  return count;
+}
+
+bool Substreams::is_child(PeerKey peer) const {
+  return std::ranges::any_of(trees_, [&](const Tree& tree) {
+    return std::ranges::find(tree.children, peer, &Child::peer) != tree.children.end();
+  });
+}
+
+bool Substreams::attached() const {
+  if (source_) return true;
+  return std::ranges::count_if(trees_, [](const Tree& tree) { return tree.parent && tree.came; }) > static_cast<int>(kTrees) / 2;
+}
+
+bool Substreams::begun(base::Time now) const {
+  std::size_t fed_trees = 0;
+  for (std::size_t tree = 0; tree < kSubstreams; ++tree) fed_trees += fed(tree, now);
+  return 4 * fed_trees >= kSubstreams;
+}
+
+Path Substreams::our_path(std::size_t tree) const {
+  Path path = source_ ? Path{} : trees_[tree].path;
+  path.push_back(self_);
+  return path;
+}
+
+// ---- as a parent ----------------------------------------------------------------------------------------------------
+
+void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now) {
+  Tree& tree = trees_[subscribe.tree];
+  const auto refuse = [&](Refuse::Reason reason) { say(from, Refuse{subscribe.tree, reason, hint(subscribe.tree, from)}); };
+  if (!fed(subscribe.tree, now) || tree.redirected) return refuse(Refuse::Reason::starving);
+  const Path path = our_path(subscribe.tree);
+  if (tree.parent == from || holds(path, tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
+  const auto known = std::ranges::find(tree.children, from, &Child::peer);
+  if (known != tree.children.end() && !known->until) {   // its answer was lost
+    known->key = subscribe.key;
+    return say(from, Accept{subscribe.tree, path});
+  }
+  if (!has_room(subscribe.tree)) {
+    Child* weak = weakest(subscribe.tree);
+    if (weak == nullptr || weak->key + kWeaker >= subscribe.key || tree.children.size() >= kMaxChildren)
+      return refuse(Refuse::Reason::full);
+    redirect(subscribe.tree, *weak, tag, now);
+  }
+  if (known != tree.children.end())
+    *known = Child{from, tag, subscribe.key, std::nullopt};
+  else
+    tree.children.push_back({from, tag, subscribe.key, std::nullopt});
+  say(from, Accept{subscribe.tree, path});
+}
+
+// Of the children, the strongest is the likeliest to have room; none of the one who asks.
+NodeTag Substreams::hint(std::size_t tree, PeerKey asker) {
+  const Child* best = nullptr;
+  for (const Child& child : trees_[tree].children) {
+    if (child.peer != asker && !child.until && (best == nullptr || child.key > best->key)) best = &child;
+  }
+  return best == nullptr ? kNobody : best->tag;
+}
+
+void Substreams::redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now) {
+  child.until = now + kFarewell;
+  say(child.peer, Redirect{static_cast<std::uint8_t>(tree), hint});
+}
+
+void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
+  std::erase_if(trees_[unsubscribe.tree].children, [&](const Child& child) { return child.peer == from; });
+}
+
+void Substreams::drop_children(std::size_t tree, base::Time now) {
+  std::erase_if(trees_[tree].children, [&](const Child& child) { return child.until && now >= *child.until; });
+}
+
+// The line carries less than was thought: the weakest child of all goes, one at a time.
+void Substreams::shed(base::Time now) {
+  if (source_ || now < next_shed_ || used() <= 2 * means_.slots * kShedPast) return;
+  next_shed_ = now + kShedEach;
+  std::optional<std::size_t> tree;
+  for (std::size_t i = 0; i < kTrees; ++i) {
+    if (weakest_key(i) != Advert::kNoChildren && (!tree || weakest_key(i) < weakest_key(*tree))) tree = i;
+  }
+  if (!tree) return;
+  Child& child = *weakest(*tree);
+  redirect(*tree, child, hint(*tree, child.peer), now);
+}
+
+void Substreams::tell_path(std::size_t tree) {
+  const Path path = our_path(tree);
+  if (path.size() > kMaxPath) return;
+  for (const Child& child : trees_[tree].children) say(child.peer, PathNews{static_cast<std::uint8_t>(tree), path});
+}
+
+// ---- as a child -----------------------------------------------------------------------------------------------------
+
+void Substreams::avoid(Tree& tree, PeerKey peer, base::Time now) {
+  if (tree.avoided.size() >= kMaxAvoided) std::erase_if(tree.avoided, [&](const auto& entry) { return entry.second <= now; });
+  if (tree.avoided.size() >= kMaxAvoided) tree.avoided.clear();
+  tree.avoided[peer] = now + base::Duration{200'000 + static_cast<std::int64_t>(rng_.below(300'000))};
+}
+
+void Substreams::leave(std::size_t tree, base::Time now) {
+  Tree& one = trees_[tree];
+  if (!one.parent) return;
+  say(*one.parent, Unsubscribe{static_cast<std::uint8_t>(tree)});
+  avoid(one, *one.parent, now);
+  one.parent.reset();
+  one.redirected.reset();
+  one.path.clear();
+}
+
+void Substreams::on_accept(PeerKey from, const Accept& accept, base::Time now) {
+  Tree& tree = trees_[accept.tree];
+  const bool awaited = tree.asked == from;
+  if (awaited) tree.asked.reset();
+  if (tree.parent == from) {
+    if (!tree.redirected) return;
+  } else if (source_ || !awaited) {   // too late: somebody else was found, or will be
+    return say(from, Unsubscribe{accept.tree});
+  }
+  const bool both_bundles =
+      is_bundle_tree(accept.tree) && trees_[kSubstreams + (accept.tree == kSubstreams ? 1 : 0)].parent == from;
+  if (holds(accept.path, self_) || both_bundles) {
+    avoid(tree, from, now);
+    return say(from, Unsubscribe{accept.tree});
+  }
+  if (tree.parent && tree.parent != from) say(*tree.parent, Unsubscribe{accept.tree});
+  tree.parent = from;
+  tree.path = accept.path;
+  tree.accepted = now;
+  tree.came = false;
+  tree.pending = 0;
+  tree.patience = 0.8 + 0.4 * rng_.unit();
+  tree.redirected.reset();
+  tree.hints = 0;
+  tree.next_better = now + kBetterEach + base::Duration{static_cast<std::int64_t>(rng_.below(500'000))};
+  tree.next_path = now + kPathEach;
+  tell_path(accept.tree);
+}
+
+void Substreams::on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now) {
+  Tree& tree = trees_[refuse.tree];
+  if (tree.asked != from) return;
+  tree.asked.reset();
+  avoid(tree, from, now);
+  if (tree.hints < kMaxHints) {
+    tree.hint = hood.find_tag(refuse.hint);
+    if (tree.hint) ++tree.hints;
+  } else {
+    tree.hints = 0;
+  }
+}
+
+void Substreams::on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now) {
+  Tree& tree = trees_[redirect.tree];
+  if (tree.parent != from) return;
+  tree.redirected = now + kFarewell;
+  avoid(tree, from, now);
+  tree.hint = hood.find_tag(redirect.hint);
+  tree.hints = tree.hint ? 1 : 0;
+}
+
+void Substreams::on_path(PeerKey from, const PathNews& news, base::Time now) {
+  Tree& tree = trees_[news.tree];
+  if (tree.parent != from) return;
+  if (holds(news.path, self_)) return leave(news.tree, now);
+  if (tree.path == news.path) return;
+  tree.path = news.path;
+  tell_path(news.tree);
+}
+
+void Substreams::forget(PeerKey peer) {
+  empty_handed_.erase(peer);
+  for (Tree& tree : trees_) {
+    if (tree.parent == peer) {
+      tree.parent.reset();
+      tree.redirected.reset();
+      tree.path.clear();
+    }
+    if (tree.asked == peer) tree.asked.reset();
+    if (tree.hint == peer) tree.hint.reset();
+    tree.avoided.erase(peer);
+    std::erase_if(tree.children, [&](const Child& child) { return child.peer == peer; });
+  }
+}
+
+// ---- fed and starving -----------------------------------------------------------------------------------------------
+
+void Substreams::exists(std::size_t tree, base::Time now) {
+  Tree& one = trees_[tree];
+  if (one.pending++ == 0) one.pending_since = now;
+}
+
+void Substreams::arrived(std::size_t tree, PeerKey from, base::Time now) {
+  static_cast<void>(now);
+  Tree& one = trees_[tree];
+  if (one.parent != from) return;
+  if (!one.came) empty_handed_.erase(from);
+  one.came = true;
+  one.pending = 0;
+}
+
+// One chunk that does not come may be lost; two were not sent.
+bool Substreams::starving(const Tree& tree, base::Duration limit, base::Time now) const {
+  return tree.pending >= 2 && now - tree.pending_since > limit;
+}
+
+bool Substreams::fed(std::size_t tree, base::Time now) const {
+  if (source_) return true;
+  const Tree& one = trees_[tree];
+  return one.parent && one.came && !starving(one, std::max(kFedWithin, 2 * means_.spacing), now);
+}
+
+// ---- looking for a parent -------------------------------------------------------------------------------------------
+
+unsigned Substreams::shared_with(PeerKey peer) const {
+  return static_cast<unsigned>(std::ranges::count_if(trees_, [&](const Tree& tree) { return tree.parent == peer; }));
+}
+
+// How late chunks would come by it, and what speaks against it besides. nullopt: it can not, or would not.
+std::optional<base::Duration> Substreams::price(std::size_t tree, PeerKey peer, const Neighbour& neighbour, base::Time now) const {
+  const Tree& one = trees_[tree];
+  if (!neighbour.fed(tree) || !Neighbourhood::alive(neighbour, now) || now - neighbour.advert_at > kAdvertLife) return std::nullopt;
+  if (std::ranges::find(one.children, peer, &Child::peer) != one.children.end()) return std::nullopt;
+  if (is_bundle_tree(tree) && trees_[kSubstreams + (tree == kSubstreams ? 1 : 0)].parent == peer) return std::nullopt;
+  base::Duration price = neighbour.lag(tree) + neighbour.delay() + neighbour.queue() / 2;
+  const double uplink = std::max(0.05, neighbour.advert->uplink / 256.0) * means_.rate;
+  if (uplink > 0) price += base::Duration{static_cast<std::int64_t>(kSendsAhead * means_.chunk_bytes * 1e6 / uplink)};
+  if (const auto empty = empty_handed_.find(peer); empty != empty_handed_.end()) price += kEmptyHandedCost * empty->second;
+  const unsigned shared = shared_with(peer) - (one.parent == peer ? 1U : 0U);
+  return price + kSharedCost * shared + (shared >= kParentCap ? kOverCapCost : base::Duration{});
+}
+
+void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time now) {
+  Tree& one = trees_[tree];
+  const auto ask = [&](PeerKey peer) {
+    one.asked = peer;
+    one.asked_at = now;
+    one.told_key = key(tree);
+    one.hint.reset();
+    say(peer, Subscribe{static_cast<std::uint8_t>(tree), key(tree)});
+  };
+  if (one.hint && one.hint != one.parent && hood.find(*one.hint) != nullptr) return ask(*one.hint);
+  one.hint.reset();
+  std::optional<PeerKey> best;
+  base::Duration best_price{};
+  for (const auto& [peer, neighbour] : hood.all()) {
+    if (one.parent == peer) continue;
+    if (const auto until = one.avoided.find(peer); until != one.avoided.end() && now < until->second) continue;
+    const auto price = this->price(tree, peer, neighbour, now);
+    if (!price || (best && *price >= best_price)) continue;
+    const std::uint8_t weakest = neighbour.advert->weakest_key[tree];
+    const bool takes = neighbour.advert->room >= cost(tree) || (weakest != Advert::kNoChildren && weakest + kWeaker < key(tree));
+    if (!takes) continue;
+    best = peer;
+    best_price = *price;
+  }
+  if (!best) return;
+  if (one.parent && !one.redirected) {   // we can do without: it has to be better by far
+    const Neighbour* parent = hood.find(*one.parent);
+    const auto now_price = parent == nullptr ? std::nullopt : price(tree, *one.parent, *parent, now);
+    if (now_price) {
+      const auto share = base::Duration{static_cast<std::int64_t>(kBetterShare * static_cast<double>(now_price->count()))};
+      if (best_price + std::max(kBetterBy, share) > *now_price) return;
+    }
+  }
+  ask(*best);
+}
+
+void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now) {
+  Tree& one = trees_[tree];
+  if (!one.parent) return;
+  const Neighbour* parent = hood.find(*one.parent);
+  if (parent == nullptr) {
+    one.parent.reset();
+    return;
+  }
+  const base::Duration rtt = 2 * parent->delay();
+  const base::Duration silence = std::max(kParentSilence, 5 * rtt / 2);
+  const bool dead = now - parent->heard > silence;
+  const bool never = !one.came && one.pending > 0 && now - one.accepted > kFirstChunk + rtt + 2 * means_.spacing;
+  const auto patience = base::Duration{static_cast<std::int64_t>(one.patience * static_cast<double>(kStarved.count()))};
+  const bool over = one.redirected && now >= *one.redirected;
+  if (dead || never || over || starving(one, std::max(patience, 4 * means_.spacing), now)) {
+    if (never) empty_handed_[*one.parent] = std::min(empty_handed_[*one.parent] + 1, kMaxEmptyHanded);
+    leave(tree, now);
+  }
+}
+
+void Substreams::tick(const Neighbourhood& hood, base::Time now) {
+  shed(now);
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    drop_children(tree, now);
+    Tree& one = trees_[tree];
+    if (source_) continue;
+    check_parent(tree, hood, now);
+    if (one.asked && now - one.asked_at > kAnswerWait) {
+      avoid(one, *one.asked, now);
+      one.asked.reset();
+    }
+    if (now >= one.next_path) {
+      one.next_path = now + kPathEach;
+      tell_path(tree);
+    }
+    if (one.asked) continue;
+    if (!one.parent || one.redirected) {
+      seek(tree, hood, now);
+    } else if (now >= one.next_better) {
+      one.next_better = now + kBetterEach + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))};
+      seek(tree, hood, now);
+      if (!one.asked && std::abs(int{one.told_key} - int{key(tree)}) > kWeaker) {   // what it knows of us is out of date
+        one.told_key = key(tree);
+        say(*one.parent, Subscribe{static_cast<std::uint8_t>(tree), one.told_key});
+      }
+    }
+  }
+}
+
+std::vector<PushOut> Substreams::take_out() { return std::exchange(out_, {}); }
+
+}  // namespace runnel::swarm

@@ -1,0 +1,133 @@
+// Who feeds us and whom we feed, tree by tree: subscribing, adopting, displacing, leaving (docs/live.md).
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "core/swarm/neighbourhood.hpp"
+#include "core/swarm/push_messages.hpp"
+#include "core/swarm/push_trees.hpp"
+
+namespace runnel::swarm {
+
+// A message on its way out.
+struct PushOut {
+  PeerKey to;
+  PushMessage message;
+};
+
+class Substreams {
+ public:
+  static constexpr std::size_t kMaxChildren = 64;        // of one tree
+  static constexpr std::size_t kMaxAvoided = 64;         // neighbours of one tree
+  static constexpr int kMaxHints = 3;                    // followed in a row
+  static constexpr unsigned kSourceQuota = 2;            // children of the source in each tree (live-model.md)
+  static constexpr unsigned kParentCap = 4;              // trees of one parent, before others are preferred
+  static constexpr std::uint8_t kWeaker = 4;             // who is displaced has a key less by half a slot
+
+  // What we can give, and what the stream needs.
+  struct Means {
+    double slots = 0;            // sixteenths of the stream that may be passed on, in all
+    double uplink = 0;           // in stream rates
+    double rate = 0;             // of the stream, bytes per second on the wire
+    std::uint32_t chunk_bytes = 0;
+    base::Duration spacing{};    // between two chunks of one tree
+  };
+
+  Substreams(NodeTag self, bool source, base::Rng rng);
+
+  void set_means(const Means& means, const Neighbourhood& hood);
+  [[nodiscard]] const Means& means() const { return means_; }
+
+  void on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now);
+  void on_accept(PeerKey from, const Accept& accept, base::Time now);
+  void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
+  void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
+  void on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe);
+  void on_path(PeerKey from, const PathNews& news, base::Time now);
+  void forget(PeerKey peer);
+
+  // Something of this tree is there and ought to come.
+  void exists(std::size_t tree, base::Time now);
+  void arrived(std::size_t tree, PeerKey from, base::Time now);
+  // Finds parents, leaves those that are dead or starve us, lets children go.
+  void tick(const Neighbourhood& hood, base::Time now);
+
+  [[nodiscard]] std::optional<PeerKey> parent(std::size_t tree) const { return trees_[tree].parent; }
+  [[nodiscard]] bool attached() const;                      // by most trees
+  [[nodiscard]] bool begun(base::Time now) const;           // half of those with chunks feed us
+  [[nodiscard]] bool fed(std::size_t tree, base::Time now) const;
+  [[nodiscard]] bool is_child(PeerKey peer) const;
+  template <class Fn>
+  void for_children(std::size_t tree, Fn fn) const {
+    for (const Child& child : trees_[tree].children) fn(child.peer);
+  }
+  [[nodiscard]] std::size_t children() const;
+  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
+  [[nodiscard]] std::uint8_t key(std::size_t tree) const;
+  [[nodiscard]] std::uint8_t room() const;                          // half slots
+  [[nodiscard]] std::vector<PushOut> take_out();
+
+ private:
+  struct Child {
+    PeerKey peer;
+    NodeTag tag;
+    std::uint8_t key = 0;
+    std::optional<base::Time> until;   // redirected, and fed no longer than this
+  };
+  struct Tree {
+    std::optional<PeerKey> parent;
+    Path path;                              // of the parent
+    base::Time accepted;
+    bool came = false;                      // something, since it accepted
+    unsigned pending = 0;                   // known to be there since the parent last sent something
+    base::Time pending_since;
+    double patience = 1;                    // drawn: who starves with others does not leave with them
+    std::uint8_t told_key = 0;              // to the parent
+    std::optional<base::Time> redirected;   // the parent feeds us no longer than this
+    std::optional<PeerKey> asked;
+    base::Time asked_at;
+    std::optional<PeerKey> hint;
+    int hints = 0;
+    base::Time next_better;
+    base::Time next_path;
+    std::map<PeerKey, base::Time> avoided;
+    std::vector<Child> children;
+  };
+
+  [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }   // half slots
+  [[nodiscard]] unsigned used() const;
+  [[nodiscard]] bool has_room(std::size_t tree) const;
+  [[nodiscard]] Path our_path(std::size_t tree) const;
+  [[nodiscard]] unsigned shared_with(PeerKey peer) const;
+  [[nodiscard]] bool starving(const Tree& tree, base::Duration limit, base::Time now) const;
+  [[nodiscard]] std::optional<base::Duration> price(std::size_t tree, PeerKey peer, const Neighbour& neighbour, base::Time now) const;
+  void seek(std::size_t tree, const Neighbourhood& hood, base::Time now);
+  void check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now);
+  void leave(std::size_t tree, base::Time now);
+  void avoid(Tree& tree, PeerKey peer, base::Time now);
+  void drop_children(std::size_t tree, base::Time now);
+  void shed(base::Time now);
+  void tell_path(std::size_t tree);
+  void choose_home(const Neighbourhood& hood);
+  Child* weakest(std::size_t tree);
+  void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
+  [[nodiscard]] NodeTag hint(std::size_t tree, PeerKey asker);
+  void say(PeerKey to, PushMessage message) { out_.push_back({to, std::move(message)}); }
+
+  NodeTag self_;
+  bool source_;
+  base::Rng rng_;
+  Means means_;
+  std::array<Tree, kTrees> trees_;
+  std::vector<std::size_t> home_;   // trees in which we give the most
+  base::Time next_shed_;
+  std::map<PeerKey, unsigned> empty_handed_;   // how often they accepted and gave nothing, since they last gave
+  std::vector<PushOut> out_;
+};
+
+}  // namespace runnel::swarm

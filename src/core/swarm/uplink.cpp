@@ -1,0 +1,94 @@
+#include "core/swarm/uplink.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace runnel::swarm {
+
+void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
+  if (begun()) return;
+  rate_ = bytes_per_second;
+  slot_ = slot;
+  window_started_ = last_growth_ = now;
+}
+
+void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {
+  auto it = peers_.find(peer);
+  if (it == peers_.end()) {
+    if (peers_.size() >= kMaxPeers) return;
+    it = peers_.emplace(peer, Peer{sample_us, {}, {}, {}, now, now}).first;
+  }
+  Peer& one = it->second;
+  const base::Duration delay{static_cast<std::int32_t>(sample_us - one.first)};
+  if (now - one.half_started >= kHalf) {   // clocks drift apart, and paths change
+    one.before = one.least;
+    one.least = delay;
+    one.half_started = now;
+  }
+  one.least = std::min(one.least, delay);
+  one.now = delay;
+  one.at = now;
+}
+
+std::optional<base::Duration> Uplink::queue(base::Time now) const {
+  std::vector<base::Duration> queues;
+  for (const auto& [key, peer] : peers_) {
+    if (now - peer.at <= kFresh) queues.push_back(peer.now - std::min(peer.least, peer.before));
+  }
+  if (queues.empty()) return std::nullopt;
+  const auto middle = queues.begin() + static_cast<std::ptrdiff_t>(queues.size() / 2);
+  std::ranges::nth_element(queues, middle);
+  return *middle;
+}
+
+void Uplink::grow() {
+  constexpr double kFactor = 1.25;   // while starting: a line of four times the guess is found in six steps
+  rate_ = starting_ ? rate_ * kFactor : rate_ + std::max(slot_, rate_ / kSubstreams);
+}
+
+// While there was a queue all along, the line has carried what went out but for what the queue grew by. Otherwise bursts make such sums
+// too small, and one step is as good as another.
+void Uplink::fall(base::Duration queue) {
+  constexpr double kStep = 0.85;
+  constexpr double kMost = 0.5;
+  constexpr double kMargin = 0.95;
+  double bytes = 0;
+  for (const Window& window : windows_) bytes += window.bytes_per_second / kWindows;
+  const bool busy = std::ranges::all_of(windows_, [](const Window& w) { return w.queue > kCalm; });
+  const Window& oldest = windows_[window_ % kWindows];
+  const double grown = static_cast<double>((queue - oldest.queue).count()) / 1e6;   // seconds, in about one
+  rate_ = busy && grown > -0.5 ? std::clamp(kMargin * bytes / (1 + grown), kMost * rate_, kStep * rate_) : kStep * rate_;
+  rate_ = std::max(rate_, slot_);
+}
+
+void Uplink::tick(base::Time now) {
+  if (!begun() || now - window_started_ < kWindow) return;
+  constexpr base::Duration kGrowthInterval = std::chrono::seconds{1};
+  constexpr base::Duration kHold{600'000};   // a round trip, and an advert's turn
+  constexpr double kUsed = 0.8;
+  constexpr double kShrinks = 0.9;
+  const auto seen = queue(now);
+  const double rate = static_cast<double>(window_bytes_) * 1e6 / static_cast<double>((now - window_started_).count());
+  if (seen && *seen <= kCalm) {
+    draining_ = false;
+    if (window_waited_ && rate > kUsed * rate_ && (starting_ || now - last_growth_ >= kGrowthInterval)) {
+      grow();
+      last_growth_ = now;
+    }
+  } else if (seen && *seen > kCongested && now >= hold_until_) {
+    // A queue that shrinks needs time, not another step.
+    const bool shrinks = draining_ && static_cast<double>(seen->count()) < kShrinks * static_cast<double>(fell_at_.count());
+    if (!shrinks) fall(*seen);
+    fell_at_ = *seen;
+    draining_ = true;
+    starting_ = false;
+    hold_until_ = now + kHold;
+    last_growth_ = now;
+  }
+  windows_[window_++ % kWindows] = {rate, seen.value_or(base::Duration{})};
+  window_started_ = now;
+  window_bytes_ = 0;
+  window_waited_ = false;
+}
+
+}  // namespace runnel::swarm

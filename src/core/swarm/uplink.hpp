@@ -1,0 +1,76 @@
+// What our line carries upward, found out by using it.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "base/time.hpp"
+#include "core/swarm/push_trees.hpp"
+
+namespace runnel::swarm {
+
+// Bytes per second. Begins at a guess; grows while the line is used to the estimate and no queue shows, and falls to what the line has
+// carried when one does. The queue is what the receiver in the middle sees: what few see grow is their own, and those who came while it
+// was there do not see it at all.
+class Uplink {
+ public:
+  static constexpr base::Duration kCalm{15'000};       // design.md: grows below, and falls past
+  static constexpr base::Duration kCongested{30'000};
+  static constexpr std::size_t kMaxPeers = 256;
+
+  // Nothing is measured before the stream's rate is known.
+  void begin(double bytes_per_second, double slot, base::Time now);
+  [[nodiscard]] bool begun() const { return rate_ > 0; }
+  [[nodiscard]] double rate() const { return rate_; }
+  // What may leave for now: less while a queue is to go away.
+  [[nodiscard]] double pace() const { return draining_ ? kDrain * rate_ : rate_; }
+  [[nodiscard]] bool starting() const { return starting_; }
+  // On the wire, whatever it was.
+  void sent(std::uint64_t bytes) { window_bytes_ += bytes; }
+  // Something had to wait for its turn.
+  void waited() { window_waited_ = true; }
+  // A peer's sample, its clock less ours, us modulo 2^32.
+  void on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now);
+  void forget(PeerKey peer) { peers_.erase(peer); }
+  void tick(base::Time now);
+  // nullopt: nobody told lately.
+  [[nodiscard]] std::optional<base::Duration> queue(base::Time now) const;
+
+ private:
+  static constexpr base::Duration kWindow{200'000};
+  static constexpr std::size_t kWindows = 5;
+  static constexpr double kDrain = 0.7;
+  static constexpr base::Duration kFresh{450'000};     // adverts come every 400 ms
+  static constexpr base::Duration kHalf = std::chrono::seconds{30};
+  struct Peer {
+    std::uint32_t first = 0;
+    base::Duration before{};
+    base::Duration least{};
+    base::Duration now{};
+    base::Time half_started;
+    base::Time at;
+  };
+  struct Window {
+    double bytes_per_second = 0;
+    base::Duration queue{};
+  };
+  void grow();
+  void fall(base::Duration queue);
+
+  double rate_ = 0;
+  double slot_ = 0;
+  bool starting_ = true;
+  std::map<PeerKey, Peer> peers_;
+  base::Time window_started_;
+  std::uint64_t window_bytes_ = 0;
+  bool window_waited_ = false;
+  std::array<Window, kWindows> windows_{};   // the last second
+  std::size_t window_ = 0;
+  bool draining_ = false;
+  base::Duration fell_at_{};             // the queue at the last fall
+  base::Time hold_until_;                // a fall must show before the next
+  base::Time last_growth_;
+};
+
+}  // namespace runnel::swarm

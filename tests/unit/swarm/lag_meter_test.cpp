@@ -1,0 +1,47 @@
+#include "core/swarm/lag_meter.hpp"
+
+#include <gtest/gtest.h>
+
+namespace runnel::swarm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(LagMeter, tells_what_is_later_than_almost_all_that_came) {
+  LagMeter lag;
+  for (int i = 0; i < 200; ++i) lag.arrived(1, milliseconds{i % 2 == 0 ? 40 : 80});
+  EXPECT_NEAR(static_cast<double>(lag.mean(1).count()), 60'000, 5'000);
+  EXPECT_NEAR(static_cast<double>(lag.deviation(1).count()), 20'000, 5'000);
+  EXPECT_FALSE(lag.overdue(1, milliseconds{140}));
+  EXPECT_TRUE(lag.overdue(1, milliseconds{220}));
+  EXPECT_FALSE(lag.overdue(5, milliseconds{220})) << "nothing ever came by that tree";
+  EXPECT_TRUE(lag.overdue(5, milliseconds{260}));
+}
+
+TEST(LagMeter, remembers_what_comes_late_now_and_then) {
+  LagMeter lag;
+  for (int i = 0; i < 150; ++i) lag.arrived(0, milliseconds{i % 15 == 0 ? 200 : 10});
+  EXPECT_FALSE(lag.overdue(0, milliseconds{150}));
+}
+
+TEST(StreamRate, is_what_the_bundles_name_over_their_time) {
+  StreamRate rate{1000};
+  base::Time now{seconds{100}};
+  for (std::uint64_t i = 1; i <= 60; ++i, now += base::Duration{17'000'000 / 256}) rate.munro(i, 20, now);
+  EXPECT_NEAR(rate.bytes_per_second(), 20'000 / (17 / 256.0), 5'000);
+  EXPECT_NEAR(static_cast<double>(rate.spacing().count()), 16e6 * 1000 / (20'000 / (17 / 256.0)), 2'000);
+}
+
+TEST(StreamRate, keeps_no_more_than_its_span_and_so_many_munros) {
+  StreamRate rate{1000};
+  base::Time now{seconds{100}};
+  for (std::uint64_t i = 1; i < 4 * StreamRate::kMaxMunros; ++i, now += base::Duration{1'000'000 / 256}) rate.munro(i, 32, now);
+  const double before = rate.bytes_per_second();
+  rate.munro(1, 32, now);   // long ago
+  EXPECT_EQ(rate.bytes_per_second(), before);
+  EXPECT_NEAR(before, 256 * 32'000, 100'000);
+}
+
+}  // namespace
+}  // namespace runnel::swarm

@@ -1,0 +1,62 @@
+#include "core/swarm/push_queue.hpp"
+
+#include <gtest/gtest.h>
+
+namespace runnel::swarm {
+namespace {
+
+constexpr base::Time kNow{std::chrono::seconds{100}};
+constexpr PeerKey kA{1};
+constexpr PeerKey kB{2};
+
+Send send(SendClass what, std::uint64_t index, PeerKey to) { return {what, tree::ChunkIndex{index}, to, kNow}; }
+
+TEST(PushQueue, bundles_leave_first_then_repair_then_the_oldest_chunks) {
+  PushQueue queue{1000};
+  for (const Send& s : {send(SendClass::push, 9, kA), send(SendClass::push, 5, kB), send(SendClass::push, 5, kA),
+                        send(SendClass::repair, 20, kA), send(SendClass::bundle, 64, kB)})
+    EXPECT_TRUE(queue.add(s));
+  EXPECT_FALSE(queue.add(send(SendClass::push, 9, kA))) << "twice";
+  std::vector<std::pair<SendClass, std::uint64_t>> order;
+  while (const auto next = queue.pop()) order.emplace_back(next->what, next->index.value());
+  using enum SendClass;
+  EXPECT_EQ(order, (std::vector<std::pair<SendClass, std::uint64_t>>{{bundle, 64}, {repair, 20}, {push, 5}, {push, 5}, {push, 9}}));
+  EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST(PushQueue, a_chunk_that_is_asked_for_again_need_not_be_pushed_as_well) {
+  PushQueue queue{1000};
+  queue.add(send(SendClass::push, 5, kA));
+  queue.add(send(SendClass::repair, 5, kA));
+  EXPECT_EQ(queue.size(), 1U);
+  EXPECT_EQ(queue.bytes(), 1000U);
+  queue.remove(kA, tree::ChunkIndex{5});
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(PushQueue, what_a_peer_or_a_tree_needs_no_more_is_taken_out) {
+  PushQueue queue{1000};
+  const tree::ChunkIndex chunk{5};
+  queue.add({SendClass::push, chunk, kA, kNow});
+  queue.add({SendClass::push, chunk, kB, kNow});
+  queue.forget_tree(kA, (tree_of(chunk) + 1) % kSubstreams);
+  EXPECT_EQ(queue.size(), 2U);
+  queue.forget_tree(kA, tree_of(chunk));
+  EXPECT_EQ(queue.size(), 1U);
+  queue.forget(kB);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST(PushQueue, one_peer_has_so_many_repairs_and_all_together_so_much) {
+  PushQueue queue{1000};
+  for (std::uint64_t i = 0; i < PushQueue::kMaxRepairs; ++i) EXPECT_TRUE(queue.add(send(SendClass::repair, i, kA)));
+  EXPECT_FALSE(queue.add(send(SendClass::repair, 999, kA)));
+  EXPECT_TRUE(queue.add(send(SendClass::repair, 999, kB)));
+  while (queue.size() < PushQueue::kMaxQueued) ASSERT_TRUE(queue.add(send(SendClass::push, 10'000 + queue.size(), kA)));
+  EXPECT_FALSE(queue.add(send(SendClass::push, 1, kA)));
+  EXPECT_FALSE(queue.add(send(SendClass::bundle, 1, kA)));
+}
+
+}  // namespace
+}  // namespace runnel::swarm

@@ -1,0 +1,169 @@
+#include "core/swarm/push.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace runnel::swarm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kFirst = 1'700'000'000ULL * kLiveIndicesPerSecond / kPushMunroWidth;
+constexpr unsigned kUsed = 18;
+constexpr std::uint32_t kChunkBytes = 1140;
+
+// A source, a viewer that it feeds and one that may be fed by either; 20 ms from one to another, nothing else in between.
+struct Three {
+  Three() {
+    for (std::uint32_t i = 0; i < 3; ++i) nodes.push_back(std::make_unique<Push>(Push::Setup{NodeTag{i + 1}, i == 0, kChunkBytes}, base::Rng{i}, now));
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      for (std::uint32_t j = 0; j < 3; ++j) {
+        if (i != j) nodes[i]->add_peer(key(j), NodeTag{j + 1}, now);
+      }
+    }
+  }
+  static PeerKey key(std::size_t node) { return PeerKey{static_cast<std::uint32_t>(node) + 100}; }
+  void publish() {
+    const std::uint64_t munro = kFirst + static_cast<std::uint64_t>((now - start).count()) * 256 / 1'000'000;
+    nodes[0]->on_proved(munro, kUsed, std::nullopt, now);
+    for (unsigned leaf = 0; leaf < kUsed; ++leaf) nodes[0]->on_chunk(chunk_of(munro, leaf), std::nullopt, now);
+    ++published;
+  }
+  void deliver(std::size_t from, std::size_t to, auto fn) {
+    wires.push_back({now + milliseconds{20}, [this, from, to, fn] {
+                       nodes[to]->heard(key(from), now);
+                       fn(*nodes[to], key(from));
+                     }});
+  }
+  void pump(std::size_t i) {
+    Push& node = *nodes[i];
+    node.tick(now);
+    for (const PushOut& out : node.take_out()) {
+      ++messages;
+      deliver(i, out.to.value() - 100, [this, message = out.message](Push& to, PeerKey from) { to.on_message(from, message, now); });
+    }
+    while (const auto send = node.next_send(now)) {
+      const std::size_t to = send->to.value() - 100;
+      if (to == cut) continue;
+      if (send->what == SendClass::bundle) {
+        deliver(i, to, [this, munro = munro_number(send->index)](Push& peer, PeerKey from) {
+          peer.on_proved(munro, kUsed, from, now);
+          peer.on_bundle(munro, from, now);
+        });
+      } else {
+        deliver(i, to, [this, to, index = send->index](Push& peer, PeerKey from) {
+          ++received[to];
+          peer.on_data(index, from, now);
+          peer.on_chunk(index, from, now);
+        });
+      }
+    }
+  }
+  void run(base::Duration time) {
+    for (const base::Time end = now + time; now < end; now += milliseconds{1}) {
+      if ((now - start) % milliseconds{66} == base::Duration{}) publish();
+      while (!wires.empty() && wires.front().first <= now) {
+        auto fn = std::move(wires.front().second);
+        wires.pop_front();
+        fn();
+      }
+      for (std::size_t i = 0; i < nodes.size(); ++i) pump(i);
+    }
+  }
+  base::Time start{seconds{1000}};
+  base::Time now = start;
+  std::vector<std::unique_ptr<Push>> nodes;
+  std::deque<std::pair<base::Time, std::function<void()>>> wires;
+  std::array<std::uint64_t, 3> received{};
+  std::uint64_t published = 0;
+  std::uint64_t messages = 0;
+  std::size_t cut = 99;
+};
+
+TEST(Push, everyone_gets_every_chunk_once) {
+  Three net;
+  net.run(seconds{2});
+  for (std::size_t i = 1; i < 3; ++i) {
+    EXPECT_TRUE(net.nodes[i]->trees().attached()) << i;
+    for (std::size_t tree = 0; tree < kSubstreams; ++tree) EXPECT_TRUE(net.nodes[i]->trees().fed(tree, net.now)) << i << " " << tree;
+  }
+  const auto before = net.received;
+  const std::uint64_t published = net.published;
+  net.run(seconds{5});
+  for (std::size_t i = 1; i < 3; ++i) {
+    EXPECT_NEAR(static_cast<double>(net.received[i] - before[i]), static_cast<double>((net.published - published) * kUsed), kUsed * 2)
+        << i;
+  }
+}
+
+TEST(Push, what_a_parent_failed_to_send_is_asked_for) {
+  Three net;
+  net.run(seconds{3});
+  net.cut = 2;   // nothing that is sent to it arrives for a moment
+  net.run(milliseconds{100});
+  net.cut = 99;
+  net.run(seconds{1});
+  const std::uint64_t span = net.published * kUsed;
+  EXPECT_GT(net.received[2] + 3 * kUsed, span - 45 * kUsed) << "but for its first three seconds";
+  EXPECT_TRUE(net.nodes[2]->trees().attached());
+}
+
+TEST(Push, who_may_not_upload_feeds_nobody) {
+  Three net;
+  net.nodes[1]->set_upload(false);
+  net.run(seconds{3});
+  EXPECT_EQ(net.nodes[1]->trees().children(), 0U);
+  EXPECT_EQ(net.nodes[1]->trees().room(), 0U);
+  EXPECT_TRUE(net.nodes[2]->trees().attached());
+}
+
+TEST(Push, a_peer_that_goes_leaves_nothing_behind) {
+  Three net;
+  net.run(seconds{3});
+  ASSERT_GT(net.nodes[0]->trees().children(), 0U);
+  net.nodes[0]->remove_peer(Three::key(1));
+  net.nodes[0]->remove_peer(Three::key(2));
+  EXPECT_EQ(net.nodes[0]->trees().children(), 0U);
+  EXPECT_FALSE(net.nodes[0]->knows(Three::key(1)));
+  net.run(milliseconds{500});
+}
+
+TEST(Push, whoever_has_more_to_send_than_time_says_that_he_is_busy) {
+  Push source{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, base::Time{seconds{1000}}};
+  const base::Time now{seconds{1000}};
+  for (std::uint32_t i = 2; i < 30; ++i) source.add_peer(PeerKey{i}, NodeTag{i}, now);
+  for (std::uint32_t i = 2; i < 4; ++i) {
+    for (std::uint8_t tree = 0; tree < kSubstreams; ++tree) source.on_message(PeerKey{i}, Subscribe{tree, 8}, now);
+  }
+  for (std::uint64_t munro = kFirst; munro < kFirst + 4; ++munro) {
+    source.on_proved(munro, 32, std::nullopt, now);
+    for (unsigned leaf = 0; leaf < 32; ++leaf) source.on_chunk(chunk_of(munro, leaf), std::nullopt, now);
+  }
+  static_cast<void>(source.take_out());
+  source.on_message(PeerKey{10}, Nack{{{{kFirst, false, 1}}}}, now);
+  const auto out = source.take_out();
+  ASSERT_EQ(out.size(), 1U);
+  const auto* busy = std::get_if<Busy>(&out[0].message);
+  ASSERT_NE(busy, nullptr);
+  EXPECT_EQ(busy->map.entries[0].munro, kFirst);
+  EXPECT_GT(busy->queue_ms, 15);
+}
+
+TEST(Push, messages_of_strangers_and_hearsay_from_afar_change_nothing) {
+  Push viewer{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, base::Time{seconds{1000}}};
+  const base::Time now{seconds{1000}};
+  viewer.on_message(PeerKey{5}, Subscribe{0, 200}, now);
+  viewer.on_message(PeerKey{5}, Nack{{{{1, true, 0}}}}, now);
+  EXPECT_TRUE(viewer.take_out().empty());
+  viewer.add_peer(PeerKey{5}, NodeTag{5}, now);
+  viewer.on_proved(kFirst, kUsed, PeerKey{5}, now);
+  viewer.on_chunk(chunk_of(kFirst, 0), PeerKey{5}, now);
+  viewer.on_message(PeerKey{5}, HaveMap{{{{kFirst + 1'000'000, true, 0}}}}, now);
+  for (base::Time t = now; t < now + milliseconds{200}; t += milliseconds{10}) viewer.tick(t);
+  for (const PushOut& out : viewer.take_out()) EXPECT_FALSE(std::holds_alternative<Nack>(out.message));
+}
+
+}  // namespace
+}  // namespace runnel::swarm

@@ -1,0 +1,139 @@
+#include "core/swarm/repair.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace runnel::swarm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::uint64_t kMunro = 1'700'000'000ULL * kLiveIndicesPerSecond / kPushMunroWidth;
+constexpr PeerKey kNear{7};
+constexpr PeerKey kFar{8};
+
+// A viewer with a near and a far neighbour that hold munro kMunro; it knows of 20 chunks there and has all but 3 and 9.
+struct Viewer {
+  Viewer() {
+    for (const PeerKey peer : {kNear, kFar}) {
+      hood.add(peer, NodeTag{peer.value()}, now);
+      Neighbour& neighbour = *hood.find(peer);
+      neighbour.advert.emplace();
+      neighbour.advert->lag.fill(5);
+      neighbour.rtt = peer == kNear ? milliseconds{20} : milliseconds{100};
+      neighbour.have.add(MunroMap{{{kMunro, true, 0}}});
+    }
+    munros.prove(kMunro, 20, now);
+    for (unsigned leaf = 0; leaf < 20; ++leaf) {
+      if (leaf != 3 && leaf != 9) munros.add(chunk_of(kMunro, leaf), now);
+      for (int i = 0; i < 40; ++i) lag.arrived(tree_of(kMunro, leaf), {});
+    }
+  }
+  std::vector<PushOut> tick(base::Duration later = {}) {
+    now += later;
+    for (auto& [peer, neighbour] : hood.all()) neighbour.heard = now;
+    return repair.tick({munros, lag, hood, trees}, now);
+  }
+  static std::vector<PeerKey> peers(const std::vector<PushOut>& out) {
+    std::vector<PeerKey> all;
+    for (const PushOut& one : out) all.push_back(one.to);
+    return all;
+  }
+  void feed(PeerKey parent, unsigned leaf) {
+    const auto tree = static_cast<std::uint8_t>(tree_of(kMunro, leaf));
+    Advert advert;
+    advert.room = 40;
+    advert.lag.fill(Advert::kNotFed);
+    advert.lag[tree] = 1;
+    hood.on_advert(parent, advert, now);
+    trees.set_means({16, 1, 300'000, 1140, milliseconds{60}}, hood);
+    trees.tick(hood, now);
+    trees.on_accept(parent, {tree, {NodeTag{99}, NodeTag{parent.value()}}}, now);
+  }
+  base::Time now{seconds{1000}};
+  RecentMunros munros;
+  LagMeter lag;
+  Neighbourhood hood{base::Rng{1}};
+  Substreams trees{NodeTag{1}, false, base::Rng{2}};
+  Repair repair{base::Rng{3}};
+};
+
+TEST(Repair, asks_for_what_is_overdue_and_asks_the_quickest_holder_once) {
+  Viewer viewer;
+  EXPECT_THAT(viewer.tick(), IsEmpty()) << "it may still come";
+  const auto out = viewer.tick(milliseconds{200});
+  ASSERT_THAT(Viewer::peers(out), ElementsAre(kNear));
+  EXPECT_EQ(std::get<Nack>(out[0].message).map, (MunroMap{{{kMunro, false, 1U << 3 | 1U << 9}}}));
+  EXPECT_THAT(viewer.tick(milliseconds{20}), IsEmpty()) << "the answer is on its way";
+  EXPECT_EQ(viewer.repair.outstanding(), 2U);
+  viewer.munros.add(chunk_of(kMunro, 3), viewer.now);
+  viewer.repair.arrived(chunk_of(kMunro, 3), viewer.hood);
+  EXPECT_EQ(viewer.repair.outstanding(), 1U);
+  EXPECT_THAT(Viewer::peers(viewer.tick(milliseconds{100})), ElementsAre(kNear)) << "again, when it did not come";
+}
+
+TEST(Repair, who_is_busy_is_left_alone_and_another_asked) {
+  Viewer viewer;
+  const auto out = viewer.tick(milliseconds{200});
+  viewer.repair.on_busy(kNear, {50, std::get<Nack>(out[0].message).map}, viewer.hood, viewer.now);
+  EXPECT_EQ(viewer.repair.outstanding(), 0U);
+  EXPECT_EQ(viewer.hood.find(kNear)->asked, 0U);
+  EXPECT_THAT(Viewer::peers(viewer.tick(milliseconds{20})), ElementsAre(kFar));
+}
+
+TEST(Repair, a_gap_is_told_to_the_parent_at_once_and_only_once) {
+  Viewer viewer;
+  viewer.feed(kFar, 3);
+  viewer.repair.gap(chunk_of(kMunro, 3), viewer.now);
+  EXPECT_THAT(viewer.tick(), IsEmpty()) << "it may have been overtaken";
+  EXPECT_THAT(Viewer::peers(viewer.tick(Repair::kReorder)), ElementsAre(kFar));
+  EXPECT_THAT(Viewer::peers(viewer.tick(milliseconds{400})), ElementsAre(kNear)) << "then whoever is quickest";
+}
+
+TEST(Repair, a_munro_that_others_show_has_its_bundle_asked_for) {
+  Viewer viewer;
+  viewer.tick(milliseconds{200});
+  viewer.munros.note(kMunro + 17, viewer.now);
+  viewer.hood.find(kFar)->have.add(chunk_of(kMunro + 17, 0));
+  EXPECT_THAT(viewer.tick(milliseconds{20}), IsEmpty()) << "it was published 66 ms after the other";
+  const auto out = viewer.tick(milliseconds{250});
+  bool asked = false;
+  for (const PushOut& one : out) {
+    const auto& entries = std::get<Nack>(one.message).map.entries;
+    asked |= one.to == kFar && std::ranges::find(entries, MunroMap::Entry{kMunro + 17, true, 0}) != entries.end();
+  }
+  EXPECT_TRUE(asked);
+}
+
+TEST(Repair, so_much_is_asked_of_one_holder_and_of_all) {
+  Viewer viewer;
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    viewer.munros.prove(kMunro + i, 32, viewer.now);
+    for (const PeerKey peer : {kNear, kFar}) viewer.hood.find(peer)->have.add(MunroMap{{{kMunro + i, true, 0}}});
+  }
+  viewer.tick(milliseconds{300});
+  EXPECT_EQ(viewer.repair.outstanding(), 2 * Repair::kMaxAtHolder);
+  for (std::uint32_t i = 100; i < 120; ++i) {
+    viewer.hood.add(PeerKey{i}, NodeTag{i}, viewer.now);
+    for (std::uint64_t m = 1; m <= 10; ++m) viewer.hood.find(PeerKey{i})->have.add(MunroMap{{{kMunro + m, true, 0}}});
+  }
+  viewer.tick(milliseconds{61});
+  EXPECT_EQ(viewer.repair.outstanding(), Repair::kMaxOutstanding);
+  viewer.repair.forget(kNear);
+  EXPECT_EQ(viewer.repair.outstanding(), Repair::kMaxOutstanding - Repair::kMaxAtHolder);
+}
+
+TEST(Repair, what_would_come_too_late_is_left_to_pull) {
+  Viewer viewer;
+  viewer.tick(milliseconds{200});
+  EXPECT_GT(viewer.repair.outstanding(), 0U);
+  EXPECT_THAT(viewer.tick(Repair::kTooLate), IsEmpty());
+  EXPECT_EQ(viewer.repair.outstanding(), 0U);
+  EXPECT_EQ(viewer.hood.find(kNear)->asked, 0U);
+}
+
+}  // namespace
+}  // namespace runnel::swarm

@@ -1,0 +1,245 @@
+#include "core/swarm/substreams.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace runnel::swarm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr base::Time kStart{seconds{1000}};
+constexpr NodeTag kSelf{1};
+constexpr std::uint8_t kTree = 3;
+
+// A node with two neighbours that offer every tree, 100 and 200 ms behind the source.
+struct Child {
+  Child() {
+    for (const std::uint32_t i : {7U, 8U}) {
+      hood.add(PeerKey{i}, NodeTag{i}, now);
+      tell(i, static_cast<std::uint8_t>((i - 6) * 100 / 8));
+    }
+    trees.set_means({16, 1, 300'000, 1140, milliseconds{60}}, hood);
+  }
+  void tell(std::uint32_t peer, std::uint8_t lag, std::uint8_t room = 40) {
+    Advert advert;
+    advert.uplink = 512;
+    advert.room = room;
+    advert.lag.fill(lag);
+    advert.weakest_key.fill(Advert::kNoChildren);
+    hood.on_advert(PeerKey{peer}, advert, now);
+    hood.heard(PeerKey{peer}, now);
+  }
+  std::vector<PushOut> tick() {
+    trees.tick(hood, now);
+    return trees.take_out();
+  }
+  void wait(base::Duration time) {
+    now += time;
+    for (auto& [peer, neighbour] : hood.all()) {
+      neighbour.heard = now;
+      neighbour.advert_at = now;
+    }
+  }
+  template <class M>
+  std::vector<PeerKey> asked(const std::vector<PushOut>& out, std::uint8_t tree = kTree) {
+    std::vector<PeerKey> to;
+    for (const PushOut& one : out) {
+      const auto* message = std::get_if<M>(&one.message);
+      if (message != nullptr && message->tree == tree) to.push_back(one.to);
+    }
+    return to;
+  }
+  // Fed by `peer` in kTree.
+  void attach(std::uint32_t peer) {
+    tick();
+    trees.on_refuse(PeerKey{7}, {kTree, Refuse::Reason::full, NodeTag{peer}}, hood, now);
+    tick();
+    trees.on_accept(PeerKey{peer}, {kTree, {NodeTag{99}, NodeTag{peer}}}, now);
+    trees.arrived(kTree, PeerKey{peer}, now);
+    static_cast<void>(trees.take_out());
+  }
+  Neighbourhood hood{base::Rng{1}};
+  Substreams trees{kSelf, false, base::Rng{2}};
+  base::Time now = kStart;
+};
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(Substreams, asks_the_one_by_whom_chunks_come_soonest) {
+  Child child;
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7}));
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), IsEmpty()) << "one at a time";
+  child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
+  EXPECT_EQ(child.trees.parent(kTree), PeerKey{7});
+  EXPECT_FALSE(child.trees.fed(kTree, child.now)) << "nothing came yet";
+  child.trees.arrived(kTree, PeerKey{7}, child.now);
+  EXPECT_TRUE(child.trees.fed(kTree, child.now));
+}
+
+TEST(Substreams, both_bundle_trees_have_parents_of_their_own) {
+  Child child;
+  child.tick();
+  child.trees.on_accept(PeerKey{7}, {16, {NodeTag{99}, NodeTag{7}}}, child.now);
+  child.trees.on_accept(PeerKey{7}, {17, {NodeTag{99}, NodeTag{7}}}, child.now);
+  EXPECT_EQ(child.trees.parent(16), PeerKey{7});
+  EXPECT_EQ(child.trees.parent(17), std::nullopt);
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out(), 17), ElementsAre(PeerKey{7}));
+}
+
+TEST(Substreams, a_refusal_is_followed_by_its_hint_and_then_by_others) {
+  Child child;
+  child.tick();
+  child.trees.on_refuse(PeerKey{7}, {kTree, Refuse::Reason::full, NodeTag{8}}, child.hood, child.now);
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{8}));
+  child.trees.on_refuse(PeerKey{8}, {kTree, Refuse::Reason::full, kNobody}, child.hood, child.now);
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), IsEmpty()) << "both have just said no";
+  child.wait(milliseconds{501});
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7}));
+}
+
+TEST(Substreams, leaves_a_path_that_comes_round) {
+  Child child;
+  child.tick();
+  child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, kSelf, NodeTag{7}}}, child.now);
+  EXPECT_EQ(child.trees.parent(kTree), std::nullopt);
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{7}));
+  Child other;
+  other.attach(8);
+  other.trees.on_path(PeerKey{8}, {kTree, {NodeTag{99}, kSelf, NodeTag{8}}}, other.now);
+  EXPECT_EQ(other.trees.parent(kTree), std::nullopt);
+}
+
+TEST(Substreams, leaves_the_dead_soon_and_the_starving_late) {
+  Child child;
+  child.attach(8);
+  child.trees.exists(kTree, child.now);
+  child.trees.exists(kTree, child.now);
+  child.wait(milliseconds{500});
+  child.tick();
+  EXPECT_EQ(child.trees.parent(kTree), PeerKey{8}) << "it is alive, and starves with us";
+  EXPECT_FALSE(child.trees.fed(kTree, child.now));
+  child.wait(milliseconds{701});
+  EXPECT_THAT(child.asked<Unsubscribe>(child.tick()), ElementsAre(PeerKey{8}));
+
+  Child orphan;
+  orphan.attach(8);
+  orphan.now += milliseconds{501};
+  orphan.hood.heard(PeerKey{7}, orphan.now);
+  const auto out = orphan.tick();
+  EXPECT_THAT(orphan.asked<Unsubscribe>(out), ElementsAre(PeerKey{8})) << "silent";
+  EXPECT_THAT(orphan.asked<Subscribe>(out), ElementsAre(PeerKey{7}));
+}
+
+TEST(Substreams, one_chunk_that_is_lost_is_no_starvation) {
+  Child child;
+  child.attach(8);
+  child.trees.exists(kTree, child.now);
+  child.wait(seconds{3});
+  EXPECT_TRUE(child.trees.fed(kTree, child.now));
+}
+
+TEST(Substreams, goes_to_a_better_parent_and_keeps_the_old_one_until_then) {
+  Child child;
+  child.attach(8);
+  child.wait(seconds{2});
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7}));
+  EXPECT_EQ(child.trees.parent(kTree), PeerKey{8});
+  child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
+  EXPECT_EQ(child.trees.parent(kTree), PeerKey{7});
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{8}));
+}
+
+TEST(Substreams, takes_as_many_children_as_it_has_slots) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  EXPECT_EQ(node.trees.room(), 4);
+  for (const std::uint32_t i : {20U, 21U, 22U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  const auto out = node.trees.take_out();
+  EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{20}, PeerKey{21}));
+  EXPECT_THAT(node.asked<Refuse>(out), ElementsAre(PeerKey{22}));
+  EXPECT_EQ(node.trees.weakest_key(kTree), 8);
+  EXPECT_EQ(node.trees.room(), 0);
+}
+
+TEST(Substreams, a_stronger_child_takes_the_place_of_the_weakest_which_is_fed_a_little_longer) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  node.trees.on_subscribe(PeerKey{21}, NodeTag{21}, {kTree, 30}, node.now);
+  static_cast<void>(node.trees.take_out());
+  node.trees.on_subscribe(PeerKey{22}, NodeTag{22}, {kTree, 12}, node.now);
+  EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{22})) << "not stronger by half a slot";
+  node.trees.on_subscribe(PeerKey{23}, NodeTag{23}, {kTree, 13}, node.now);
+  const auto out = node.trees.take_out();
+  EXPECT_THAT(node.asked<Redirect>(out), ElementsAre(PeerKey{20}));
+  EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{23}));
+  EXPECT_TRUE(node.trees.is_child(PeerKey{20}));
+  node.wait(milliseconds{700});
+  node.tick();
+  EXPECT_FALSE(node.trees.is_child(PeerKey{20}));
+}
+
+TEST(Substreams, who_starves_or_stands_below_the_asker_takes_no_children) {
+  Child node;
+  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{20}));
+  node.attach(8);
+  node.trees.on_subscribe(PeerKey{20}, NodeTag{99}, {kTree, 8}, node.now);   // it stands in our path
+  EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{20}));
+  node.trees.on_subscribe(PeerKey{8}, NodeTag{8}, {kTree, 8}, node.now);
+  EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{8}));
+}
+
+TEST(Substreams, the_source_has_a_quota_in_each_tree) {
+  Substreams source{kSelf, true, base::Rng{1}};
+  for (std::uint32_t i = 20; i < 20 + Substreams::kSourceQuota + 1; ++i)
+    source.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, kStart);
+  EXPECT_EQ(source.children(), Substreams::kSourceQuota);
+  source.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree + 1, 8}, kStart);
+  EXPECT_EQ(source.children(), Substreams::kSourceQuota + 1);
+}
+
+TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
+  Child node;
+  node.attach(8);
+  for (const std::uint32_t i : {20U, 21U, 22U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, static_cast<std::uint8_t>(i)}, node.now);
+  static_cast<void>(node.trees.take_out());
+  node.trees.set_means({1, 0.1, 300'000, 1140, milliseconds{60}}, node.hood);
+  EXPECT_THAT(node.asked<Redirect>(node.tick()), ElementsAre(PeerKey{20}));
+  node.wait(milliseconds{200});
+  EXPECT_THAT(node.asked<Redirect>(node.tick()), ElementsAre(PeerKey{21}));
+  node.wait(milliseconds{200});
+  EXPECT_THAT(node.asked<Redirect>(node.tick()), IsEmpty());
+}
+
+TEST(Substreams, new_paths_are_passed_on_and_told_again) {
+  Child node;
+  node.attach(8);
+  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  static_cast<void>(node.trees.take_out());
+  node.trees.on_path(PeerKey{8}, {kTree, {NodeTag{99}, NodeTag{5}, NodeTag{8}}}, node.now);
+  const auto out = node.trees.take_out();
+  ASSERT_THAT(node.asked<PathNews>(out), ElementsAre(PeerKey{20}));
+  EXPECT_EQ(std::get<PathNews>(out[0].message).path, (Path{NodeTag{99}, NodeTag{5}, NodeTag{8}, kSelf}));
+  node.wait(seconds{2});
+  EXPECT_THAT(node.asked<PathNews>(node.tick()), Contains(PeerKey{20}));
+}
+
+TEST(Substreams, a_tree_has_so_many_children_whatever_the_line_carries) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({1e6, 1e5, 300'000, 1140, milliseconds{60}}, node.hood);
+  for (std::uint32_t i = 100; i < 200; ++i) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren);
+  node.trees.on_subscribe(PeerKey{300}, NodeTag{300}, {kTree, 200}, node.now);
+  EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren) << "nor do those who are let go make it more";
+}
+
+}  // namespace
+}  // namespace runnel::swarm

@@ -1,0 +1,106 @@
+#include "core/swarm/uplink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace runnel::swarm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A line with a queue, used as far as the estimate allows.
+struct Line {
+  explicit Line(double bytes_per_second) : capacity(bytes_per_second) { uplink.begin(300'000, 300'000 / 16.0, now); }
+  // `demand`: what there is to send, in bytes per second.
+  void run(base::Duration time, double demand) {
+    for (base::Time end = now + time; now < end; now += milliseconds{10}) {
+      const double sent = std::min(demand, uplink.pace()) / 100;
+      uplink.sent(static_cast<std::uint64_t>(sent));
+      if (demand > uplink.pace()) uplink.waited();
+      queued = std::max(0.0, queued + sent - capacity / 100);
+      const auto delay = static_cast<std::uint32_t>(queued / capacity * 1e6);
+      for (std::uint32_t peer = 1; peer <= 3; ++peer) {
+        if (now.time_since_epoch() % milliseconds{400} == milliseconds{130} * peer)
+          uplink.on_delay(PeerKey{peer}, 0xffff'0000U * peer + 20'000 * peer + delay, now);
+      }
+      uplink.tick(now);
+      worst = std::max(worst, queued / capacity);
+    }
+  }
+  double capacity;
+  Uplink uplink;
+  base::Time now{seconds{100}};
+  double queued = 0;
+  double worst = 0;   // seconds
+};
+
+TEST(Uplink, finds_what_the_line_carries_when_there_is_enough_to_send) {
+  for (const double capacity : {75'000.0, 300'000.0, 525'000.0, 1'050'000.0}) {
+    Line line{capacity};
+    line.run(seconds{30}, 2'000'000);
+    EXPECT_GT(line.uplink.rate(), 0.75 * capacity) << capacity;
+    EXPECT_LT(line.uplink.rate(), 1.15 * capacity) << capacity;
+    line.worst = 0;
+    line.run(seconds{20}, 2'000'000);
+    EXPECT_LT(line.worst, 0.2) << "once it is found, the queue stays short";
+  }
+}
+
+TEST(Uplink, a_line_that_is_not_used_is_not_thought_faster) {
+  Line line{1'000'000};
+  line.run(seconds{30}, 100'000);
+  EXPECT_EQ(line.uplink.rate(), 300'000);
+}
+
+TEST(Uplink, a_queue_that_few_receivers_see_is_their_own) {
+  Uplink uplink;
+  base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now);
+  for (int i = 0; i < 100; ++i, now += milliseconds{100}) {
+    uplink.sent(30'000);
+    uplink.waited();
+    uplink.on_delay(PeerKey{1}, static_cast<std::uint32_t>(i) * 5'000, now);
+    uplink.on_delay(PeerKey{2}, 70'000, now);
+    uplink.on_delay(PeerKey{3}, 90'000, now);
+    uplink.tick(now);
+  }
+  EXPECT_GT(uplink.rate(), 300'000);
+}
+
+TEST(Uplink, nothing_is_concluded_from_silence) {
+  Uplink uplink;
+  base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now);
+  for (int i = 0; i < 100; ++i, now += milliseconds{100}) {
+    uplink.sent(30'000);
+    uplink.waited();
+    uplink.tick(now);
+  }
+  EXPECT_EQ(uplink.rate(), 300'000);
+  EXPECT_FALSE(uplink.queue(now));
+}
+
+TEST(Uplink, keeps_so_many_peers) {
+  Uplink uplink;
+  const base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now);
+  for (std::uint32_t i = 0; i < 3 * Uplink::kMaxPeers; ++i) uplink.on_delay(PeerKey{i}, 1000, now);
+  for (std::uint32_t i = 0; i < 3 * Uplink::kMaxPeers; ++i) uplink.on_delay(PeerKey{i}, i < Uplink::kMaxPeers ? 90'000 : 1000, now);
+  EXPECT_EQ(uplink.queue(now), milliseconds{89}) << "those who were one too many are not in it";
+}
+
+TEST(Uplink, a_queue_that_was_there_when_a_receiver_came_is_seen_once_it_has_gone) {
+  Uplink uplink;
+  const base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now);
+  uplink.on_delay(PeerKey{1}, 90'000, now);
+  EXPECT_EQ(uplink.queue(now), milliseconds{0});
+  uplink.on_delay(PeerKey{1}, 10'000, now);
+  uplink.on_delay(PeerKey{1}, 60'000, now);
+  EXPECT_EQ(uplink.queue(now), milliseconds{50});
+}
+
+}  // namespace
+}  // namespace runnel::swarm
