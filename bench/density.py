@@ -5,7 +5,6 @@
 
 The large file is sparse (zeros), so it takes no disk but its hash tree, 60 MB a gigabyte. Exit status 1 when a goal is missed.
 """
-import argparse
 import json
 import pathlib
 import subprocess
@@ -22,8 +21,6 @@ HASHING_S = 600           # at most, for the large file
 
 
 class Density(Scenario):
-    options = argparse.Namespace(peers=5000, gigabytes=50, seconds=10, history=True)
-
     def peers(self):
         done = subprocess.run([BUILD / "bench_density", str(self.options.peers)], capture_output=True, text=True, check=True)
         return {one["kind"]: one for one in map(json.loads, done.stdout.splitlines())}
@@ -66,19 +63,6 @@ class Density(Scenario):
         self.assertTrue(history.report("density", rows, self.options.history), "a goal is missed")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--peers", type=int, default=5000)
-    arguments.add_argument("--gigabytes", type=int, default=50)
-    arguments.add_argument("--seconds", type=int, default=10, help="for which the large swarm is watched")
-    arguments.add_argument("--no-history", dest="history", action="store_false")
-    Density.options = arguments.parse_args()
-    result = Density().defaultTestResult()
-    Density().run(result)
-    for _, text in result.failures + result.errors + result.skipped:
-        print(text)
-    return 0 if result.wasSuccessful() and not result.skipped else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(history.main(Density, __doc__, [("--peers", int, 5000, "that are idle"), ("--gigabytes", int, 50, "of the large swarm"),
+                                          ("--seconds", int, 10, "for which it is watched")]))

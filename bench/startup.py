@@ -5,7 +5,6 @@
 
 The caster runs already; each round is a new process without a cache. Medians over the rounds; exit status 1 when a goal is missed.
 """
-import argparse
 import pathlib
 import statistics
 import subprocess
@@ -24,8 +23,6 @@ FIRST_BYTES = 2_000_000
 
 
 class Startup(Scenario):
-    options = argparse.Namespace(rounds=15, history=True)
-
     def one_round(self, link, expected, number):
         """(until its HTTP server is told, until the bytes are here), ms"""
         watcher = self.watch(link, "--out", self.folder / f"copy-{number}.bin", name=f"watcher-{number}")
@@ -57,17 +54,5 @@ class Startup(Scenario):
         self.assertTrue(history.report("startup", rows, self.options.history), "a goal is missed")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=15)
-    arguments.add_argument("--no-history", dest="history", action="store_false")
-    Startup.options = arguments.parse_args()
-    result = Startup().defaultTestResult()
-    Startup().run(result)
-    for _, text in result.failures + result.errors + result.skipped:
-        print(text)
-    return 0 if result.wasSuccessful() and not result.skipped else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(history.main(Startup, __doc__, [("--rounds", int, 15, "medians are taken over")]))
