@@ -353,6 +353,7 @@ class Runnel(Understood, ReferenceScenario):
         watcher, recorded = self.between(caster, "--plain")
         self.assertComplete(watcher, content)
         self.assertStops(watcher)
+        self.assertLessEqual(max(len(data) for _, _, data in recorded()), 1472, "an IP packet on Ethernet (8.1)")
         dissected, kinds = self.assertUnderstood(recorded(), self.codec(caster))
         self.assertLessEqual({"Handshake", "Extension", "Have", "Request", "Integrity", "Data", "Ack"}, kinds)
         self.assertTrue([d for d in dissected if d.values("ppspp.hello.node_id")])
