@@ -124,9 +124,17 @@ local function signature_bytes(options)
   return SIGNATURE_BYTES[algorithm]
 end
 
+-- The id of static content is a hash: where nothing was said, it tells the length of the others.
+local function implied_hash_bytes(options)
+  for _, bytes in pairs(HASH_BYTES) do
+    if options.swarm_id and #options.swarm_id == bytes and options.integrity ~= 3 then return bytes end
+  end
+  return HASH_BYTES[2]
+end
+
 -- What the lengths of a swarm's messages follow from. Options that were left out are as 11.1.6 says.
 local function format_of(options)
-  local hash_bytes = HASH_BYTES[options.hash_function or 2]
+  local hash_bytes = options.hash_function and HASH_BYTES[options.hash_function] or implied_hash_bytes(options)
   if options.integrity == 0 or options.integrity == 2 and not options.hash_function then hash_bytes = 0 end
   local chunk_bytes = options.chunk_size ~= VARIABLE_CHUNK_SIZE and options.chunk_size or nil
   return { addressing = options.addressing or CHUNKS32, hash_bytes = hash_bytes, signature_bytes = signature_bytes(options), chunk_bytes = chunk_bytes }
@@ -574,11 +582,13 @@ end
 -- ---- one socket, several protocols (docs/EXTENSIONS.md) --------------------------------------------------------------------
 local STUN_COOKIE = 0x2112A442
 
+-- Other implementations' channel ids may begin with any byte, so more than that one is looked at.
 local function neighbour_of(tvb)
   local first = tvb(0, 1):uint()
-  if first >= 20 and first <= 63 then return "dtls" end
+  local version = tvb(1, 2):uint()
+  if first >= 20 and first <= 63 and (version == 0xFEFF or version == 0xFEFD) then return "dtls" end
   if first <= 3 and tvb:len() >= 20 and tvb(4, 4):uint() == STUN_COOKIE then return "stun-udp" end
-  if first == 0x64 then return "bt-dht" end
+  if first == 0x64 and tvb(tvb:len() - 1, 1):uint() == 0x65 then return "bt-dht" end
 end
 
 local function is_known_channel(tvb, pinfo)
