@@ -54,7 +54,7 @@ class Channel {
         last_sent(now) {}
 
   // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit. What
-  // the swarm's addressing cannot say is left unsaid.
+  // the swarm's addressing cannot say, and what the peer does not support, is left unsaid.
   template <class Write>
   void post(Outbox& outbox, Write write) {
     if (gathered_ == 0) begin(outbox);
@@ -149,6 +149,7 @@ class Channel {
   template <class Write>
   bool append(Write& write) {
     wire::Encoder encoder{base::MutableByteView{room_}.subspan(gathered_), format};
+    encoder.only(agreed.peer_messages);
     if (!write(encoder)) return false;
     gathered_ += encoder.size();
     return true;
