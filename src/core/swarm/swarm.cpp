@@ -10,6 +10,7 @@ namespace {
 constexpr base::Duration kBusyTick{20'000};      // while a reader or a live stream waits
 constexpr base::Duration kTransferTick{50'000};
 constexpr base::Duration kIdleTick{500'000};
+constexpr base::Duration kRestTick{2'000'000};   // of a seed that nobody asks anything
 constexpr std::size_t kAckChunks = 512;          // acknowledged together at most while more pour in
 
 std::unique_ptr<Content> make_content(const Metadata& metadata, const SwarmParts& parts) {
@@ -142,7 +143,8 @@ void Swarm::on_tick(Context& context) {
     busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
   }
   busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
-  next_tick_ = context.now + (busy ? kBusyTick : transfer || !fresh_.empty() ? kTransferTick : kIdleTick);
+  const bool rests = static_content() != nullptr && static_content()->complete();
+  next_tick_ = context.now + (busy ? kBusyTick : transfer || !fresh_.empty() ? kTransferTick : rests ? kRestTick : kIdleTick);
 }
 
 SwarmState Swarm::state(base::Time now) const {
