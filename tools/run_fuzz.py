@@ -27,8 +27,8 @@ BUILD = ROOT / "build" / "fuzz"
 CANARY, CANARY_LIMIT_S = "canary", 60
 MAX_INPUT_BYTES = 4096
 LARGER_INPUTS = {"film": 1 << 20, "ts": 1 << 16}     # bytes: containers are no smaller
-# Entries of one target in the tree, and bytes of one: what is beyond stays on the machine that found it.
-MAX_ENTRIES, MAX_ENTRY_BYTES = 150, 4096
+# Entries of one target in the tree besides its seeds, and bytes of one: what is beyond stays on the machine that found it.
+MAX_ENTRIES, MAX_ENTRY_BYTES = 100, 4096
 INPUT_LIMIT_S = 25               # one input that takes longer is a fault
 MEMORY_LIMIT_MB = 2048
 
@@ -93,8 +93,9 @@ def keep(name):
         # Branches alone, without how often they were taken: a corpus to start from, not a record of everything.
         run_fuzzer(name, ["-merge=1", "-use_counters=0", f"-timeout={INPUT_LIMIT_S}", chosen, found], 600)
         known = {path.name for path in seeds.iterdir()}
+        kept = [name for name in known if not name.startswith("seed-")]
         news = sorted((path for path in chosen.iterdir() if path.name not in known), key=lambda path: path.stat().st_size)
-        room = max(0, MAX_ENTRIES - len(known))
+        room = max(0, MAX_ENTRIES - len(kept))
         news = [path for path in news if path.stat().st_size <= MAX_ENTRY_BYTES][:room]
         for path in news:
             data = path.read_bytes()

@@ -37,7 +37,7 @@ class Digest {
   explicit Digest(base::ByteView bytes) : size_(static_cast<std::uint8_t>(std::min(bytes.size(), kMaxDigestSize))) {
     if (size_ == 32)   // SHA-256: a copy of known length is two instructions, and this is done for every node of a tree
       std::memcpy(bytes_.data(), bytes.data(), 32);
-    else
+    else if (size_ > 0)   // a view of nothing points nowhere
       std::memcpy(bytes_.data(), bytes.data(), size_);
   }
   [[nodiscard]] base::ByteView view() const { return {bytes_.data(), size_}; }

@@ -150,8 +150,10 @@ std::expected<std::optional<IndexHeader>, Error> IndexDb::header() {
   if (got != SQLITE_ROW) return std::unexpected(failure(db_.get(), file_));
   const auto algorithm = row.unsigned_number(1);
   if (algorithm > static_cast<std::uint64_t>(crypto::HashAlgorithm::sha512)) return std::unexpected(Error{Fault::damaged_index, 0, file_});
+  const auto hash = static_cast<crypto::HashAlgorithm>(algorithm);
+  if (row.blob(0).size() != crypto::digest_size(hash)) return std::unexpected(Error{Fault::damaged_index, 0, file_});
   IndexHeader header{.root = crypto::Digest{row.blob(0)},
-                     .algorithm = static_cast<crypto::HashAlgorithm>(algorithm),
+                     .algorithm = hash,
                      .chunk_size = static_cast<std::uint32_t>(row.number(2)),
                      .boot_id = row.text(4),
                      .clean = row.number(5) != 0};

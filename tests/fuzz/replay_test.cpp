@@ -29,7 +29,7 @@ constexpr Target kTargets[] = {
 #undef RUNNEL_FUZZ_TARGET
 };
 
-constexpr std::uint64_t kChangedEach = 16;  // copies of each entry that are run changed
+constexpr std::uint64_t kChangedEach = 2;  // copies of each entry that are run changed
 constexpr Target kCanary{"canary-found", fuzz_canary};  // what the fuzzer finds of the planted bug
 
 std::vector<std::filesystem::path> corpus_of(std::string_view target) {

@@ -1,12 +1,11 @@
 // The database and the identity record of a download, spoilt at the places that the input names: opened or refused, never worse, and what
 // is opened takes what a download writes. Ranges that are read are ranges.
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include "base/check.hpp"
 #include "fuzz/input.hpp"
+#include "fuzz/scratch.hpp"
 #include "store/identity_record.hpp"
 #include "store/index_db.hpp"
 
@@ -69,7 +68,7 @@ void use(IndexDb& db) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const std::filesystem::path path = std::filesystem::temp_directory_path() / ("runnel-fuzz-index-" + std::to_string(getpid()));
+  static const std::filesystem::path path = fuzz::scratch_file("index");
   static const base::Bytes sound = sound_database(path);
   fuzz::Input input{data, size};
   IndexDb::remove(path);

@@ -1,12 +1,11 @@
 // A tree file under puts, gets, flushes, reopening and damage, against a plain map: what it gives back was put there. It may forget what
 // damage took.
-#include <unistd.h>
-
 #include <filesystem>
 #include <map>
 
 #include "base/check.hpp"
 #include "fuzz/input.hpp"
+#include "fuzz/scratch.hpp"
 #include "store/tree_file.hpp"
 
 using namespace runnel;
@@ -16,8 +15,6 @@ namespace {
 
 constexpr std::size_t kDigestBytes = 32;
 constexpr std::size_t kPages = 2;   // so that pages come and go
-
-std::filesystem::path scratch_file() { return std::filesystem::temp_directory_path() / ("runnel-fuzz-tree-" + std::to_string(getpid())); }
 
 TreeFile open(const std::filesystem::path& path) {
   auto file = File::open(path, OpenMode::create);
@@ -29,7 +26,7 @@ TreeFile open(const std::filesystem::path& path) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input{data, size};
-  const std::filesystem::path path = scratch_file();
+  const std::filesystem::path path = fuzz::scratch_file("tree");
   std::filesystem::remove(path);
   std::map<std::uint64_t, crypto::Digest> put;
   bool damaged = false;
