@@ -6,7 +6,6 @@
 Each round takes all of them in turn, so that other load on the machine meets all. Times run from the first chunk to the last (libtorrent:
 from when the receiver knows its peer to when it has the last piece). Medians over the rounds; exit status 1 when a goal is missed.
 """
-import argparse
 import json
 import os
 import pathlib
@@ -19,7 +18,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 import history
 import libtorrent
-from bulk_vs_libtorrent import session, wait_for
 from support import media
 from support.scenario import BUILD, Scenario
 
@@ -36,8 +34,27 @@ def engine_cpu_s(pid):
     return 0.0
 
 
+def session():
+    return libtorrent.session({
+        "listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+        "enable_incoming_utp": False, "enable_outgoing_utp": False, "allow_multiple_connections_per_ip": True,
+        "alert_mask": libtorrent.alert.category_t.status_notification | libtorrent.alert.category_t.error_notification})
+
+
+def wait_for(one, kind, timeout_s):
+    """Until that session raises an alert of this kind."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        one.wait_for_alert(500)
+        for alert in one.pop_alerts():
+            if isinstance(alert, libtorrent.torrent_error_alert):
+                raise AssertionError(alert.message())
+            if isinstance(alert, kind):
+                return
+    raise AssertionError(f"libtorrent: no {kind.__name__} within {timeout_s} s")
+
+
 class Bulk(Scenario):
-    options = argparse.Namespace(megabytes=1000, rounds=7, paced=100, history=True)
 
     def bare(self, *words):
         copy = self.folder / "bare.bin"
@@ -134,19 +151,6 @@ class Bulk(Scenario):
         self.assertTrue(history.report("bulk", rows, self.options.history), "a goal is missed")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--megabytes", type=int, default=1000)
-    arguments.add_argument("--rounds", type=int, default=7)
-    arguments.add_argument("--paced", type=float, default=100)
-    arguments.add_argument("--no-history", dest="history", action="store_false")
-    Bulk.options = arguments.parse_args()
-    result = Bulk().defaultTestResult()
-    Bulk().run(result)
-    for _, text in result.failures + result.errors + result.skipped:
-        print(text)
-    return 0 if result.wasSuccessful() and not result.skipped else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(history.main(Bulk, __doc__, [("--megabytes", int, 1000, "size of the file"), ("--rounds", int, 7, "medians are taken over"),
+                                       ("--paced", float, 100, "MB/s at which processor time is compared")]))

@@ -1,5 +1,6 @@
-"""What benchmarks print and keep: a table, and one line in bench/history.ndjson, compared with the last one of the same suite and kind
-of machine."""
+"""What the suites share: their command line, the table that they print, and one line in bench/history.ndjson, compared with the last one of
+the same suite and kind of machine."""
+import argparse
 import datetime
 import json
 import os
@@ -52,3 +53,18 @@ def report(suite, rows, keep=True):
         with open(FILE, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     return met
+
+
+def main(suite, description, options):
+    """Runs a Scenario as a benchmark. `options`: (flag, type, default, help) for its `options`, which get `history` as well. The exit
+    status: 0 if all goals are met."""
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for flag, kind, default, text in options:
+        arguments.add_argument(flag, type=kind, default=default, help=text)
+    arguments.add_argument("--no-history", dest="history", action="store_false", help="appends nothing to bench/history.ndjson")
+    suite.options = arguments.parse_args()
+    result = suite().defaultTestResult()
+    suite().run(result)
+    for _, text in result.failures + result.errors + result.skipped:
+        print(text)
+    return 0 if result.wasSuccessful() and not result.skipped else 1

@@ -3,7 +3,8 @@
 
 Groups, in this order: layers (the include arrows), unit and sim (C++ programs that ctest knows, by label), interop (other
 people's programs against ours), netlab (hosts as network namespaces; skipped without root), e2e (real processes, players and a
-browser). Each test's output is in build/test-log/.
+browser). Each test's output is in build/test-log/, and what each came to in cases.json there. After a run of everything,
+docs/CONFORMANCE.md is held to it.
 """
 import argparse
 import collections
@@ -170,27 +171,27 @@ def end_group(process):
 
 # ---- a run ---------------------------------------------------------------------------------------------------------
 def run_group(group, jobs, log_dir, environment):
+    """(counts by status, every case)"""
     started = time.monotonic()
     workers = 1 if group in SERIAL else max(1, os.cpu_count() or 1)
-    totals = collections.Counter()
-    failures = []
+    totals, all_cases = collections.Counter(), []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         for job, (cases, seconds) in zip(jobs, pool.map(lambda j: run_job(j, log_dir, environment), jobs)):
             counts = collections.Counter(c.status for c in cases)
             totals += counts
+            all_cases += cases
             if cases:
                 print(f"  {job.name:<28} {outcome(counts)}  {seconds:.1f} s", flush=True)
             for case in cases:
                 if case.status == "skipped":
                     print(f"    skipped {case.name}: {case.reason}", flush=True)
                 elif case.status == "failed":
-                    failures.append(case.name)
                     print(f"    FAILED  {case.name}", flush=True)
             if counts["failed"]:
                 print_tail(log_dir / f"{job.name}.log")
     if totals:
         print(f"{group:<30} {outcome(totals)}  {time.monotonic() - started:.1f} s", flush=True)
-    return totals, failures
+    return totals, all_cases
 
 
 def outcome(counts):
@@ -215,14 +216,23 @@ def run_once(options, log_dir):
     if options.full:
         environment["RUNNEL_FULL"] = "1"
     jobs = [narrowed(j, options.filter) for j in ctest_jobs(build_dir) + script_jobs() if j.group in options.groups]
-    totals, failures = collections.Counter(), []
+    totals, cases = collections.Counter(), []
+
+    def run(group, of_group):
+        counts, of_these = run_group(group, of_group, log_dir, environment)
+        totals.update(counts)
+        cases.extend(of_these)
     for group in options.groups:
         of_group = [j for j in jobs if j is not None and j.group == group]
         if of_group:
-            counts, failed = run_group(group, of_group, log_dir, environment)
-            totals += counts
-            failures += failed
-    return totals, failures
+            run(group, of_group)
+    results = log_dir / "cases.json"
+    results.write_text(json.dumps({c.name: c.status for c in cases}, indent=0), encoding="utf-8")
+    if options.groups == GROUPS and not options.filter:
+        # Last, since it asks whether the others ran.
+        check = [PYTHON, str(ROOT / "tools" / "check_conformance.py"), "--ran", str(results)]
+        run("conformance", [Job("conformance", "conformance", check)])
+    return totals, [c.name for c in cases if c.status == "failed"]
 
 
 def commit():

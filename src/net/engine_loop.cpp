@@ -71,13 +71,13 @@ void EngineLoop::wait_readable() {
 }
 
 void EngineLoop::on_readable() {
-  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+  bool more = true;
+  for (int turn = 0; more && turn < kReadsPerTurn; ++turn) {
     const std::size_t trains = socket_->receive(buffer_views_, received_);
-    if (trains > 0) {
-      sealer_.receive(std::span{received_}.first(trains), steady_now());
-      input(swarm::DatagramsIn{sealer_.received()});
-    }
-    if (trains < kBuffers) break;
+    more = trains == kBuffers && turn + 1 < kReadsPerTurn;
+    if (trains == 0 && turn == 0) break;
+    sealer_.receive(std::span{received_}.first(trains), steady_now());
+    input(swarm::DatagramsIn{sealer_.received(), more});   // none may be left although more were awaited: then that is said
   }
   drain();
 }

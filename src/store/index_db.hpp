@@ -62,15 +62,19 @@ class IndexDb {
   using Handle = std::unique_ptr<sqlite3, Closer>;
   class Statement;
   class Transaction;
+  struct ClaimStatements;
   IndexDb(Handle db, std::filesystem::path file);
   static std::expected<Handle, Error> connect(const std::filesystem::path& file, bool create);
   static Error failure(sqlite3* db, const std::filesystem::path& file);
   std::expected<void, Error> execute(const char* sql);
   std::expected<void, Error> put_runs(const char* table, std::span<const tree::ChunkRange> runs);
+  std::expected<void, Error> put_runs(Statement& remove, Statement& insert, std::span<const tree::ChunkRange> runs);
+  std::expected<void, Error> run_once(Statement& statement);
   std::expected<RangeSet, Error> load_runs(const char* table);
 
   Handle db_;
   std::filesystem::path file_;
+  std::unique_ptr<ClaimStatements> claim_;
 };
 
 }  // namespace runnel::store

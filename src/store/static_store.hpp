@@ -53,9 +53,9 @@ class StaticStore {
   static constexpr std::uint32_t kMaxChunkSize = 65'535;          // bytes; more than a UDP datagram carries
   static constexpr std::uint64_t kMaxFileBytes = 1ULL << 50;
   static constexpr base::Duration kCommitInterval{100'000};       // at most so long does a verified chunk stay unclaimed
-  static constexpr std::uint64_t kCommitBytes = 512 << 10;        // nor more than so many bytes of them
+  static constexpr std::uint64_t kCommitBytes = 640 << 10;        // nor more than so many bytes of them (ADR 10)
   static constexpr base::Duration kSyncInterval{30'000'000};
-  static constexpr std::uint64_t kSyncBytes = 64 << 20;
+  static constexpr std::uint64_t kSyncBytes = 512 << 20;
   static constexpr base::Duration kIdentityInterval{1'000'000};   // between looks whether the file changed
 
   // Shares an existing file. Its tree comes from the folder beside it (a finished download), from the cache, or from

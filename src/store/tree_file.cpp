@@ -23,11 +23,19 @@ std::uint64_t word_at(const std::byte* from) {
   return std::endian::native == std::endian::little ? word : std::byteswap(word);
 }
 
+bool is_hole(std::span<const std::byte> page) {
+  std::uint64_t any = 0;
+  for (std::size_t at = 0; at < page.size(); at += sizeof any) any |= word_at(page.data() + at);
+  return any == 0;
+}
+
 }  // namespace
 
 TreeFile::TreeFile(File file, std::size_t digest_bytes, bool read_only, std::size_t max_pages)
     : file_(std::move(file)), layout_(digest_bytes), read_only_(read_only), max_pages_(max_pages) {
   base::check(digest_bytes > 0 && max_pages >= 2, "a tree file needs digests and room for two pages");
+  const auto identity = file_.identity();
+  began_empty_ = identity && identity->size == 0;
 }
 
 // Four lanes, so that the multiplications overlap; a torn page passes with 2^-64. Not against forgery: who can write the index can
@@ -97,7 +105,7 @@ TreeFile::Page* TreeFile::page(std::uint64_t number) {
 TreeFile::Page* TreeFile::free_page() {
   if (pages_.size() < max_pages_) {
     pages_.push_back(std::make_unique<Page>());
-    pages_.back()->number = ~std::uint64_t{0};
+    pages_.back()->number = kNoPage;
     return pages_.back().get();
   }
   // Writing them all at once makes runs of neighbours.
@@ -110,23 +118,36 @@ TreeFile::Page* TreeFile::free_page() {
     if (candidate.dirty) continue;
     if (std::exchange(candidate.used, false)) continue;
     spare_ = by_number_.extract(candidate.number);
-    candidate.number = ~std::uint64_t{0};
+    candidate.number = kNoPage;
     return &candidate;
   }
   return nullptr;
 }
 
+// A tree that grows asks for each page once before it is there.
+bool TreeFile::may_be_in_file(std::uint64_t number) const { return !began_empty_ || (number < written_.size() && written_[number]); }
+
+void TreeFile::note_written(std::uint64_t number) {
+  if (number >= written_.size()) written_.resize(number + 1);
+  written_[number] = true;
+}
+
 bool TreeFile::load(Page& page, std::uint64_t number) {
-  page.bytes.fill(std::byte{0});
-  const auto got = file_.read_at(number * TreePageLayout::kPageBytes, page.bytes);
-  if (!got) {
-    last_error_ = got.error();
-    return false;
-  }
   page.number = number;
+  std::size_t got = 0;
+  if (may_be_in_file(number)) {
+    const auto read = file_.read_at(number * TreePageLayout::kPageBytes, page.bytes);
+    if (!read) {
+      page.number = kNoPage;
+      last_error_ = read.error();
+      return false;
+    }
+    got = *read;
+  }
+  std::fill(page.bytes.begin() + static_cast<std::ptrdiff_t>(got), page.bytes.end(), std::byte{0});
+  if (got == 0) return true;
   const std::uint64_t stored = word_at(page.bytes.data());
-  const bool hole = stored == 0 && std::ranges::all_of(page.bytes, [](std::byte b) { return b == std::byte{0}; });
-  if (!hole && stored != checksum(page)) {
+  if (!(stored == 0 && is_hole(page.bytes)) && stored != checksum(page)) {
     ++damaged_pages_;
     page.bytes.fill(std::byte{0});
   }
@@ -151,7 +172,10 @@ std::expected<void, Error> TreeFile::flush() {
       dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(done));
       return written;
     }
-    for (std::size_t i = 0; i < run.size(); ++i) dirty_[done + i]->dirty = false;
+    for (std::size_t i = 0; i < run.size(); ++i) {
+      dirty_[done + i]->dirty = false;
+      if (began_empty_) note_written(first + i);
+    }
     done += run.size();
   }
   dirty_.clear();
@@ -163,6 +187,8 @@ std::expected<void, Error> TreeFile::clear() {
   pages_.clear();
   by_number_.clear();
   dirty_.clear();
+  began_empty_ = true;
+  written_.clear();
   last_ = nullptr;
   hand_ = 0;
   last_error_.reset();

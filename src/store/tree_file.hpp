@@ -49,6 +49,7 @@ class TreeFile final : public tree::NodeStore {
   [[nodiscard]] std::uint64_t damaged_pages() const { return damaged_pages_; }
 
  private:
+  static constexpr std::uint64_t kNoPage = ~std::uint64_t{0};
   struct Page {
     std::array<std::byte, TreePageLayout::kPageBytes> bytes{};
     std::uint64_t number = 0;
@@ -59,12 +60,16 @@ class TreeFile final : public tree::NodeStore {
   Page* page(std::uint64_t number);   // nullptr if it cannot be read or there is no room
   Page* free_page();
   bool load(Page& page, std::uint64_t number);
+  [[nodiscard]] bool may_be_in_file(std::uint64_t number) const;
+  void note_written(std::uint64_t number);
   [[nodiscard]] std::uint64_t checksum(const Page& page) const;
 
   File file_;
   TreePageLayout layout_;
   bool read_only_;
   std::size_t max_pages_;
+  bool began_empty_ = false;     // then what is in the file is what was written since:
+  std::vector<bool> written_;    // by page; 90 kB for a file of 50 GB
   std::vector<std::unique_ptr<Page>> pages_;
   std::unordered_map<std::uint64_t, Page*> by_number_;
   std::unordered_map<std::uint64_t, Page*>::node_type spare_;   // used again, so that pages come and go without an allocation

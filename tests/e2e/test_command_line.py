@@ -34,7 +34,8 @@ class Help(Scenario):
             self.assertEqual(sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--help"}), sorted(set(options) - {"--help"}), verb)
 
     def test_wrong_usage_is_status_2_and_says_what_is_right(self):
-        for words in ([], ["dance"], ["cast"], ["watch"], ["cast", "--no-such-option", "test:"], *[[verb, "x"] for verb in LATER]):
+        for words in ([], ["dance"], ["cast"], ["watch"], ["cast", "--no-such-option", "test:"],
+                      ["cast", "--chunk-size", "511", __file__], *[[verb, "x"] for verb in LATER]):
             with self.subTest(words=words):
                 status, out, err = self.run_to_end([RUNNEL, *words])
                 self.assertEqual((status, out), (2, ""))

@@ -30,13 +30,6 @@ class Sealing(Scenario):
         return relay
 
     @staticmethod
-    def only_by(link, address):
-        """The link with no way to the swarm but this one."""
-        identity, _, parameters = link.partition("?")
-        kept = [p for p in parameters.split("&") if not p.startswith(("tr=", "x.pe="))]
-        return f"{identity}?{'&'.join([*kept, 'x.pe=' + address])}"
-
-    @staticmethod
     def without_secret(link):
         return re.sub(r"[?&]k=[0-9a-f]+", lambda found: found.group()[0], link).replace("?&", "?")
 

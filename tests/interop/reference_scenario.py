@@ -11,7 +11,7 @@ from refpeer.live import LiveSource, TimedSource  # noqa: E402
 from refpeer.swarm import live_swarm  # noqa: E402
 from support.scenario import RUNNEL, Scenario  # noqa: E402
 
-__all__ = ["RUNNEL", "ReferenceScenario"]
+__all__ = ["RUNNEL", "STOP_WITHIN_S", "ReferenceScenario"]
 
 MEGABYTE = 1_000_003             # no multiple of any chunk size: the last chunk is short
 COMPLETE_WITHIN_S = 15           # most take a tenth of it

@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from reference_scenario import RUNNEL, ReferenceScenario
+from reference_scenario import RUNNEL, STOP_WITHIN_S, ReferenceScenario
 from refpeer import bins, messages, roles
 from refpeer.bins import Range
 from refpeer.cursor import Cursor
@@ -61,7 +61,9 @@ class Wire:
     def opened(self):
         """Completes the handshake and takes what comes unasked."""
         self.shake()
-        _, found, error = self.next(ANSWER_S)
+        answer = self.next(ANSWER_S)
+        assert answer, f"no answer to a handshake within {ANSWER_S} s"
+        _, found, error = answer
         assert error is None, error
         self.peer_channel = found[0].channel
         self.send()
@@ -231,6 +233,8 @@ class Seeding(ReferenceScenario):
         closing = [m for m in found if isinstance(m, Handshake) and not m.channel]
         self.assertTrue(closing, found)
         self.assertEqual(dataclasses.replace(closing[0].options, version=None), Options())
+        # It has said goodbye, but may run a moment longer: the next test is not to find it so.
+        self.assertEqual(self.caster.wait_exit(STOP_WITHIN_S), 0, self.caster.error_text())
 
     def test_a_version_one_peer_is_answered_in_version_one(self):
         wire = self.wire()

@@ -63,7 +63,7 @@ int run(const Arguments& arguments) {
   for (std::uint64_t seed = arguments.first_seed; seed <= arguments.last_seed; ++seed) {
     current_seed = static_cast<std::sig_atomic_t>(seed);
     Run one{*scenario, seed};
-    if (trace.is_open()) one.simulation().set_tap(text_tap(trace, one.truth().format()));
+    if (trace.is_open()) one.simulation().add_tap(text_tap(trace, one.truth().format()));
     reports.push_back(one.go());
     broken |= !reports.back().broken.empty();
     if (arguments.json) print_json(std::cout, {reports.back()});

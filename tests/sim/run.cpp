@@ -59,6 +59,9 @@ Run::Run(Scenario scenario, std::uint64_t seed)
   line_of_ = deal(scenario_.peers, shares, rng_);
   for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.polluters, 1}, rng_))
     polluters_.push_back(kind == 0 && scenario_.faults.polluters > 0);
+  if (scenario_.faults.takers > 0) {
+    for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.takers, 1}, rng_)) takers_.push_back(kind == 0);
+  }
 }
 
 HostClock Run::clock() {
@@ -91,6 +94,7 @@ void Run::start_source(HostId place) {
   sources_.push_back(std::make_unique<Node>(world_, place, config));
   ask_tracker(*sources_.back());
   workload_->source_is(*sources_.back());
+  tell_enemies(*sources_.back());
 }
 
 void Run::add_viewer() {
@@ -99,6 +103,7 @@ void Run::add_viewer() {
   if (!scenario_.lines.empty()) access = scenario_.lines[line_of_[number % line_of_.size()]].access;
   NodeConfig config = config_for_viewer();
   if (polluters_[number % polluters_.size()]) config.mangling = scenario_.faults.mangling;
+  if (!takers_.empty()) config.limits.no_upload = takers_[number % takers_.size()];
   auto viewer = std::make_unique<Viewer>();
   viewer->joined = simulation_.now();
   viewer->node = std::make_unique<Node>(world_, simulation_.add_place(access), config);
@@ -106,7 +111,26 @@ void Run::add_viewer() {
   viewer->node->input(swarm::AddPeers{kSwarm, {sources_.back()->endpoint()}, true});   // x.pe in the link
   ask_tracker(*viewer->node);
   schedule_departure(*viewer);
+  tell_enemies(*viewer->node);
   viewers_.push_back(std::move(viewer));
+}
+
+// They are there from the start, and their addresses are with the tracker like everybody's.
+void Run::add_enemies() {
+  for (const EnemyModel& model : scenario_.enemies) {
+    for (std::uint32_t i = 0; i < model.count; ++i) {
+      enemies_.push_back(std::make_unique<Enemy>(world_, simulation_.add_place({}), model));
+      tracker_.announce(enemies_.back()->endpoint(), simulation_.now());
+    }
+  }
+  if (enemies_.empty()) return;
+  simulation_.add_tap([this](base::Time, HostId, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes) {
+    for (const auto& enemy : enemies_) enemy->overhear(source, to, bytes);
+  });
+}
+
+void Run::tell_enemies(const Node& node) {
+  for (const auto& enemy : enemies_) enemy->aim_at(node.endpoint());
 }
 
 void Run::ask_tracker(Node& node) {
@@ -212,6 +236,7 @@ void Run::inspect() {
 
 Report Run::go() {
   const auto began = std::chrono::steady_clock::now();
+  add_enemies();
   start_source(simulation_.add_place(scenario_.source));
   expected_ = scenario_.peers;
   const auto over = static_cast<std::uint64_t>(scenario_.joins.over.count());
@@ -273,6 +298,9 @@ void Run::measure(Report& report) const {
   report.add("integrity_per_data", ratio(count(wire::MessageType::integrity), count(wire::MessageType::data)));
   report.add("lost_share", ratio(traffic.lost + traffic.dropped, traffic.datagrams));
   report.add("datagrams", static_cast<double>(traffic.datagrams));
+  std::uint64_t hostile = 0;
+  for (const auto& enemy : enemies_) hostile += enemy->sent();
+  if (!enemies_.empty()) report.add("hostile_datagrams", static_cast<double>(hostile));
   report.add("violations", static_cast<double>(audit_.violation_count()));
 }
 

@@ -6,6 +6,7 @@
 
 #include "sim/audit.hpp"
 #include "sim/crowd.hpp"
+#include "sim/enemy.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/simulation.hpp"
@@ -32,6 +33,8 @@ class Run {
   void happen(const ScenarioEvent& event);
   void restart_source(const ScenarioEvent& event);
   void ask_tracker(Node& node);
+  void add_enemies();
+  void tell_enemies(const Node& node);
   void inspect();
   void measure(Report& report) const;
   // A share of those who are there, at random.
@@ -53,6 +56,8 @@ class Run {
   Viewers viewers_;
   std::vector<std::size_t> line_of_;             // class of the n-th viewer's line: shuffled, so that the shares are met
   std::vector<bool> polluters_;                  // the same for enemies
+  std::vector<bool> takers_;
+  std::vector<std::unique_ptr<Enemy>> enemies_;
   std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
 };
 

@@ -134,9 +134,27 @@ void read_faults(Fields fields, Faults& faults) {
   if (where != "payload" && where != "anywhere") throw ScenarioError{"faults.pollute: payload or anywhere"};
   faults.mangling.where = where == "payload" ? Mangling::Where::payload : Mangling::Where::anywhere;
   fields.read("polluted_share", faults.mangling.share);
+  fields.read("takers", faults.takers);
   fields.read("load_failures", faults.load_failures);
   fields.read_ms("load_delay_ms", faults.load_delay);
   fields.done();
+}
+
+EnemyModel read_enemy(Fields fields) {
+  static const std::map<std::string, EnemyModel::Kind, std::less<>> kNames{
+      {"flooder", EnemyModel::Kind::flooder},        {"forger", EnemyModel::Kind::forger}, {"thief", EnemyModel::Kind::thief},
+      {"replayer", EnemyModel::Kind::replayer},      {"liar", EnemyModel::Kind::liar},     {"dripper", EnemyModel::Kind::dripper},
+      {"root_forger", EnemyModel::Kind::root_forger}};
+  EnemyModel enemy;
+  std::string kind;
+  fields.read("kind", kind);
+  const auto found = kNames.find(kind);
+  if (found == kNames.end()) throw ScenarioError{"enemy.kind: no such enemy: " + kind};
+  enemy.kind = found->second;
+  fields.read_count("count", enemy.count);
+  fields.read("per_second", enemy.per_second);
+  fields.done();
+  return enemy;
 }
 
 ScenarioEvent read_event(Fields fields) {
@@ -234,8 +252,11 @@ Scenario read_scenario(const toml::table& table, std::string name) {
     fields.done();
     scenario.lines.push_back(line);
   });
+  each(root, "enemy", [&](Fields fields) { scenario.enemies.push_back(read_enemy(std::move(fields))); });
   each(root, "event", [&](Fields fields) { scenario.events.push_back(read_event(std::move(fields))); });
   root.done();
+  const auto needs_file = [](const EnemyModel& enemy) { return enemy.kind == EnemyModel::Kind::root_forger; };
+  if (!scenario.file && std::ranges::any_of(scenario.enemies, needs_file)) throw ScenarioError{"enemy.kind: a root_forger needs a [file]"};
   return scenario;
 }
 

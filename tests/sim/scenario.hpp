@@ -11,6 +11,7 @@
 #include "base/time.hpp"
 #include "core/swarm/metadata.hpp"
 #include "sim/crypto_kit.hpp"
+#include "sim/enemy.hpp"
 #include "sim/network.hpp"
 #include "sim/node.hpp"
 
@@ -58,6 +59,7 @@ struct Churn {
 struct Faults {
   double polluters = 0;                  // share of the viewers
   Mangling mangling;
+  double takers = 0;                     // share of the viewers that give nothing
   double load_failures = 0;
   base::Duration load_delay{};
 };
@@ -94,6 +96,7 @@ struct Scenario {
   Churn churn;
   Faults faults;
   bool mixed_faults = false;             // the seed draws network faults, churn and events on top
+  std::vector<EnemyModel> enemies;
   std::vector<ScenarioEvent> events;
   std::map<std::string, Expectation> expectations;
 };

@@ -34,7 +34,7 @@ void Simulation::detach(HostId id) {
 }
 
 void Simulation::send(HostId from, const base::Endpoint& source, const base::Endpoint& to, base::Bytes bytes, bool corrupt) {
-  if (tap_) tap_(now_, from, source, to, bytes);
+  for (const Tap& tap : taps_) tap(now_, from, source, to, bytes);
   trace_ = mix_bytes(mix_two(trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count()),
                              std::hash<base::Endpoint>{}(source) * 3 + std::hash<base::Endpoint>{}(to)),
                      bytes);

@@ -52,7 +52,7 @@ class Simulation {
   void at(base::Time when, std::function<void()> action);
   void after(base::Duration wait, std::function<void()> action) { at(now_ + wait, std::move(action)); }
 
-  void set_tap(Tap tap) { tap_ = std::move(tap); }
+  void add_tap(Tap tap) { taps_.push_back(std::move(tap)); }
   // Until `end`, or until stop() was called.
   void run_until(base::Time end);
   void stop() { stopped_ = true; }
@@ -76,7 +76,7 @@ class Simulation {
   std::vector<Place> places_;
   std::unordered_map<base::Endpoint, HostId> by_endpoint_;
   Slots<std::function<void()>> actions_;
-  Tap tap_;
+  std::vector<Tap> taps_;
   base::Time now_;
   bool stopped_ = false;
   std::uint64_t trace_ = 0;

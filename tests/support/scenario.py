@@ -110,6 +110,13 @@ class Scenario(unittest.TestCase):
         return caster.wait_for(lambda: next((m.group(1).rstrip("/") for _, line in caster.err if (m := find.search(line))), None), 15,
                                "place for a publisher")
 
+    @staticmethod
+    def only_by(link, address):
+        """The link with no way to the swarm but this one."""
+        identity, _, parameters = link.partition("?")
+        kept = [p for p in parameters.split("&") if not p.startswith(("tr=", "x.pe="))]
+        return f"{identity}?{'&'.join([*kept, 'x.pe=' + address])}"
+
     def run_to_end(self, command, timeout_s=60, **options):
         """(exit status, stdout, stderr) of a program that ends by itself."""
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL,

@@ -38,6 +38,7 @@ struct VirtualNode {
   std::vector<swarm::Event> events;
   std::function<void(const swarm::Event&)> on_event;
   std::function<void(base::Bytes&)> corrupt;   // what goes out is changed
+  std::function<void(const base::Endpoint& to, base::ByteView)> on_send;   // sees each datagram as the engine made it
   std::uint64_t sent_bytes = 0;
   std::uint64_t stored_chunks = 0;
   bool gone = false;
@@ -104,6 +105,7 @@ class VirtualNetwork {
       base::Bytes bytes = base::to_bytes(rest.first(std::min<std::size_t>(out.segment_size, rest.size())));
       rest = rest.subspan(bytes.size());
       from.sent_bytes += bytes.size();
+      if (from.on_send) from.on_send(out.to, bytes);
       if (from.corrupt) from.corrupt(bytes);
       if (rng_.unit() < link_.loss) continue;
       const base::Duration delay =

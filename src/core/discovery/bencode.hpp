@@ -26,9 +26,9 @@ class BencodeValue {
   using List = std::vector<BencodeValue>;
   using Dict = std::vector<BencodeEntry>;
 
-  BencodeValue() : value_(std::int64_t{0}) {}
-  explicit BencodeValue(std::int64_t integer) : value_(integer) {}
-  explicit BencodeValue(base::ByteView string) : value_(string) {}
+  BencodeValue();
+  explicit BencodeValue(std::int64_t integer);
+  explicit BencodeValue(base::ByteView string);
   explicit BencodeValue(List list);
   explicit BencodeValue(Dict dict);
 
@@ -51,6 +51,11 @@ struct BencodeEntry {
   std::string_view key;
   BencodeValue value;
 };
+
+// Here, where an entry is a whole type.
+inline BencodeValue::BencodeValue() : value_(std::int64_t{0}) {}
+inline BencodeValue::BencodeValue(std::int64_t integer) : value_(integer) {}
+inline BencodeValue::BencodeValue(base::ByteView string) : value_(string) {}
 
 // BEP 3 wants keys sorted and unique; trackers in the field do not all keep to it.
 enum class BencodeKeys { sorted, any_order };

@@ -7,11 +7,11 @@ namespace runnel::swarm {
 
 void Channel::flush(Outbox& outbox) {
   if (gathered_ == 0) return;
-  base::store_big_endian(small_.data(), remote.value());
+  base::store_big_endian(room_.data(), remote.value());
   const base::MutableByteView to = outbox.begin_datagram();
-  std::memcpy(to.data(), small_.data(), gathered_);
+  std::memcpy(to.data(), room_.data(), gathered_);
   end_datagram(outbox, gathered_);
-  gathered_ = 0;
+  discard(outbox);
   ++unanswered;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/check.hpp"
@@ -53,16 +54,14 @@ class Channel {
         last_sent(now) {}
 
   // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit. What
-  // the swarm's addressing cannot say is left unsaid.
+  // the swarm's addressing cannot say, and what the peer does not support, is left unsaid.
   template <class Write>
   void post(Outbox& outbox, Write write) {
-    if (gathered_ == 0) gathered_ = wire::kChannelSize;
-    if (small_.empty()) small_.resize(Outbox::kMaxDatagram);
-    if (!append(write)) {
-      flush(outbox);
-      gathered_ = wire::kChannelSize;
-      if (!append(write)) gathered_ = 0;
-    }
+    if (gathered_ == 0) begin(outbox);
+    if (append(write)) return;
+    flush(outbox);
+    begin(outbox);
+    if (!append(write)) discard(outbox);
   }
   // A message about each part of `range` that can be named: all of it, or with bins its subtrees (RFC 7574 4.2).
   template <class Write>
@@ -143,16 +142,25 @@ class Channel {
 
  private:
   static std::uint32_t packet_size(const wire::Format& format);
+  void begin(Outbox& outbox) {
+    room_ = outbox.borrow_room();
+    gathered_ = wire::kChannelSize;
+  }
+  void discard(Outbox& outbox) {
+    outbox.give_back(std::exchange(room_, {}));
+    gathered_ = 0;
+  }
   template <class Write>
   bool append(Write& write) {
-    wire::Encoder encoder{base::MutableByteView{small_}.subspan(gathered_), format};
+    wire::Encoder encoder{base::MutableByteView{room_}.subspan(gathered_), format};
+    encoder.only(agreed.peer_messages);
     if (!write(encoder)) return false;
     gathered_ += encoder.size();
     return true;
   }
 
-  base::Bytes small_;
-  std::size_t gathered_ = 0;   // bytes of small_ in use; 0: nothing gathered
+  base::Bytes room_;           // borrowed while something is gathered
+  std::size_t gathered_ = 0;   // bytes of it in use; 0: nothing gathered
 };
 
 }  // namespace runnel::swarm

@@ -126,7 +126,7 @@ std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const 
 
 void DownloadQueue::remember(const Entry& entry, std::uint64_t bits) {
   for (; bits != 0; bits &= bits - 1) given_up_.push_back(ChunkIndex{entry.first + static_cast<std::uint64_t>(std::countr_zero(bits))});
-  while (given_up_.size() > kMaxGivenUp) given_up_.pop_front();
+  if (given_up_.size() > kMaxGivenUp) given_up_.erase(given_up_.begin(), given_up_.end() - kMaxGivenUp);
 }
 
 // The runs of set bits as ranges.

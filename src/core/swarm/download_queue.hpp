@@ -1,7 +1,6 @@
 // What we asked of one peer and have not got yet.
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -60,7 +59,7 @@ class DownloadQueue {
   static constexpr unsigned kMaxDoublings = 5;
 
   base::Ring<Entry> entries_;
-  std::deque<tree::ChunkIndex> given_up_;   // lately, not asked again since
+  std::vector<tree::ChunkIndex> given_up_;  // lately, not asked again since
   std::uint64_t outstanding_ = 0;
   std::uint64_t next_position_ = 0;
   std::uint64_t furthest_ = 0;      // position after the furthest answer

@@ -41,8 +41,8 @@ std::optional<base::Time> Engine::next_deadline() const {
 
 void Engine::on_input(const DatagramsIn& in) {
   for (const DatagramIn& datagram : in.datagrams) on_datagram(datagram);
-  for (Swarm* swarm : touched_) swarm->finish_input(context_);
-  touched_.clear();
+  for (Swarm* swarm : touched_) swarm->finish_input(context_, in.more);
+  if (!in.more) touched_.clear();
 }
 
 void Engine::on_datagram(const DatagramIn& in) {
@@ -93,6 +93,7 @@ void Engine::on_input(const RemoveSwarm& in) {
   if (it == swarms_.end()) return;
   it->second->close(context_);
   by_id_.erase(key_of(it->second->metadata().id));
+  std::erase(touched_, it->second.get());
   swarms_.erase(it);
 }
 

@@ -57,7 +57,7 @@ class Engine {
   Context context_;
   std::unordered_map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;
   std::unordered_map<std::string, Swarm*> by_id_;   // wire form of the swarm id
-  std::vector<Swarm*> touched_;                     // by the input at hand
+  std::vector<Swarm*> touched_;                     // by the input at hand, or by one that was to be followed at once
 };
 
 }  // namespace runnel::swarm

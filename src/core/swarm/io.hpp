@@ -32,9 +32,10 @@ struct DatagramIn {
   base::ByteView bytes;
   std::optional<SwarmHandle> sealed;   // by the key of this swarm; nullopt: in the clear
 };
-// All that was there to be read. What it brings is stored, acknowledged and asked for together.
+// What was read together. What it brings is stored, acknowledged and asked for together.
 struct DatagramsIn {
   std::span<const DatagramIn> datagrams;
+  bool more = false;   // others follow at once: what can wait for them may
 };
 // A call that was to be sealed leads nowhere.
 struct CallFailed {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/swarm/io.hpp"
@@ -22,6 +23,15 @@ class Outbox {
   // Room for one datagram; finish it with end_datagram() before anything else is put in.
   [[nodiscard]] base::MutableByteView begin_datagram();
   void end_datagram(const base::Endpoint& to, std::size_t size, const std::optional<Sealing>& sealing = std::nullopt);
+
+  // Room in which a channel gathers one datagram's messages; given back when they are sent, so that a silent channel keeps none.
+  [[nodiscard]] base::Bytes borrow_room() {
+    if (rooms_.empty()) return base::Bytes(kMaxDatagram);
+    base::Bytes room = std::move(rooms_.back());
+    rooms_.pop_back();
+    return room;
+  }
+  void give_back(base::Bytes room) { rooms_.push_back(std::move(room)); }
 
   void load(const LoadChunks& load) { outputs_.push_back(Output{load}); }
   void closed(wire::ChannelId local) { outputs_.push_back(Output{ChannelClosed{local}}); }
@@ -52,6 +62,7 @@ class Outbox {
   std::size_t block_ = 0;        // in use
   std::size_t used_ = 0;         // of that block
   std::uint64_t wire_bytes_ = 0;
+  std::vector<base::Bytes> rooms_;   // as many as were ever in use together
   std::optional<Train> train_;   // the newest output, if it is a train that may grow
   std::deque<StoreBatch> stores_;   // kept for their memory; the first used_stores_ hold something
   std::size_t used_stores_ = 0;

@@ -12,6 +12,8 @@ namespace {
 constexpr base::Duration kBusyTick{20'000};      // while a reader or a live stream waits
 constexpr base::Duration kTransferTick{50'000};
 constexpr base::Duration kIdleTick{500'000};
+constexpr base::Duration kRestTick{2'000'000};   // of a seed that nobody asks anything
+constexpr std::size_t kAckChunks = 512;          // acknowledged together at most while more pour in
 
 std::unique_ptr<Content> make_content(const Metadata& metadata, const SwarmParts& parts) {
   if (metadata.live) return std::make_unique<LiveContent>(metadata, parts);
@@ -46,10 +48,16 @@ void Swarm::touch(Channel& channel) {
   if (std::ranges::find(touched_, &channel) == touched_.end()) touched_.push_back(&channel);
 }
 
-void Swarm::finish_input(Context& context) {
+void Swarm::finish_input(Context& context, bool more) {
   judge_held(context);
   flush_stores(context);
-  for (std::size_t i = 0; i < touched_.size(); ++i) {
+  // While a file pours in, what we say back leaves now and then, not with each reading of the socket.
+  const auto may_wait = [&](const Channel& channel) {
+    return more && !metadata_.live && channel.to_ack.size() < kAckChunks && !channel.uploads.wants_more();
+  };
+  const auto due = std::partition(touched_.begin(), touched_.end(), [&](const Channel* channel) { return may_wait(*channel); });
+  const auto first = static_cast<std::size_t>(due - touched_.begin());
+  for (std::size_t i = first; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];
     flush_acks(context, channel);
     const auto lost = channel.downloads.take_lost(context.now);
@@ -57,14 +65,14 @@ void Swarm::finish_input(Context& context) {
   }
   if (metadata_.live && !push_) ask_live(context);   // may touch more; beside push the tick is often enough
   pump_push(context);                      // so may this
-  for (std::size_t i = 0; i < touched_.size(); ++i) {
+  for (std::size_t i = first; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];
     if (channel.state != Channel::State::established) continue;
     fill(context, channel);
     pump(context, channel);
     channel.flush(context.outbox);
   }
-  touched_.clear();
+  touched_.resize(first);
   if (!metadata_.live) announce(context);
   check_progress(context);
   drop_marked(context);
@@ -150,7 +158,8 @@ void Swarm::on_tick(Context& context) {
     busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
   }
   busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
-  next_tick_ = context.now + (busy ? kBusyTick : transfer || !fresh_.empty() ? kTransferTick : kIdleTick);
+  const bool rests = static_content() != nullptr && static_content()->complete();
+  next_tick_ = context.now + (busy ? kBusyTick : transfer || !fresh_.empty() ? kTransferTick : rests ? kRestTick : kIdleTick);
 }
 
 SwarmState Swarm::state(base::Time now) const {

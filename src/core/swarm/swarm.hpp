@@ -58,8 +58,9 @@ class Swarm {
   void on_call(Context& context, const DatagramIn& datagram, const wire::Handshake& handshake);
   void on_call_failed(Context& context, Channel& channel, CallFailed::Why why);
   void on_datagram(Context& context, Channel& channel, base::ByteView messages);
-  // After all datagrams of one input: acknowledgements, requests and stores go out.
-  void finish_input(Context& context);
+  // After all datagrams of one input: what came is stored, acknowledgements and requests go out. With `more`, others follow at once,
+  // and what can wait for them may.
+  void finish_input(Context& context, bool more);
   // No chunks: they were not to be had.
   void on_loaded(Context& context, const LoadTable::Load& load, std::span<const base::ByteView> chunks);
 

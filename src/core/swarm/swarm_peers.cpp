@@ -281,6 +281,7 @@ void Swarm::call_trusted_again(Context& context) {
 
 void Swarm::tick_peers(Context& context) {
   std::vector<base::Endpoint> suspects;
+  std::vector<Channel*> dead;
   for (const auto& owned : channels_) {
     Channel& channel = *owned;
     switch (channel.state) {
@@ -299,7 +300,7 @@ void Swarm::tick_peers(Context& context) {
       case Channel::State::established:
         if (context.now - channel.last_heard > kDeadAfter && channel.unanswered >= kDeadAfterDatagrams) {
           book_.failed(channel.endpoint, context.now);
-          marked_.push_back(channel.local);
+          dead.push_back(&channel);
         } else if (context.now - channel.last_heard > kSuspectAfter && channel.unanswered >= kSuspectAfterDatagrams) {
           if (!find_at(channel.endpoint, Channel::State::calling)) suspects.push_back(channel.endpoint);
         } else if (context.now - channel.last_sent > kKeepAlive) {
@@ -309,6 +310,7 @@ void Swarm::tick_peers(Context& context) {
         break;
     }
   }
+  for (Channel* channel : dead) drop(context, *channel, false);   // the dead are told nothing (RFC 7574 3.12)
   for (const base::Endpoint& endpoint : suspects) {
     if (channels_.size() < kMaxChannels && !find_at(endpoint, Channel::State::calling)) call(context, endpoint);
   }

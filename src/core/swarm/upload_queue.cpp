@@ -13,23 +13,26 @@ void UploadQueue::request(tree::ChunkRange range) {
   if (requests_.size() >= kMaxRequests || requested_ >= kMaxRequestedChunks) return;
   range.last = std::min(range.last, tree::ChunkIndex{range.first.value() + (kMaxRequestedChunks - requested_) - 1});
   // A repeated request (a retry, or a duplicate datagram) is served once.
-  for (const tree::ChunkRange& waiting : requests_) {
-    if (waiting.contains(range)) return;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    if (requests_[i].contains(range)) return;
   }
   requests_.push_back(range);
   requested_ += range.count();
 }
 
 void UploadQueue::cancel(tree::ChunkRange range) {
-  if (std::ranges::none_of(requests_, [&](const tree::ChunkRange& waiting) { return waiting.overlaps(range); })) return;
-  std::deque<tree::ChunkRange> kept;
+  bool overlaps = false;
+  for (std::size_t i = 0; i < requests_.size(); ++i) overlaps |= requests_[i].overlaps(range);
+  if (!overlaps) return;
+  base::Ring<tree::ChunkRange> kept;
   requested_ = 0;
   const auto keep = [&](std::uint64_t first, std::uint64_t last) {
     kept.push_back({tree::ChunkIndex{first}, tree::ChunkIndex{last}});
     requested_ += last - first + 1;
   };
-  for (std::size_t left = requests_.size(); const tree::ChunkRange& waiting : requests_) {
-    --left;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const tree::ChunkRange& waiting = requests_[i];
+    const std::size_t left = requests_.size() - i - 1;
     if (!waiting.overlaps(range)) {
       keep(waiting.first.value(), waiting.last.value());
       continue;
@@ -131,7 +134,7 @@ bool UploadQueue::congested() const {
 void UploadQueue::drop_front(bool lost) {
   loss_ += ((lost ? 1.0 : 0.0) - loss_) * kLossMemory;
   if (lost) {
-    if (given_up_.size() == kMaxGivenUp) given_up_.pop_front();
+    if (given_up_.size() == kMaxGivenUp) given_up_.erase(given_up_.begin());
     given_up_.push_back(sent_.front().index);
     in_flight_bytes_ -= sent_.front().bytes;
     in_flight_.erase({tree::ChunkIndex{sent_.front().index}, tree::ChunkIndex{sent_.front().index}});

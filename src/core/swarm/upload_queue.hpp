@@ -1,8 +1,8 @@
 // What one peer asked of us, and what we sent it that it has not acknowledged.
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/ring.hpp"
 #include "base/time.hpp"
@@ -65,7 +65,7 @@ class UploadQueue {
   [[nodiscard]] bool congested() const;
 
   std::uint32_t packet_size_;
-  std::deque<tree::ChunkRange> requests_;
+  base::Ring<tree::ChunkRange> requests_;
   std::uint64_t requested_ = 0;
   std::uint64_t loading_ = 0;                   // chunks handed out and not yet sent
   base::Ring<Sent> sent_;                       // in order of sending
@@ -74,7 +74,7 @@ class UploadQueue {
   Ledbat ledbat_;
   bool tolerant_ = false;
   double loss_ = 0;                             // share of chunks, smoothed
-  std::deque<std::uint64_t> given_up_;          // lately: if they are acknowledged after all, only that was late
+  std::vector<std::uint64_t> given_up_;         // lately: if they are acknowledged after all, only that was late
   base::Time last_progress_{};
 };
 

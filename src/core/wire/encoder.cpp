@@ -37,7 +37,7 @@ std::optional<std::size_t> handshake_size(const Handshake& handshake) {
 }
 
 std::optional<base::MutableByteView> Encoder::begin(MessageType type, std::size_t size) {
-  if (remaining() < 1 || remaining() - 1 < size) return std::nullopt;
+  if (!may_say(type) || remaining() < 1 || remaining() - 1 < size) return std::nullopt;
   buffer_[used_] = static_cast<std::byte>(type);
   const base::MutableByteView body = buffer_.subspan(used_ + 1, size);
   used_ += 1 + size;
@@ -50,7 +50,7 @@ std::optional<base::MutableByteView> Encoder::begin(MessageType type, tree::Chun
 
 std::optional<base::MutableByteView> Encoder::begin(MessageType type, tree::ChunkRange range, std::size_t size, const Format& format) {
   const std::size_t spec = chunk_spec_size(format.addressing);
-  if (remaining() < 1 + spec || remaining() - 1 - spec < size) return std::nullopt;
+  if (!may_say(type) || remaining() < 1 + spec || remaining() - 1 - spec < size) return std::nullopt;
   if (!write_chunk_spec(buffer_.subspan(used_ + 1, spec), range, format)) return std::nullopt;
   buffer_[used_] = static_cast<std::byte>(type);
   const base::MutableByteView body = buffer_.subspan(used_ + 1 + spec, size);

@@ -27,11 +27,13 @@ constexpr std::size_t signed_integrity_size(const Format& f) { return 1 + chunk_
 std::optional<std::size_t> handshake_size(const Handshake& handshake);
 
 // Appends messages to a datagram. Each call writes one whole message, or returns false and writes nothing: when it does not
-// fit into the rest of the buffer, when the addressing method cannot name the range (see expressible()), or when a size differs
-// from the format's. One owner; the buffer must outlive the encoder.
+// fit into the rest of the buffer, when the addressing method cannot name the range (see expressible()), when a size differs
+// from the format's, or when the receiver did not list the message (see only()). One owner; the buffer must outlive the encoder.
 class Encoder {
  public:
   Encoder(base::MutableByteView buffer, const Format& format) : buffer_(buffer), format_(format) {}
+  // The receiver listed these messages: others but HANDSHAKE are refused from here on (RFC 7574 7.10). `listed` must outlive the encoder.
+  void only(const MessageSet& listed) { listed_ = &listed; }
 
   bool channel(ChannelId receiver);  // first of all
   bool handshake(const Handshake& handshake);
@@ -65,8 +67,13 @@ class Encoder {
   std::optional<base::MutableByteView> begin(MessageType type, tree::ChunkRange range, std::size_t size);
   std::optional<base::MutableByteView> begin(MessageType type, tree::ChunkRange range, std::size_t size, const Format& format);
 
+  [[nodiscard]] bool may_say(MessageType type) const {
+    return listed_ == nullptr || type == MessageType::handshake || listed_->contains(type);
+  }
+
   base::MutableByteView buffer_;
   Format format_;
+  const MessageSet* listed_ = nullptr;
   std::size_t used_ = 0;
 };
 

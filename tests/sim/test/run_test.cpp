@@ -34,7 +34,7 @@ TEST(SimulatedRun, looking_on_changes_nothing) {
   what.file->bytes = 200'000;
   sim::Run watched{what, 5};
   std::size_t datagrams = 0;
-  watched.simulation().set_tap([&](auto...) { ++datagrams; });
+  watched.simulation().add_tap([&](auto...) { ++datagrams; });
   EXPECT_EQ(watched.go().trace_hash, run(what, 5).trace_hash);
   EXPECT_GT(datagrams, 200'000U / 1080);
 }

@@ -23,6 +23,11 @@ TEST(Hash, agrees_with_the_standards_example) {
             "454d4423643ce80e2a9ac94fa54ca49f");
 }
 
+TEST(Hash, a_digest_of_no_bytes_is_empty) {
+  EXPECT_EQ(Digest{base::ByteView{}}, Digest{});
+  EXPECT_EQ(Digest{base::ByteView{}}.size(), 0U);
+}
+
 TEST(Hash, a_hasher_is_used_many_times) {
   for (const auto algorithm : {HashAlgorithm::sha1, HashAlgorithm::sha256, HashAlgorithm::sha512}) {
     const auto hasher = make_hasher(algorithm);

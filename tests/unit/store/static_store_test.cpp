@@ -111,7 +111,7 @@ TEST_F(Download, refuses_chunks_of_a_wrong_length_or_place) {
   EXPECT_EQ(store->verified_chunks(), 0U);
 }
 
-TEST_F(Download, commits_after_100_ms_or_half_a_megabyte) {
+TEST_F(Download, commits_after_100_ms_or_640_KiB) {
   Content content(3'000'000, 1000, 5);
   auto store = open(content);
   ASSERT_TRUE(store);
@@ -124,7 +124,7 @@ TEST_F(Download, commits_after_100_ms_or_half_a_megabyte) {
   EXPECT_EQ(store->stats().commits, 1U);
   EXPECT_EQ(store->next_commit(), at_ms(0) + StaticStore::kSyncInterval) << "then the sync mark is next";
   for (std::uint64_t i = 1; i < 3000; i += 100) ASSERT_TRUE(content.write(*store, i, std::min<std::uint64_t>(100, 3000 - i), at_ms(106)));
-  EXPECT_EQ(store->stats().commits, 1 + 6U) << "five of half a megabyte, and one since it is complete";
+  EXPECT_EQ(store->stats().commits, 1 + 5U) << "four of 600 kB, and one since it is complete";
 }
 
 TEST_F(Download, puts_a_sync_mark_after_30_s) {

@@ -102,6 +102,79 @@ TEST(Engine, loss_only_slows_it_down) {
   }
 }
 
+// Two engines without a network: what each sends is seen, and handed over as the test likes.
+struct Pair {
+  explicit Pair(const File& file) {
+    a.nodes = file.nodes;
+    a.engine.handle(AddSwarm{kSwarm,
+                             file.metadata,
+                             {&a.nodes, a.hasher.get(), nullptr, nullptr},
+                             {{ChunkIndex{0}, ChunkIndex{file.chunks.size() - 1}}},
+                             true},
+                    now);
+    take(a);
+    b.engine.handle(AddSwarm{kSwarm, file.metadata, {&b.nodes, b.hasher.get(), nullptr, nullptr}, {}, true}, now);
+    take(b);
+    b.engine.handle(AddPeers{kSwarm, {a.endpoint}, true}, now);
+  }
+  // What this engine sends now, datagram by datagram; chunks that it asks for are given to it first.
+  std::vector<base::Bytes> take(VirtualNode& node, const File* file = nullptr) {
+    std::vector<base::Bytes> sent;
+    std::vector<LoadChunks> loads;
+    do {
+      loads.clear();
+      while (const auto output = node.engine.poll(now)) {
+        if (const auto* load = std::get_if<LoadChunks>(&*output)) loads.push_back(*load);
+        const auto* out = std::get_if<SendDatagrams>(&*output);
+        for (base::ByteView rest = out != nullptr ? out->bytes : base::ByteView{}; !rest.empty();) {
+          sent.push_back(base::to_bytes(rest.first(std::min<std::size_t>(out->segment_size, rest.size()))));
+          rest = rest.subspan(sent.back().size());
+        }
+      }
+      for (const LoadChunks& load : loads) {
+        std::vector<base::ByteView> views;
+        for (std::uint64_t i = load.range.first.value(); i <= load.range.last.value(); ++i) views.push_back(file->chunks.at(i));
+        const LoadedChunks loaded{load.id, views};
+        node.engine.handle(ChunksLoaded{{&loaded, 1}}, now);
+        for (base::Bytes& datagram : take(node, file)) sent.push_back(std::move(datagram));
+      }
+    } while (!loads.empty());
+    return sent;
+  }
+  void give(VirtualNode& to, const VirtualNode& from, const std::vector<base::Bytes>& datagrams, bool more) {
+    std::vector<DatagramIn> in;
+    for (const base::Bytes& bytes : datagrams) in.push_back({from.endpoint, bytes, std::nullopt});
+    to.engine.handle(DatagramsIn{in, more}, now);
+  }
+  base::Time now{std::chrono::seconds{1000}};
+  VirtualNode a{1, base::Endpoint{base::IpAddress::v4({10, 0, 0, 1}), 7000}, now};
+  VirtualNode b{2, base::Endpoint{base::IpAddress::v4({10, 0, 0, 2}), 7000}, now};
+};
+
+TEST(Engine, what_others_follow_at_once_is_acknowledged_with_them) {
+  const File file{100 * std::size_t{kDefaultChunkSize}};
+  Pair pair{file};
+  for (int turn = 0; turn < 2; ++turn) {   // two datagrams of handshake, and what each says then
+    pair.give(pair.a, pair.b, pair.take(pair.b), false);
+    pair.give(pair.b, pair.a, pair.take(pair.a, &file), false);
+  }
+  pair.give(pair.a, pair.b, pair.take(pair.b), false);
+  const std::vector<base::Bytes> chunks = pair.take(pair.a, &file);
+  ASSERT_GE(chunks.size(), 20U) << "requested chunks";
+  pair.give(pair.b, pair.a, chunks, true);
+  EXPECT_GT(pair.b.engine.state(kSwarm, pair.now)->verified, 0U);
+  EXPECT_TRUE(pair.take(pair.b).empty()) << "more is to come";
+  pair.give(pair.b, pair.a, {}, false);
+  EXPECT_FALSE(pair.take(pair.b).empty()) << "none came after all: acknowledgements and requests leave";
+
+  pair.give(pair.b, pair.a, chunks, true);   // repeated
+  static_cast<void>(pair.take(pair.b));
+  pair.b.engine.handle(RemoveSwarm{kSwarm}, pair.now);
+  static_cast<void>(pair.take(pair.b));
+  pair.give(pair.b, pair.a, {}, false);
+  EXPECT_TRUE(pair.take(pair.b).empty()) << "a swarm that has left owes nothing";
+}
+
 TEST(Engine, watchers_who_start_together_serve_each_other) {
   const File file{10'000'000};
   VirtualNetwork net{11, LinkModel{std::chrono::milliseconds{5}, std::chrono::milliseconds{1}, 0}};
