@@ -218,7 +218,10 @@ std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, s
     got = ::recvmmsg(fd_, work_->headers.data(), static_cast<unsigned>(wanted), MSG_DONTWAIT, nullptr);
     ++stats_.receive_calls;
     if (got >= 0) break;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      drain_icmp();   // what waits there wakes a waiting loop as well, again and again, also when its error was already told to a send
+      return 0;
+    }
     if (comes_from_icmp(errno)) drain_icmp();
   }
   std::size_t count = 0;

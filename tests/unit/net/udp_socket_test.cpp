@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <iostream>
@@ -170,6 +171,23 @@ TEST_P(Pair, a_closed_port_is_counted_and_disturbs_nobody) {
   const MutableByteView view{buffer};
   EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
   EXPECT_EQ(a_->stats().unreachable, 2U);
+}
+
+// sendmmsg takes the error away without a word when it has sent something, and leaves what belongs to it in the queue of errors.
+TEST_P(Pair, an_error_that_a_batch_swallowed_does_not_wake_for_ever) {
+  const Endpoint gone = open(std::get<0>(GetParam()))->local();
+  const Bytes hello = bytes_of(50, 1);
+  const std::array<Datagrams, 3> batch{Datagrams{.peer = gone, .bytes = hello}, Datagrams{.peer = b_->local(), .bytes = hello},
+                                       Datagrams{.peer = b_->local(), .bytes = hello}};
+  EXPECT_EQ(a_->send(batch).trains, 3U);
+  EXPECT_EQ(collector_.collect(*b_, 2).size(), 2U);
+  ASSERT_TRUE(ready(*a_, POLLIN));
+  std::vector<ReceivedDatagrams> out(1);
+  Bytes buffer(kReceiveBufferBytes);
+  const MutableByteView view{buffer};
+  EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
+  EXPECT_EQ(a_->stats().unreachable, 1U);
+  EXPECT_FALSE(ready(*a_, POLLIN, 0)) << "a loop that waits for datagrams would spin";
 }
 
 TEST_P(Pair, nothing_waits_is_no_error) {
