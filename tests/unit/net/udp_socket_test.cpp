@@ -53,6 +53,14 @@ bool ready(const UdpSocket& socket, short events, int timeout_ms = 10'000) {
   return ::poll(&waited, 1, timeout_ms) == 1;
 }
 
+// How many trains were there to be read, of one at most.
+std::size_t receive_one(UdpSocket& socket) {
+  std::vector<ReceivedDatagrams> out(1);
+  Bytes buffer(kReceiveBufferBytes);
+  const MutableByteView view{buffer};
+  return socket.receive({&view, 1}, out);
+}
+
 Bytes bytes_of(std::size_t size, unsigned seed) {
   Bytes bytes(size);
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(seed * 31 + i * 7 + i / 251);
@@ -166,10 +174,7 @@ TEST_P(Pair, a_closed_port_is_counted_and_disturbs_nobody) {
   EXPECT_EQ(a_->stats().send_failures, 0U);
   EXPECT_EQ(a_->send({&to_gone, 1}).trains, 1U);
   ASSERT_TRUE(ready(*a_, POLLIN));
-  std::vector<ReceivedDatagrams> out(1);
-  Bytes buffer(kReceiveBufferBytes);
-  const MutableByteView view{buffer};
-  EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
+  EXPECT_EQ(receive_one(*a_), 0U);
   EXPECT_EQ(a_->stats().unreachable, 2U);
 }
 
@@ -182,10 +187,7 @@ TEST_P(Pair, an_error_that_a_batch_swallowed_does_not_wake_for_ever) {
   EXPECT_EQ(a_->send(batch).trains, 3U);
   EXPECT_EQ(collector_.collect(*b_, 2).size(), 2U);
   ASSERT_TRUE(ready(*a_, POLLIN));
-  std::vector<ReceivedDatagrams> out(1);
-  Bytes buffer(kReceiveBufferBytes);
-  const MutableByteView view{buffer};
-  EXPECT_EQ(a_->receive({&view, 1}, out), 0U);
+  EXPECT_EQ(receive_one(*a_), 0U);
   EXPECT_EQ(a_->stats().unreachable, 1U);
   EXPECT_FALSE(ready(*a_, POLLIN, 0)) << "a loop that waits for datagrams would spin";
 }
