@@ -67,19 +67,18 @@ base::Bytes LiveHost::bytes_of(tree::ChunkRange munro) const {
   return bytes;
 }
 
-// The first record that came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
+// The first record whose beginning came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
 void LiveHost::tune_in() {
-  while (const auto munro = order_.front()) {
-    const base::Bytes bytes = bytes_of(*munro);
+  for (const tree::ChunkRange& munro : order_.take_unread()) {
+    const base::Bytes bytes = bytes_of(munro);
     const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
     const auto independent = media::newest_independent(header);
-    if (independent && *independent != media::kNoIndependent && *independent <= munro->first.value()) {
-      tuned_ = true;
-      order_.start_at(tree::ChunkIndex{*independent});
-      loop_.input(swarm::FollowFrom{handle_, tree::ChunkIndex{*independent}});
-      return;
-    }
-    order_.drop_front();   // the middle of a record, or a stream that has not begun
+    // Else the middle of a record, or a stream that has not begun.
+    if (!independent || *independent == media::kNoIndependent || *independent > munro.first.value()) continue;
+    tuned_ = true;
+    order_.start_at(tree::ChunkIndex{*independent});
+    loop_.input(swarm::FollowFrom{handle_, tree::ChunkIndex{*independent}});
+    return;
   }
 }
 

@@ -3,13 +3,16 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/time.hpp"
 #include "core/tree/types.hpp"
 
 namespace runnel::node {
 
-// Pure. One owner.
+// Until start_at() is told, everything is kept: the first munro that tells where to begin often comes after others that are wanted as
+// well, such as the rest of the record that a decoder begins with. Pure. One owner.
 class MunroOrder {
  public:
   // How long a complete munro waits for an older one that a neighbour shows.
@@ -18,17 +21,23 @@ class MunroOrder {
 
   void add(tree::ChunkRange munro, base::Time now) {
     if (munro.first < next_) return;   // too late
+    if (!started_) unread_.push_back(munro);
     waiting_.emplace(munro.first, Waiting{munro, now});
     if (waiting_.size() > kMaxWaiting) waiting_.erase(waiting_.begin());
+    if (unread_.size() > kMaxWaiting) unread_.erase(unread_.begin());
   }
+  // Before the start: what came since the last call, as it came, for the caller to find out where to begin.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_unread() { return std::exchange(unread_, {}); }
   // Nothing before `first` is wanted.
   void start_at(tree::ChunkIndex first) {
+    started_ = true;
+    unread_.clear();
     next_ = first;
     waiting_.erase(waiting_.begin(), waiting_.lower_bound(first));
   }
-  // The next munro in order, if it may go now. `missing`: the oldest chunk that is still to come.
+  // The next munro in order, if it may go now; none before the start. `missing`: the oldest chunk that is still to come.
   [[nodiscard]] std::optional<tree::ChunkRange> take(std::optional<tree::ChunkIndex> missing, base::Time now) {
-    if (waiting_.empty()) return std::nullopt;
+    if (!started_ || waiting_.empty()) return std::nullopt;
     const auto it = waiting_.begin();
     if (missing && *missing < it->first && now - it->second.since < kPatience) return std::nullopt;
     const tree::ChunkRange munro = it->second.munro;
@@ -36,14 +45,9 @@ class MunroOrder {
     waiting_.erase(it);
     return munro;
   }
-  // The oldest that waits, without taking it.
-  [[nodiscard]] std::optional<tree::ChunkRange> front() const {
-    return waiting_.empty() ? std::nullopt : std::optional{waiting_.begin()->second.munro};
-  }
-  void drop_front() { waiting_.erase(waiting_.begin()); }
   // When patience with what is missing ends.
   [[nodiscard]] std::optional<base::Time> deadline() const {
-    return waiting_.empty() ? std::nullopt : std::optional{waiting_.begin()->second.since + kPatience};
+    return !started_ || waiting_.empty() ? std::nullopt : std::optional{waiting_.begin()->second.since + kPatience};
   }
 
  private:
@@ -51,7 +55,9 @@ class MunroOrder {
     tree::ChunkRange munro;
     base::Time since;
   };
+  bool started_ = false;
   tree::ChunkIndex next_{0};
+  std::vector<tree::ChunkRange> unread_;
   std::map<tree::ChunkIndex, Waiting> waiting_;
 };
 
