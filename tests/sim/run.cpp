@@ -228,6 +228,10 @@ void Run::restart_source(const ScenarioEvent& event) {
 void Run::inspect() {
   for (const auto& source : sources_) source->inspect();
   for (const auto& viewer : viewers_) viewer->node->inspect();
+  if (scenario_.live && scenario_.live->push && simulation_.now() >= base::Time{scenario_.live->measure_from}) {
+    push_watch_.look(*sources_.back(), simulation_);
+    for (const auto& viewer : viewers_) push_watch_.look(*viewer->node, simulation_);
+  }
   if (viewers_.size() >= expected_ && workload_->finished(viewers_)) simulation_.stop();
   simulation_.after(kInspectInterval, [this] { inspect(); });
 }
@@ -292,6 +296,10 @@ void Run::measure(Report& report) const {
   report.add("control_of_wire", ratio(sent.control_bytes, traffic.wire_bytes));
   report.add("proof_of_wire", ratio(sent.proof_bytes, traffic.wire_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));
+  if (scenario_.live && scenario_.live->push) {
+    for (const auto& [kind, bytes] : sent.bytes_of) report.add("wire_share_" + kind, ratio(bytes, traffic.wire_bytes));
+    push_watch_.measure(report);
+  }
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));
   report.add("requests_per_data", ratio(count(wire::MessageType::request), count(wire::MessageType::data)));

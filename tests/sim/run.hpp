@@ -7,6 +7,7 @@
 #include "sim/audit.hpp"
 #include "sim/crowd.hpp"
 #include "sim/enemy.hpp"
+#include "sim/push_watch.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/simulation.hpp"
@@ -58,6 +59,7 @@ class Run {
   std::vector<bool> polluters_;                  // the same for enemies
   std::vector<bool> takers_;
   std::vector<std::unique_ptr<Enemy>> enemies_;
+  PushWatch push_watch_;
   std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
 };
 

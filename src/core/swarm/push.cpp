@@ -98,8 +98,12 @@ void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
 void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
   if (!upload_) return;
   const base::Duration waits = backlog();
+  std::uint64_t asked = 0;
+  for (const MunroMap::Entry& entry : nack.map.entries) asked += (entry.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(entry.chunks));
+  nacks_ += asked;
   if (waits > (setup_.source ? kBusyQueueSource : kBusyQueue)) {
     const auto ms = std::min<std::int64_t>(waits.count() / 1000, 0xffff);
+    busy_ += asked;
     out_.push_back({from, Busy{static_cast<std::uint16_t>(ms), nack.map}});
     return;
   }
@@ -346,6 +350,19 @@ void Push::send_haves() {
   for (const auto& [peer, neighbour] : hood_.all()) {
     if (neighbour.partner || trees_.is_child(peer)) out_.push_back({peer, HaveMap{map}});
   }
+}
+
+PushState Push::state(base::Time now) const {
+  PushState state;
+  state.stream_rate = stream_rate();
+  state.uplink = uplink_.rate();
+  state.pace = pace();
+  state.backlog = backlog();
+  state.line_queue = uplink_.queue(now);
+  state.nacks = nacks_;
+  state.busy = busy_;
+  trees_.describe(state, now);
+  return state;
 }
 
 }  // namespace runnel::swarm

@@ -70,6 +70,7 @@ class Push {
   [[nodiscard]] const Neighbourhood& hood() const { return hood_; }
   [[nodiscard]] const Uplink& uplink() const { return uplink_; }
   [[nodiscard]] double stream_rate() const { return rate_.bytes_per_second(); }
+  [[nodiscard]] PushState state(base::Time now) const;
 
  private:
   void on_nack(PeerKey from, const Nack& nack, base::Time now);
@@ -107,6 +108,8 @@ class Push {
   base::Time next_choice_;
   base::Time next_means_;
   std::vector<PushOut> out_;
+  std::uint64_t nacks_ = 0;       // chunks and bundles that were asked for
+  std::uint64_t busy_ = 0;        // of them, refused
 };
 
 }  // namespace runnel::swarm

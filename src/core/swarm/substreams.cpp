@@ -139,7 +139,10 @@ Path Substreams::our_path(std::size_t tree) const {
 
 void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now) {
   Tree& tree = trees_[subscribe.tree];
-  const auto refuse = [&](Refuse::Reason reason) { say(from, Refuse{subscribe.tree, reason, hint(subscribe.tree, from)}); };
+  const auto refuse = [&](Refuse::Reason reason) {
+    ++counts_.refused;
+    say(from, Refuse{subscribe.tree, reason, hint(subscribe.tree, from)});
+  };
   if (!fed(subscribe.tree, now) || tree.redirected) return refuse(Refuse::Reason::starving);
   const Path path = our_path(subscribe.tree);
   if (tree.parent == from || holds(path, tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
@@ -158,6 +161,7 @@ void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscr
     *known = Child{from, tag, subscribe.key, std::nullopt};
   else
     tree.children.push_back({from, tag, subscribe.key, std::nullopt});
+  ++counts_.accepted;
   say(from, Accept{subscribe.tree, path});
 }
 
@@ -172,6 +176,7 @@ NodeTag Substreams::hint(std::size_t tree, PeerKey asker) {
 
 void Substreams::redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now) {
   child.until = now + kFarewell;
+  ++counts_.redirected;
   say(child.peer, Redirect{static_cast<std::uint8_t>(tree), hint});
 }
 
@@ -213,6 +218,7 @@ void Substreams::avoid(Tree& tree, PeerKey peer, base::Time now) {
 void Substreams::leave(std::size_t tree, base::Time now) {
   Tree& one = trees_[tree];
   if (!one.parent) return;
+  ++counts_.left;
   say(*one.parent, Unsubscribe{static_cast<std::uint8_t>(tree)});
   avoid(one, *one.parent, now);
   one.parent.reset();
@@ -236,6 +242,7 @@ void Substreams::on_accept(PeerKey from, const Accept& accept, base::Time now) {
     return say(from, Unsubscribe{accept.tree});
   }
   if (tree.parent && tree.parent != from) say(*tree.parent, Unsubscribe{accept.tree});
+  ++counts_.found;
   tree.parent = from;
   tree.path = accept.path;
   tree.accepted = now;
@@ -425,6 +432,20 @@ void Substreams::tick(const Neighbourhood& hood, base::Time now) {
       }
     }
   }
+}
+
+void Substreams::describe(PushState& state, base::Time now) const {
+  state.slots = means_.slots;
+  state.slots_used = used() / 2.0;
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    state.parents += trees_[tree].parent.has_value();
+    state.fed += fed(tree, now);
+  }
+  state.accepted = counts_.accepted;
+  state.refused = counts_.refused;
+  state.redirected = counts_.redirected;
+  state.parents_found = counts_.found;
+  state.parents_left = counts_.left;
 }
 
 std::vector<PushOut> Substreams::take_out() { return std::exchange(out_, {}); }

@@ -8,6 +8,7 @@
 
 #include "base/rng.hpp"
 #include "base/time.hpp"
+#include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -71,6 +72,8 @@ class Substreams {
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   [[nodiscard]] std::vector<PushOut> take_out();
+  // Adds what it knows.
+  void describe(PushState& state, base::Time now) const;
 
  private:
   struct Child {
@@ -128,6 +131,9 @@ class Substreams {
   base::Time next_shed_;
   std::map<PeerKey, unsigned> empty_handed_;   // how often they accepted and gave nothing, since they last gave
   std::vector<PushOut> out_;
+  struct {
+    std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0;
+  } counts_;
 };
 
 }  // namespace runnel::swarm
