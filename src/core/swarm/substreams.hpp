@@ -45,6 +45,8 @@ class Substreams {
   [[nodiscard]] const Means& means() const { return means_; }
 
   void on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now);
+  // There is no time for more children, whatever the slots.
+  void refuse(PeerKey from, std::uint8_t tree) { refuse(from, tree, Refuse::Reason::full); }
   void on_accept(PeerKey from, const Accept& accept, base::Time now);
   void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
   void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
@@ -54,7 +56,9 @@ class Substreams {
 
   // Something of this tree is there and ought to come.
   void exists(std::size_t tree, base::Time now);
-  void arrived(std::size_t tree, PeerKey from, base::Time now);
+  void arrived(std::size_t tree, PeerKey from);
+  // One who is no parent of ours in it sends what nobody asked for.
+  void stray(std::size_t tree, PeerKey from, base::Time now);
   // Finds parents, leaves those that are dead or starve us, lets children go.
   void tick(const Neighbourhood& hood, base::Time now);
 
@@ -98,6 +102,7 @@ class Substreams {
     int hints = 0;
     base::Time next_better;
     base::Time next_path;
+    base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
     std::vector<Child> children;
   };
@@ -118,6 +123,7 @@ class Substreams {
   void tell_path(std::size_t tree);
   void choose_home(const Neighbourhood& hood);
   Child* weakest(std::size_t tree);
+  void refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason);
   void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
   [[nodiscard]] NodeTag hint(std::size_t tree, PeerKey asker);
   void say(PeerKey to, PushMessage message) { out_.push_back({to, std::move(message)}); }

@@ -108,6 +108,7 @@ void Swarm::count_elsewhere(base::Time now) {
 
 bool Swarm::may_ask(const Channel& channel, base::Time now) const {
   if (channel.state != Channel::State::established || channel.choking_us || source_) return false;
+  if (channel.pushes && push_->busy(channel.local, now)) return false;
   if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return false;
   return channel.downloads.outstanding() < request_window(channel, now);
 }
@@ -140,10 +141,12 @@ void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
+  constexpr double kSpareSourceOfPush = 4;      // it has its quota of children, and newcomers are many
   constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
   constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
   if (!follow_ || source_) return;
   const bool pulled_late = push_ && push_->trees().begun(context.now);
+  const double spare_source = push_ ? kSpareSourceOfPush : kSpareSource;
   std::vector<Channel*> neighbours;
   std::uint64_t most_news = 0;
   bool room = false;
@@ -183,7 +186,7 @@ void Swarm::ask_live(Context& context) {
       // brings the news is the source.
       const double wait = static_cast<double>((channel->downloads.response() + kAlike).count() << channel->downloads.time_outs()) *
                           static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2) *
-                          (channel->news == most_news ? kSpareSource : 1);
+                          (channel->news == most_news ? spare_source : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;

@@ -15,8 +15,9 @@ constexpr std::uint64_t kListWorthwhile = 8;   // chunks of a block asked for at
 void Swarm::pump(Context& context, Channel& channel) {
   if (channel.state != Channel::State::established) return;
   while (channel.uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
-    const auto burst = channel.uploads.next_burst();
+    const auto burst = channel.uploads.next_burst(push_ ? 1 : UploadQueue::kBurstChunks);
     if (!burst) return;
+    if (push_) push_->charge_others(burst->count(), context.now);
     if (!content_->has(*burst)) {   // it left the window meanwhile
       channel.uploads.burst_done(*burst);
       continue;
@@ -176,12 +177,14 @@ void Swarm::judge_chokes(Context& context) {
   if (context.no_upload) return;
   std::vector<Choker::Peer> peers;
   for_established([&](Channel& channel) {
+    if (channel.pushes) return;   // is told BUSY instead
     peers.push_back({channel.local.value(), context.now - channel.last_request < Choker::kRound, channel.down.per_second(context.now),
                      channel.up.per_second(context.now)});
   });
   const bool seeding = source_ || (static_content() && static_content()->complete());
   const auto chosen = choker_.choose(std::move(peers), seeding);
   for_established([&](Channel& channel) {
+    if (channel.pushes) return;
     const bool choke = !std::ranges::binary_search(chosen, channel.local.value());
     if (choke == channel.choked_by_us) return;
     channel.choked_by_us = choke;

@@ -17,6 +17,7 @@ class Uplink {
  public:
   static constexpr base::Duration kCalm{15'000};       // design.md: grows below, and falls past
   static constexpr base::Duration kCongested{30'000};
+  static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
 
   // Nothing is measured before the stream's rate is known.
@@ -54,6 +55,7 @@ class Uplink {
   struct Window {
     double bytes_per_second = 0;
     base::Duration queue{};
+    bool used = false;                   // to the full, and more would have been sent
   };
   void grow();
   void fall(base::Duration queue);
@@ -69,7 +71,7 @@ class Uplink {
   std::size_t window_ = 0;
   bool draining_ = false;
   base::Duration fell_at_{};             // the queue at the last fall
-  base::Time hold_until_;                // a fall must show before the next
+  base::Time fell_;                      // when it last did
   base::Time last_growth_;
 };
 

@@ -28,7 +28,7 @@ class UploadQueue {
   [[nodiscard]] std::uint64_t requested_chunks() const { return requested_; }
 
   // The next chunks to load and send, as far as the window lets; they count as in flight from now on.
-  [[nodiscard]] std::optional<tree::ChunkRange> next_burst();
+  [[nodiscard]] std::optional<tree::ChunkRange> next_burst(std::uint64_t most = kBurstChunks);
   // A burst that was handed out was (or could not be) loaded.
   void burst_done(tree::ChunkRange range);
   void on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now);
