@@ -258,5 +258,24 @@ TEST(Push, one_peer_gets_so_much_repaired_at_a_time) {
   EXPECT_LE(static_cast<double>(repaired), Neighbour::kMaxCredit + 0.1 * kMunros * Neighbour::kCreditPerSecond);
 }
 
+TEST(Push, who_has_little_to_give_tells_half_as_often_what_it_holds) {
+  const base::Time now{seconds{1000}};
+  const auto haves = [&](bool source) {
+    Push node{{NodeTag{1}, source, kChunkBytes}, base::Rng{1}, now};
+    node.add_peer(PeerKey{5}, NodeTag{5}, now);
+    node.on_proved(kFirst, kUsed, std::nullopt, now);
+    node.on_chunk(chunk_of(kFirst, 0), std::nullopt, now);
+    std::size_t told = 0;
+    for (base::Time t = now; t < now + seconds{4}; t += milliseconds{10}) {
+      node.tick(t);
+      for (const PushOut& out : node.take_out()) told += std::holds_alternative<HaveMap>(out.message);
+    }
+    return told;
+  };
+  const auto often = haves(true);
+  EXPECT_GE(often, 19U);
+  EXPECT_LE(haves(false), often / 2 + 1) << "no slots yet";
+}
+
 }  // namespace
 }  // namespace runnel::swarm
