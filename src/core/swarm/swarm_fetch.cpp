@@ -139,10 +139,12 @@ void Swarm::fill_all(Context& context) {
 // What is due, oldest first, is asked of the holder that should answer first.
 void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
+  constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr double kSpareSourceOfPush = 4;      // it has its quota of children, and newcomers are many
   constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
+  constexpr int kMaxLeapsBesidePush = 128;
   constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
   if (!follow_ || source_) return;
   const bool pulled_late = push_ && push_->trees().begun(context.now);
@@ -157,8 +159,10 @@ void Swarm::ask_live(Context& context) {
     room |= may_ask(channel, context.now);
   });
   if (!room) return;
+  const int max_steps = push_ ? kMaxStepsBesidePush : kMaxSteps;
+  const int max_leaps = push_ ? kMaxLeapsBesidePush : kMaxLeaps;
   auto run = live_picker_.next_unasked(*follow_);
-  for (int step = 0, leaps = 0; run && step < kMaxSteps && leaps < kMaxLeaps && context.download.allows(context.now);) {
+  for (int step = 0, leaps = 0; run && step < max_steps && leaps < max_leaps && context.download.allows(context.now);) {
     if (push_ && push_->covers(run->first, context.now)) break;   // as it does all that is newer
     if (pulled_late && requested_.count() >= kMaxLate) break;
     // Claims of who does not answer must not use up the steps.
