@@ -29,6 +29,9 @@ constexpr base::Duration kQuantum{1'000};            // sends within it leave to
 constexpr base::Duration kWaited{5'000};
 constexpr double kShareForChildren = 0.75;           // of the uplink; the rest is for bursts, repair and control
 constexpr double kSourceGuess = 4;                   // uplink in stream rates before it is measured
+// Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the estimate
+// to four times the line.
+constexpr double kSourceMost = 4;
 constexpr double kViewerGuess = 1;
 constexpr double kUnknownPace = 300'000;             // bytes per second, before the stream's rate is known
 
@@ -340,7 +343,10 @@ void Push::update_means(base::Time now) {
   const double rate = rate_.bytes_per_second();
   if (rate <= 0) return;
   const double slot = rate / kSubstreams;
-  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), slot, now);
+  if (setup_.source)
+    uplink_.begin(rate * kSourceGuess, slot, now, rate * kSourceMost);
+  else
+    uplink_.begin(rate * kViewerGuess, slot, now);
   uplink_.tick(now);
   const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
   trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);

@@ -5,8 +5,10 @@
 
 namespace runnel::swarm {
 
-void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
+void Uplink::begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most) {
   if (begun()) return;
+  most_ = most;
+  starting_ = !most;
   rate_ = bytes_per_second;
   slot_ = slot;
   window_started_ = last_growth_ = now;
@@ -45,6 +47,7 @@ void Uplink::grow() {
   constexpr double kFactor = 1.5;   // while starting: a line of four times the guess is found in four steps
   constexpr double kShare = 1.0 / 16;
   rate_ += starting_ ? (kFactor - 1) * rate_ : kShare * rate_;
+  if (most_) rate_ = std::min(rate_, *most_);
 }
 
 // While there was a queue all along, the line has carried what went out but for what the queue grew by. Otherwise bursts make such sums

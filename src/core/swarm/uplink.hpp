@@ -20,8 +20,9 @@ class Uplink {
   static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
 
-  // Nothing is measured before the stream's rate is known.
-  void begin(double bytes_per_second, double slot, base::Time now);
+  // Nothing is measured before the stream's rate is known. `most`: what is ever of use, which the estimate comes near to by small steps;
+  // without it, the guess may be far off, and steps are large until a queue shows.
+  void begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most = std::nullopt);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
   [[nodiscard]] double rate() const { return rate_; }
   // What may leave for now: less while a queue is to go away.
@@ -62,6 +63,7 @@ class Uplink {
 
   double rate_ = 0;
   double slot_ = 0;
+  std::optional<double> most_;
   bool starting_ = true;
   std::map<PeerKey, Peer> peers_;
   base::Time window_started_;

@@ -118,5 +118,19 @@ TEST(Uplink, what_shows_at_the_end_of_bursts_holds_it_near_the_line) {
   EXPECT_LT(line.uplink.rate(), 1.35 * line.capacity);
 }
 
+TEST(Uplink, does_not_grow_past_what_is_of_use_whatever_receivers_fail_to_see) {
+  Uplink uplink;
+  base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now, 400'000);
+  for (int i = 0; i < 600; ++i, now += milliseconds{100}) {
+    uplink.sent(static_cast<std::uint64_t>(uplink.rate()) / 10);
+    uplink.waited();
+    uplink.on_delay(PeerKey{1}, 100'000, now);   // a full queue looks like this to who never saw it empty
+    uplink.tick(now);
+    if (i == 10) EXPECT_LT(uplink.rate(), 350'000) << "by small steps";
+  }
+  EXPECT_EQ(uplink.rate(), 400'000);
+}
+
 }  // namespace
 }  // namespace runnel::swarm
