@@ -138,6 +138,7 @@ class Swarm {
   void give_back(std::span<const tree::ChunkRange> ranges);
   void free_again(tree::ChunkIndex index) { give_back(std::array{tree::ChunkRange{index, index}}); }
   void tick_downloads(Context& context);
+  void take_over(Context& context);
   void hurry(Context& context);
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);

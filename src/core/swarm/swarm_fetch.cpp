@@ -128,6 +128,8 @@ void Swarm::fill_all(Context& context) {
   order.clear();
   for_established([&](Channel& channel) { order.push_back(&channel); });
   std::ranges::shuffle(order, rng_);
+  // Who was waited for in vain is asked last, for what the others leave.
+  std::ranges::partition(order, [](const Channel* c) { return c->stalls == 0; });
   // The quickest first when somebody waits.
   if (!wants_.empty())
     std::ranges::sort(order, {}, [](const Channel* c) { return std::tuple{c->stalls, c->downloads.latency(), c->local}; });
@@ -301,10 +303,29 @@ void Swarm::tick_downloads(Context& context) {
   });
   // Who is not told of a signed munro (RFC 7574 6.1.2.4 asks sources to, not their peers) believes what is shown.
   if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience) tune_in(context, *edge_);
+  if (!metadata_.live) take_over(context);
   tick_held(context);
   count_elsewhere(context.now);
   hurry(context);
   fill_all(context);
+}
+
+// Near the end, who has nothing left to do is asked for what a silent peer was: it may never answer.
+void Swarm::take_over(Context& context) {
+  for (const auto& silent : channels_) {
+    const auto since = silent->downloads.waiting_since();
+    if (!since || context.now - *since < std::max(kUrgentPatience, 2 * silent->downloads.latency())) continue;
+    const ChunkIndex first = *silent->downloads.first_outstanding();
+    const bool idle = std::ranges::any_of(channels_, [&](const auto& c) {
+      return c->state == Channel::State::established && !c->choking_us && c->stalls == 0 && c->downloads.outstanding() == 0 &&
+             c->peer_has.has({first, first});
+    });
+    if (!idle) continue;
+    ++silent->stalls;
+    const auto taken = silent->downloads.take_all();
+    give_back(taken);
+    for (const tree::ChunkRange& range : taken) cancel(context, *silent, range);
+  }
 }
 
 // What a reader needs within a second, and waits for at a slow peer, is asked of another (RFC 7574 3.8).

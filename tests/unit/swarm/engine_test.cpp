@@ -102,6 +102,28 @@ TEST(Engine, loss_only_slows_it_down) {
   }
 }
 
+TEST(Engine, a_seed_that_never_answers_keeps_nothing_from_one_that_does) {
+  const File file{400'003};
+  for (const auto alone : {std::chrono::milliseconds{100}, std::chrono::milliseconds{2'500}, std::chrono::milliseconds{9'000}}) {
+    VirtualNetwork net{3, LinkModel{}};
+    VirtualNode& silent = net.add();
+    VirtualNode& honest = net.add();
+    VirtualNode& watcher = net.add();
+    seed(net, silent, file);
+    seed(net, honest, file);
+    constexpr std::size_t kSmallerThanAChunk = 800;
+    silent.corrupt = [](base::Bytes& bytes) {
+      if (bytes.size() > kSmallerThanAChunk) bytes.clear();
+    };
+    leech(net, watcher, file, silent);
+    net.run_until([] { return false; }, alone);
+    ASSERT_TRUE(watcher.chunks.empty());
+    net.input(watcher, AddPeers{kSwarm, {honest.endpoint}, true});
+    EXPECT_TRUE(net.run_until([&] { return watcher.chunks.size() == file.chunks.size(); }, std::chrono::milliseconds{2'500}))
+        << "alone with it for " << alone.count() << " ms; then " << watcher.chunks.size() << " of " << file.chunks.size() << " chunks came";
+  }
+}
+
 // Two engines without a network: what each sends is seen, and handed over as the test likes.
 struct Pair {
   explicit Pair(const File& file) {
