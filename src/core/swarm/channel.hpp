@@ -1,6 +1,7 @@
 // One peer of one swarm: who it is, what it holds, what we ask of it and what it asks of us.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ constexpr std::uint32_t kSuspectAfterDatagrams = 10;
 constexpr base::Duration kKeepAlive =
     std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
+constexpr base::Duration kUploadsRest = std::chrono::seconds{20};
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
 constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
 constexpr base::Duration kHalfOpenLife = std::chrono::seconds{10};   // an answered handshake that was not completed
@@ -48,7 +50,6 @@ class Channel {
         endpoint(at),
         initiator(we_called),
         format(wire_format),
-        uploads(packet_size(wire_format)),
         created(now),
         last_heard(now),
         last_sent(now) {}
@@ -73,6 +74,10 @@ class Channel {
       range.first = tree::ChunkIndex{part.last.value() + 1};
     }
   }
+  // What it asks of us, from its first REQUEST on.
+  UploadQueue& begin_uploads();
+  // Who asked for nothing in this time is a stranger again to LEDBAT: most peers of a large swarm only keep alive, and cost little.
+  void rest_uploads(base::Time now);
   // Sends what was gathered.
   void flush(Outbox& outbox);
   // Ends a datagram of this channel that was begun with Outbox::begin_datagram().
@@ -119,7 +124,7 @@ class Channel {
   std::uint64_t ack_delay = 0;              // newest sample, receiver clock minus sender clock
 
   // ---- up ----
-  UploadQueue uploads;
+  std::unique_ptr<UploadQueue> uploads;     // nullptr: it asks for nothing
   bool choked_by_us = false;
   base::Time last_request{};
   RateMeter up;

@@ -53,7 +53,7 @@ void Swarm::finish_input(Context& context, bool more) {
   flush_stores(context);
   // While a file pours in, what we say back leaves now and then, not with each reading of the socket.
   const auto may_wait = [&](const Channel& channel) {
-    return more && !metadata_.live && channel.to_ack.size() < kAckChunks && !channel.uploads.wants_more();
+    return more && !metadata_.live && channel.to_ack.size() < kAckChunks && !(channel.uploads && channel.uploads->wants_more());
   };
   const auto due = std::partition(touched_.begin(), touched_.end(), [&](const Channel* channel) { return may_wait(*channel); });
   const auto first = static_cast<std::size_t>(due - touched_.begin());
@@ -153,8 +153,9 @@ void Swarm::on_tick(Context& context) {
   bool busy = false;
   bool transfer = false;
   for (const auto& channel : channels_) {
-    transfer |= channel->downloads.outstanding() > 0 || channel->uploads.wants_more() || channel->uploads.deadline() ||
-                channel->state != Channel::State::established;
+    const UploadQueue* uploads = channel->uploads.get();
+    transfer |= channel->downloads.outstanding() > 0 || channel->state != Channel::State::established ||
+                (uploads != nullptr && (uploads->wants_more() || uploads->deadline()));
     busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
   }
   busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
@@ -190,8 +191,8 @@ SwarmState Swarm::state(base::Time now) const {
     peer.down_rate = channel->down.per_second(now);
     peer.up_rate = channel->up.per_second(now);
     peer.rejected = channel->rejected;
-    peer.rtt = channel->up.total() > 0 ? channel->uploads.ledbat().rtt() : channel->downloads.latency();
-    peer.queue_delay = channel->uploads.ledbat().queue_delay();
+    peer.rtt = channel->uploads && channel->up.total() > 0 ? channel->uploads->ledbat().rtt() : channel->downloads.latency();
+    if (channel->uploads) peer.queue_delay = channel->uploads->ledbat().queue_delay();
     if (state.total_chunks) {
       peer.have_fraction = static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(*state.total_chunks);
     } else if (!content_->have().empty()) {

@@ -36,8 +36,8 @@ struct Context {
   std::optional<base::WallTime> wall;   // nullopt until someone told it
 };
 
-constexpr std::size_t kMaxChannels = 256;          // of one swarm
-constexpr std::size_t kMaxIncoming = 192;          // so that some are left for our own calls (RFC 7574 12.6.1)
+constexpr std::size_t kMaxChannels = 1024;         // of one swarm
+constexpr std::size_t kMaxIncoming = 768;          // so that some are left for our own calls (RFC 7574 12.6.1)
 constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
 constexpr std::size_t kMaxTrusted = 64;            // addresses called again and again
 constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many

@@ -160,8 +160,6 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
   channel.named = std::ranges::find(trusted_, channel.endpoint) != trusted_.end();
   channel.signed_edge_due = metadata_.live;
-  channel.uploads.tolerate_loss(channel.agreed.extensions());
-  if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
   if (channel.sealing) context.sealed_places.add(channel.endpoint);
   // A peer that came back from the same place has forgotten its old channel.

@@ -53,7 +53,9 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  },
                  [&](const wire::SignedIntegrity& m) { on_signed(context, channel, m); },
                  [&](const wire::Request& m) { on_request(context, channel, m.range); },
-                 [&](const wire::Cancel& m) { channel.uploads.cancel(m.range); },
+                 [&](const wire::Cancel& m) {
+                   if (channel.uploads) channel.uploads->cancel(m.range);
+                 },
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
                  [&](const wire::PexReq&) {
@@ -115,8 +117,10 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   } else {
     channel.peer_has.add(range);
   }
-  channel.uploads.on_have(range, context.now);
-  if (channel.uploads.wants_more()) channel.uploads.cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
+  if (channel.uploads) {
+    channel.uploads->on_have(range, context.now);
+    if (channel.uploads->wants_more()) channel.uploads->cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
+  }
   if (const StaticContent* content = static_content(); content && content->chunks()) {
     channel.is_seed = known.count() == *content->chunks();
     if (!to_spare(channel)) elsewhere_.insert(range);
@@ -129,7 +133,7 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
 void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
   const auto range = content_->plausible(ack.range);
   if (!range) return;
-  channel.uploads.on_ack(*range, ack.delay.value(), context.now);
+  if (channel.uploads) channel.uploads->on_ack(*range, ack.delay.value(), context.now);
   on_have(context, channel, *range);
 }
 
@@ -142,7 +146,7 @@ void Swarm::on_request(Context& context, Channel& channel, tree::ChunkRange rang
   // What we do not hold is not kept: the peer will ask again when we announce it.
   for (auto held = content_->have().next_at(range.first); held && held->first <= range.last;
        held = content_->have().next_at(tree::ChunkIndex{held->last.value() + 1})) {
-    channel.uploads.request({held->first, std::min(held->last, range.last)});
+    channel.begin_uploads().request({held->first, std::min(held->last, range.last)});
     if (held->last >= range.last) break;
   }
 }
