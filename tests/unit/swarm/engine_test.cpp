@@ -399,6 +399,38 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
   EXPECT_GT(complete + 10, source.records.size());
 }
 
+TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once_it_hears_of_it) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  std::size_t complete = 0;
+  viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+  liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
+    constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
+    const auto is = [&](wire::MessageType type) { return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type); };
+    if (is(wire::MessageType::handshake)) return;
+    if (!is(wire::MessageType::have)) return bytes.resize(wire::kChannelSize);
+    bytes.resize(kHaveSize);
+    for (const std::size_t place : {kHaveSize - 16, kHaveSize - 8}) {
+      base::Reader reader{base::ByteView{bytes}.subspan(place)};
+      base::store_big_endian(bytes.data() + place, *reader.read<std::uint64_t>() + 50 * kLiveIndicesPerSecond);
+    }
+  };
+  source.watch(liar);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  viewer.verifier = crypto::make_verifier(source.metadata.id).value();
+  net.input(viewer, AddSwarm{kSwarm, source.metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  ASSERT_EQ(complete, 0U);
+  net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{5});
+  EXPECT_GT(complete, 50U) << "fifteen records a second";
+}
+
 TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
   VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
   VirtualNode& at = net.add();
