@@ -148,6 +148,7 @@ class Swarm {
   void hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims);
   void hear_claim(Context& context, Channel& channel, tree::ChunkRange claim);
   void hear_later_claims(Context& context);
+  [[nodiscard]] bool stale_edge(const Context& context) const;
   void see_signed(Context& context, Channel& channel, tree::ChunkRange range);
   void move_edge(Context& context, Channel& channel, tree::ChunkIndex last);
   void want_shown(Context& context, tree::ChunkRange range, bool believed);

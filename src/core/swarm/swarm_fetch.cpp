@@ -324,14 +324,23 @@ void Swarm::want_shown(Context& context, tree::ChunkRange range, bool believed) 
   }
 }
 
+// What was signed long ago is no place to begin at (RFC 7574 6.1.2.4): it may be replayed. But if nothing newer comes, our clock is wrong.
+bool Swarm::stale_edge(const Context& context) const {
+  constexpr base::Duration kPatience = std::chrono::seconds{2};
+  const SignedMunro* newest = live_content()->newest_munro();
+  return newest != nullptr && context.wall && live_content()->stale_at(*newest, *context.wall) && context.now - first_shown_ < kPatience;
+}
+
 void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange range) {
   if (const auto newest = live_content()->newest_munro_range(); newest && (!newest_signed_ || newest->last > *newest_signed_)) {
     newest_signed_ = newest->last;
     newest_signed_at_ = context.now;
   }
   hear_later_claims(context);
+  if (!edge_) first_shown_ = context.now;
   move_edge(context, channel, range.last);
   if (source_) return;
+  if (!follow_ && stale_edge(context)) return;
   // Neighbours may have told us to begin where nothing will be for long.
   if (!follow_ || (std::exchange(follow_by_word_, false) && range.first < *follow_)) tune_in(context, range.last);
   if (range.last >= *follow_) want_shown(context, {std::max(range.first, *follow_), range.last}, true);
@@ -370,9 +379,9 @@ void Swarm::tick_downloads(Context& context) {
     }
   });
   // Who is not told of a signed munro (RFC 7574 6.1.2.4 asks sources to, not their peers) believes what is shown.
-  if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience) {
-    tune_in(context, *edge_);
-    follow_by_word_ = true;
+  if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience && !stale_edge(context)) {
+    tune_in(context, newest_signed_.value_or(*edge_));
+    follow_by_word_ = !newest_signed_;
   }
   if (metadata_.live) hear_later_claims(context);
   tick_held(context);
