@@ -58,7 +58,7 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
                  [&](const wire::PexReq&) {
-                   if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
+                   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
                    if (channel.last_pex_answer && context.now - *channel.last_pex_answer < kPexAnswers) return;
                    channel.last_pex_answer = context.now;
                    for (const base::Endpoint& peer : book_.tell(channel.endpoint, context.now)) {
