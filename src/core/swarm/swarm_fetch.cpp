@@ -291,7 +291,8 @@ void Swarm::hear_claim(Context& context, Channel& channel, tree::ChunkRange clai
 void Swarm::hear_later_claims(Context& context) {
   if (!newest_signed_) return;
   const ChunkIndex end = claims_end(context);
-  if (heard_until_ && end <= *heard_until_) return;
+  constexpr std::uint64_t kStep = kLiveIndicesPerSecond / 10;   // more often is not worth looking at everybody's claims
+  if (heard_until_ && end.value() < heard_until_->value() + kStep) return;
   ChunkIndex next{0};
   if (heard_until_) {
     next = ChunkIndex{heard_until_->value() + 1};
