@@ -13,6 +13,7 @@
 #include "core/swarm/download_queue.hpp"
 #include "core/swarm/handshake.hpp"
 #include "core/swarm/held_chunks.hpp"
+#include "core/swarm/live_walk.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
 #include "core/swarm/rate_meter.hpp"
@@ -35,6 +36,7 @@ constexpr base::Duration kHandshakeRetry{300'000};                   // doubled 
 constexpr base::Duration kUploadsRest = std::chrono::seconds{20};
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
 constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
+constexpr std::uint32_t kMaxStalls = 3;                              // time-outs in a row; then a peer is only asked now and then
 constexpr base::Duration kHalfOpenLife = std::chrono::seconds{10};   // an answered handshake that was not completed
 
 class Channel {
@@ -106,6 +108,8 @@ class Channel {
   Availability peer_has;
   tree::HashInbox inbox;
   std::uint64_t rejected = 0;
+  ShownMark unasked_mark;                   // live: what of its chunks may be asked for,
+  ShownMark missing_mark;                   // and what is still to come
   std::uint64_t news = 0;                   // live: munros that it was the first to show
   bool is_seed = false;
   bool named = false;                       // in the link or by the user: the caster, most likely
@@ -144,6 +148,7 @@ class Channel {
   int handshakes_sent = 0;
   std::uint32_t unanswered = 0;             // datagrams sent since we last heard
   base::Time last_pex{};
+  std::optional<base::Time> last_pex_answer;
 
  private:
   static std::uint32_t packet_size(const wire::Format& format);

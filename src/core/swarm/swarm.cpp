@@ -129,12 +129,29 @@ void Swarm::publish(Context& context, const Publish& publish) {
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
   follow_ = first;
+  follow_by_word_ = false;
+  const tree::ChunkIndex end = heard_until_.value_or(claims_end(context));
   for_established([&](Channel& channel) {
-    channel.peer_has.set().for_each([&](tree::ChunkRange range) {
-      if (range.last >= first) live_picker_.seen({std::max(range.first, first), range.last}, content_->have(), context.now);
-    });
+    channel.unasked_mark.back_to(first);
+    channel.missing_mark.back_to(first);
+    const tree::IntervalSet& shown = channel.peer_has.set();
+    for (auto range = shown.next_at(first); range && range->first <= end; range = shown.next_at(tree::ChunkIndex{range->last.value() + 1}))
+      live_picker_.seen({range->first, std::min(range->last, end)}, content_->have(), context.now, channel.stalls == 0);
   });
   fill_all(context);
+}
+
+std::optional<tree::ChunkIndex> Swarm::first_missing() const {
+  std::optional<tree::ChunkIndex> first;
+  if (live_picker_.missing().empty()) return first;
+  for (const auto& channel : channels_) {
+    // Who let us wait again and again is waited for no more.
+    if (channel->state != Channel::State::established || channel->stalls >= kMaxStalls) continue;
+    std::uint64_t leaps = 2 * Availability::kMaxRanges;
+    const auto next = next_shown(live_picker_.missing(), channel->peer_has.set(), channel->missing_mark, leaps);
+    if (next && (!first || *next < *first)) first = next;
+  }
+  return first;
 }
 
 void Swarm::on_tick(Context& context) {
