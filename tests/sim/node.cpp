@@ -78,7 +78,12 @@ void Node::join() {
   }
   input(swarm::WallClock{wall()});
   input(config_.limits);
-  input(swarm::AddSwarm{kSwarm, metadata_, {&nodes_, hasher_.get(), verifier_.get(), signer_.get()}, verified, config_.fetch_all, swarm::SealPolicy::never,
+  input(swarm::AddSwarm{kSwarm,
+                        metadata_,
+                        {&nodes_, hasher_.get(), verifier_.get(), signer_.get()},
+                        verified,
+                        config_.fetch_all,
+                        swarm::SealPolicy::never,
                         config_.push});
 }
 
@@ -94,7 +99,8 @@ void Node::receive(const Packet& packet) {
   const swarm::DatagramIn datagram{packet.from, packet.bytes, std::nullopt};
   input(swarm::DatagramsIn{{&datagram, 1}});
   if (packet.corrupt)
-    world_.audit.rejected(world_.simulation.now(), place_, packet.from, rejected_since(before, state(), packet.from), banned_.contains(packet.from));
+    world_.audit.rejected(world_.simulation.now(), place_, packet.from, rejected_since(before, state(), packet.from),
+                          banned_.contains(packet.from));
 }
 
 void Node::wake() {
