@@ -96,7 +96,8 @@ def run_slice(options, first, last, findings, log):
         for line in process.stdout.splitlines():
             report = json.loads(line)
             findings.add(report)
-            log.write(line + "\n")
+            with findings.lock:
+                log.write(line + "\n")
             first = report["seed"] + 1
         if process.returncode in (0, 1) or first > last:
             return

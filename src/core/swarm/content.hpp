@@ -134,7 +134,7 @@ class LiveContent final : public Content {
   tree::NodeStore& nodes_;
   crypto::Verifier* verifier_;
   crypto::Signer* signer_;
-  std::map<std::uint64_t, SignedMunro> munros_;   // by bin offset
+  std::map<std::uint64_t, SignedMunro> munros_;  // by bin offset
   tree::ChunkIndex lowest_{0};
 };
 

@@ -24,8 +24,8 @@ struct ShownMark {
 [[nodiscard]] std::optional<tree::ChunkIndex> next_shown(const tree::IntervalSet& wanted, const tree::IntervalSet& shown, ShownMark& mark,
                                                          std::uint64_t& leaps);
 
-// One walk through what is wanted of those who may be asked: oldest first, a munro at a time. Meanwhile nothing may change but that what the
-// walk has come to is asked for.
+// One walk through what is wanted of those who may be asked: oldest first, a munro at a time. Meanwhile nothing may change but that what
+// the walk has come to is asked for.
 class LiveWalk {
  public:
   // Over all peers together. An honest viewer needs a handful; who tunes in leaps over as many gaps as there are records in the window.
@@ -45,7 +45,7 @@ class LiveWalk {
   struct Peer {
     const tree::IntervalSet* shown;
     ShownMark mark;
-    std::optional<tree::ChunkIndex> next;   // nullopt: nothing more of it
+    std::optional<tree::ChunkIndex> next;  // nullopt: nothing more of it
   };
 
   const LivePicker& picker_;

@@ -21,6 +21,7 @@ struct Overloaded : Fns... {
 }  // namespace
 
 void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
+  if (std::ranges::find(marked_, channel.local) != marked_.end()) return;   // it was banned by a datagram of this input
   if (channel.last_heard != context.now) book_.heard(channel.endpoint, context.now);
   channel.last_heard = context.now;
   if (push_) push_->heard(channel.local, context.now);
@@ -326,7 +327,10 @@ void Swarm::announce(Context& context) {
 void Swarm::bad_peer(Context& context, Channel& channel) {
   if (!book_.report_bad_hash(channel.endpoint, context.now)) return;
   context.outbox.event(Event{PeerBanned{handle_, channel.endpoint}});
-  marked_.push_back(channel.local);
+  // With all its channels: a call that crossed ours, or one that it began anew, leaves it two.
+  for (const auto& other : channels_) {
+    if (book_.banned(other->endpoint, context.now)) marked_.push_back(other->local);
+  }
 }
 
 }  // namespace runnel::swarm

@@ -313,11 +313,16 @@ struct LiveSource {
     metadata.live = true;
     metadata.addressing = wire::AddressingMethod::chunks64;
     node.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(node, AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
+    net.input(
+        node,
+        AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
   }
   void watch(VirtualNode& viewer) {
     viewer.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(viewer, AddSwarm{kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
+    net.input(
+        viewer,
+        AddSwarm{
+            kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
     net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
   }
   [[nodiscard]] base::WallTime wall() const {
@@ -446,7 +451,9 @@ TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once
   viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
   liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
     constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
-    const auto is = [&](wire::MessageType type) { return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type); };
+    const auto is = [&](wire::MessageType type) {
+      return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type);
+    };
     if (is(wire::MessageType::handshake)) return;
     if (!is(wire::MessageType::have)) return bytes.resize(wire::kChannelSize);
     bytes.resize(kHaveSize);
@@ -488,7 +495,8 @@ TEST(Engine, a_replayed_munro_is_no_place_to_begin_at) {
   old.publish_as_of(last_hour);
   std::uint64_t first_seen = 0;
   viewer.on_event = [&](const Event& event) {
-    if (const auto* munro = std::get_if<MunroComplete>(&event); munro != nullptr && first_seen == 0) first_seen = munro->range.first.value();
+    if (const auto* munro = std::get_if<MunroComplete>(&event); munro != nullptr && first_seen == 0)
+      first_seen = munro->range.first.value();
   };
   viewer.verifier = crypto::make_verifier(source.metadata.id).value();
   net.input(viewer, WallClock{source.wall()});

@@ -39,9 +39,7 @@ struct Stream {
     if (honest != nullptr) *honest = fine;
     return watcher.munro(first_of(munro)) != nullptr;
   }
-  bool bundled(std::uint64_t munro) {
-    return watcher.offer_bundle(*source.bundle(munro)) == LiveContent::BundleCheck::fresh;
-  }
+  bool bundled(std::uint64_t munro) { return watcher.offer_bundle(*source.bundle(munro)) == LiveContent::BundleCheck::fresh; }
 
   std::unique_ptr<crypto::Signer> signer = crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256);
   std::unique_ptr<crypto::Verifier> verifier = crypto::make_verifier(signer->public_key()).value();
