@@ -40,6 +40,8 @@ fresh() {
   echo "== a bare system for $1" >&2
   cp -a "$folder/base" "$root"
   git clone -q --no-hardlinks . "$root/src"
+  mkdir -p "$root/dev/net"
+  [[ ! -e /dev/net/tun ]] || mknod -m 666 "$root/dev/net/tun" c 10 200   # udev makes it where one boots
   for file in proc sysfs tmpfs; do
     case $file in
       proc) bind proc "$root/proc" ;;

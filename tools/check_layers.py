@@ -48,7 +48,7 @@ LIBRARIES = {
     "net": ("boost/", "openssl/") + POSIX,
     "media": ("boost/",) + POSIX,
     "media_helper": ("boost/", "libavcodec/", "libavfilter/", "libavformat/", "libavutil/", "libswresample/", "libswscale/",
-                     "seccomp.h", "srt/") + POSIX,
+                     "seccomp.h", "srt/", "dlfcn.h") + POSIX,
     "player": ("boost/", "qrencode.h"),
     "tracker": ("boost/", "sqlite3.h"),
     "node": ("boost/", "toml++/") + POSIX,

@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "release"
 HELPERS = {"history"}            # read by the others
-NEED_ARGUMENTS = {"bare_loop"}   # started by bulk
+NEED_ARGUMENTS = {"bare_loop"}       # started by bulk
 
 
 def known():

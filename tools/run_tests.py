@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs everything that must hold and says what came of it. Started by ./run test after the build.
 
-Groups, in this order: layers (the include arrows), unit and sim (C++ programs that ctest knows, by label), interop (other
-people's programs against ours), netlab (hosts as network namespaces; skipped without root), e2e (real processes, players and a
-browser). Each test's output is in build/test-log/, and what each came to in cases.json there. After a run of everything,
-docs/CONFORMANCE.md is held to it.
+Groups: layers (the include arrows), unit and sim (C++ programs that ctest knows, by label), interop (other people's programs
+against ours), netlab (hosts as network namespaces; skipped without root), e2e (real processes, players and a browser). Most tests
+wait more than they work, so several jobs run at once; those that measure time as users feel it run after them, alone. Each test's
+output is in build/test-log/, and what each came to in cases.json there. After a run of everything, docs/CONFORMANCE.md is held to it.
 """
 import argparse
 import collections
@@ -27,7 +27,8 @@ LOG = ROOT / "build" / "test-log"
 SCRIPT_RUNNER = ROOT / "tests" / "support" / "run_script.py"
 PYTHON = "/usr/bin/python3"
 GROUPS = ("layers", "unit", "sim", "interop", "netlab", "e2e")
-SERIAL = {"interop", "netlab", "e2e"}   # these measure, or fill both processors by themselves
+LANES = 2 * (os.cpu_count() or 1)
+ALONE = {"netlab.links", "netlab.swarm", "e2e.file_swarm", "e2e.live_watchers", "e2e.players"}   # these measure
 PROGRAM_LIMIT_S = 300
 SCRIPT_LIMIT_S = 900
 RUNNING = set()                    # processes under way, each with a process group of its own; ended when this script is
@@ -170,28 +171,37 @@ def end_group(process):
 
 
 # ---- a run ---------------------------------------------------------------------------------------------------------
-def run_group(group, jobs, log_dir, environment):
-    """(counts by status, every case)"""
-    started = time.monotonic()
-    workers = 1 if group in SERIAL else max(1, os.cpu_count() or 1)
-    totals, all_cases = collections.Counter(), []
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for job, (cases, seconds) in zip(jobs, pool.map(lambda j: run_job(j, log_dir, environment), jobs)):
-            counts = collections.Counter(c.status for c in cases)
-            totals += counts
-            all_cases += cases
-            if cases:
-                print(f"  {job.name:<28} {outcome(counts)}  {seconds:.1f} s", flush=True)
-            for case in cases:
-                if case.status == "skipped":
-                    print(f"    skipped {case.name}: {case.reason}", flush=True)
-                elif case.status == "failed":
-                    print(f"    FAILED  {case.name}", flush=True)
-            if counts["failed"]:
-                print_tail(log_dir / f"{job.name}.log")
-    if totals:
-        print(f"{group:<30} {outcome(totals)}  {time.monotonic() - started:.1f} s", flush=True)
-    return totals, all_cases
+class Run:
+    """What the jobs of one run came to."""
+
+    def __init__(self, log_dir, environment):
+        self.log_dir, self.environment = log_dir, environment
+        self.by_group = collections.defaultdict(collections.Counter)
+        self.cases = []
+
+    def do(self, jobs, lanes):
+        """As many at once as there are lanes; each is told of when it has ended."""
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            under_way = {pool.submit(run_job, job, self.log_dir, self.environment): job for job in jobs}
+            for done in concurrent.futures.as_completed(under_way):
+                self.took(under_way[done], *done.result())
+
+    def took(self, job, cases, seconds):
+        counts = collections.Counter(c.status for c in cases)
+        self.by_group[job.group] += counts
+        self.cases += cases
+        if cases:
+            print(f"  {job.name:<28} {outcome(counts)}  {seconds:.1f} s", flush=True)
+        for case in cases:
+            if case.status == "skipped":
+                print(f"    skipped {case.name}: {case.reason}", flush=True)
+            elif case.status == "failed":
+                print(f"    FAILED  {case.name}", flush=True)
+        if counts["failed"]:
+            print_tail(self.log_dir / f"{job.name}.log")
+
+    def totals(self):
+        return sum(self.by_group.values(), collections.Counter())
 
 
 def outcome(counts):
@@ -216,23 +226,21 @@ def run_once(options, log_dir):
     if options.full:
         environment["RUNNEL_FULL"] = "1"
     jobs = [narrowed(j, options.filter) for j in ctest_jobs(build_dir) + script_jobs() if j.group in options.groups]
-    totals, cases = collections.Counter(), []
-
-    def run(group, of_group):
-        counts, of_these = run_group(group, of_group, log_dir, environment)
-        totals.update(counts)
-        cases.extend(of_these)
-    for group in options.groups:
-        of_group = [j for j in jobs if j is not None and j.group == group]
-        if of_group:
-            run(group, of_group)
+    jobs = [j for j in jobs if j is not None]
+    run = Run(log_dir, environment)
+    # The longest are end to end; what is short fills the gaps at the end.
+    run.do(sorted((j for j in jobs if j.name not in ALONE), key=lambda j: -GROUPS.index(j.group)), LANES)
+    run.do([j for j in jobs if j.name in ALONE], 1)
     results = log_dir / "cases.json"
-    results.write_text(json.dumps({c.name: c.status for c in cases}, indent=0), encoding="utf-8")
+    results.write_text(json.dumps({c.name: c.status for c in run.cases}, indent=0), encoding="utf-8")
     if options.groups == GROUPS and not options.filter:
         # Last, since it asks whether the others ran.
         check = [PYTHON, str(ROOT / "tools" / "check_conformance.py"), "--ran", str(results)]
-        run("conformance", [Job("conformance", "conformance", check)])
-    return totals, [c.name for c in cases if c.status == "failed"]
+        run.do([Job("conformance", "conformance", check)], 1)
+    for group, counts in run.by_group.items():
+        if counts:
+            print(f"{group:<30} {outcome(counts)}", flush=True)
+    return run.totals(), [c.name for c in run.cases if c.status == "failed"]
 
 
 def commit():

@@ -3,6 +3,7 @@
 
 #include "media_helper/confine.hpp"
 #include "media_helper/demand_server.hpp"
+#include "media_helper/filter_library.hpp"
 #include "media_helper/modes.hpp"
 #include "media_helper/scan.hpp"
 
@@ -12,6 +13,7 @@ int run_demand(HelperLink& link) {
   auto first = link.receive();
   auto* const start = first ? std::get_if<messages::StartDemand>(&*first) : nullptr;
   if (start == nullptr) return 1;
+  filter_library();   // before confine(): after it there is no opening
   if (auto confined = confine(Confinement::closed); !confined) {
     link.send(messages::Error{confined.error()});
     return 1;

@@ -8,6 +8,8 @@ extern "C" {
 #include <cstring>
 #include <utility>
 
+#include "media_helper/composition.hpp"
+
 namespace runnel::media_helper {
 namespace {
 
@@ -141,12 +143,16 @@ base::Bytes TsMuxer::chunk(base::ByteView bytes, bool independent) {
     started_ = false;
     return {};
   }
+  std::vector<std::int64_t> least_offsets;
+  for (unsigned i = 0; i < source.format->nb_streams; ++i)
+    least_offsets.push_back(least_composition_offset(bytes, static_cast<std::uint32_t>(source.format->streams[i]->id)));
   std::vector<Packet> packets;
   for (Packet p = make_packet(); packets.size() < kMaxPacketsPerChunk && av_read_frame(source.format.get(), p.get()) >= 0;
        p = make_packet()) {
     if (static_cast<std::size_t>(p->stream_index) >= out_.size() || !out_[static_cast<std::size_t>(p->stream_index)]) continue;
     if (p->dts == AV_NOPTS_VALUE || p->size <= 0) continue;
     if (!has_sane_times(*p, source.format->streams[p->stream_index]->time_base)) continue;
+    mend_times(*p, least_offsets[static_cast<std::size_t>(p->stream_index)]);
     packets.push_back(std::move(p));
   }
   const auto is_video = [&](const Packet& p) { return out_[static_cast<std::size_t>(p->stream_index)]->is_video; };
@@ -164,6 +170,14 @@ base::Bytes TsMuxer::chunk(base::ByteView bytes, bool independent) {
   avio_flush(muxer_->pb);
   written_.resize(written_.size() / kTsPacket * kTsPacket);
   return std::exchange(written_, {});
+}
+
+// Presentation times as the chunk has them, without what the demuxer added; and decoding times that are never later.
+void TsMuxer::mend_times(AVPacket& packet, std::int64_t least_offset) {
+  Out& out = *out_[static_cast<std::size_t>(packet.stream_index)];
+  if (packet.pts != AV_NOPTS_VALUE) packet.pts += least_offset;
+  out.early = std::max(out.early, -least_offset);
+  packet.dts -= out.early;
 }
 
 bool TsMuxer::write(AVPacket& packet, AVStream& from) {

@@ -26,7 +26,9 @@ class TsMuxer {
     AVStream* stream = nullptr;
     bool is_video = false;
     std::int64_t last_dts = AV_NOPTS_VALUE;
+    std::int64_t early = 0;   // how long before its decoding time a picture was shown, at most; MPEG-TS decodes by so much earlier
   };
+  void mend_times(AVPacket& packet, std::int64_t least_offset);
   std::expected<void, std::string> open_muxer(AVFormatContext& source);
   bool write(AVPacket& packet, AVStream& from);
 
@@ -38,7 +40,7 @@ class TsMuxer {
   bool started_ = false;                 // an independent chunk was written since init()
   bool first_epoch_ = true;
   std::optional<base::Duration> shift_;  // added to the epoch's times
-  base::Duration end_{};                 // where the next epoch begins
+  base::Duration end_ = std::chrono::seconds{1};   // where the next epoch begins; not at zero, since sound may begin before the picture
 };
 
 }  // namespace runnel::media_helper

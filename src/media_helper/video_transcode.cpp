@@ -1,9 +1,6 @@
 #include "media_helper/video_transcode.hpp"
 
 extern "C" {
-#include <libavfilter/avfilter.h>
-#include <libavfilter/buffersink.h>
-#include <libavfilter/buffersrc.h>
 #include <libavutil/opt.h>
 }
 #include <algorithm>
@@ -11,6 +8,7 @@ extern "C" {
 #include <string>
 
 #include "media_helper/codec_string.hpp"
+#include "media_helper/filter_library.hpp"
 
 namespace runnel::media_helper {
 namespace {
@@ -23,7 +21,7 @@ constexpr AVRational kSlowestRate{1, 1};
 constexpr AVRational kFastestRate{120, 1};
 
 struct FreeGraph {
-  void operator()(AVFilterGraph* g) const { avfilter_graph_free(&g); }
+  void operator()(AVFilterGraph* g) const { filter_library()->graph_free(&g); }
 };
 
 struct Size {
@@ -87,7 +85,8 @@ class PictureFilter {
  public:
   // For frames of this one's size and format; their times are in 1/90000 s.
   bool open(const AVFrame& frame, Size to, bool deinterlace) {
-    graph_.reset(avfilter_graph_alloc());
+    if (library_ == nullptr) return false;
+    graph_.reset(library_->graph_alloc());
     width_ = frame.width;
     height_ = frame.height;
     format_ = frame.format;
@@ -103,18 +102,18 @@ class PictureFilter {
     last = add("scale", scale, last);
     last = add("format", "pix_fmts=yuv420p", last);
     sink_ = add("buffersink", "", last);
-    return !failed_ && avfilter_graph_config(graph_.get(), nullptr) >= 0;
+    return !failed_ && library_->graph_config(graph_.get(), nullptr) >= 0;
   }
   [[nodiscard]] bool fits(const AVFrame& frame) const {
     return graph_ && frame.width == width_ && frame.height == height_ && frame.format == format_;
   }
   [[nodiscard]] bool is_open() const { return graph_ != nullptr; }
   // nullptr: no more frames.
-  bool push(AVFrame* frame) { return av_buffersrc_add_frame_flags(source_, frame, AV_BUFFERSRC_FLAG_KEEP_REF) >= 0; }
+  bool push(AVFrame* frame) { return library_->add_frame_flags(source_, frame, AV_BUFFERSRC_FLAG_KEEP_REF) >= 0; }
   bool pull(AVFrame& frame) {
     av_frame_unref(&frame);
-    if (av_buffersink_get_frame(sink_, &frame) < 0) return false;
-    frame.pts = av_rescale_q(frame.pts, av_buffersink_get_time_base(sink_), kTimeBase);
+    if (library_->get_frame(sink_, &frame) < 0) return false;
+    frame.pts = av_rescale_q(frame.pts, library_->get_time_base(sink_), kTimeBase);
     frame.pict_type = AV_PICTURE_TYPE_NONE;
     return true;
   }
@@ -122,12 +121,13 @@ class PictureFilter {
  private:
   AVFilterContext* add(const char* name, const std::string& options, AVFilterContext* after) {
     AVFilterContext* filter = nullptr;
-    if (avfilter_graph_create_filter(&filter, avfilter_get_by_name(name), nullptr, options.c_str(), nullptr, graph_.get()) < 0 ||
-        (after != nullptr && avfilter_link(after, 0, filter, 0) < 0)) {
+    if (library_->graph_create_filter(&filter, library_->get_by_name(name), nullptr, options.c_str(), nullptr, graph_.get()) < 0 ||
+        (after != nullptr && library_->link(after, 0, filter, 0) < 0)) {
       failed_ = true;
     }
     return filter;
   }
+  const FilterLibrary* library_ = filter_library();
   std::unique_ptr<AVFilterGraph, FreeGraph> graph_;
   AVFilterContext* source_ = nullptr;
   AVFilterContext* sink_ = nullptr;

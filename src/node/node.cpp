@@ -137,11 +137,7 @@ void NodeImpl::tick() {
 void NodeImpl::look_after(Entry& entry) {
   if (entry.source) entry.source->on_tick();
   announcer_->set_stats(entry.info_hash, entry.stream->transfer_stats());
-  if (entry.ready_told && !entry.playable_told && entry.stream->playable()) {
-    entry.playable_told = true;
-    events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
-                                           (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));
-  }
+  tell_playable(entry);
   if (entry.live) tell_end(entry);
   const bool has_all = entry.film ? entry.film->complete() : entry.live->timeline()->ended();
   const bool alone = entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !has_all;
@@ -152,6 +148,13 @@ void NodeImpl::look_after(Entry& entry) {
   } else if (!alone && entry.stream->role() == "watch") {
     entry.stream->clear_problem();
   }
+}
+
+void NodeImpl::tell_playable(Entry& entry) {
+  if (!entry.ready_told || entry.playable_told || !entry.stream->playable()) return;
+  entry.playable_told = true;
+  events_.on_playable(*entry.stream, http_->base_url() + "/streams/" + entry.stream->id() + "/" +
+                                         (entry.live || entry.film->mime() != "application/octet-stream" ? "master.m3u8" : "media"));
 }
 
 // A viewer hears of it; a caster does from its source.

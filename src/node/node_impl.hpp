@@ -96,6 +96,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   void become_ready(Entry& entry);
   void tick();
   void look_after(Entry& entry);
+  void tell_playable(Entry& entry);
   void tell_end(Entry& entry);
   void remember_ports(Entry& entry);
   Entry* entry_of(SwarmHandle handle);

@@ -73,8 +73,10 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   entry.stream = std::move(stream);
 
   auto on_munro = [this, handle](tree::ChunkRange munro, base::Bytes bytes) {
-    on_engine_event(handle,
-                    [munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) { e.live->on_munro(munro, *bytes); });
+    on_engine_event(handle, [this, munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) {
+      e.live->on_munro(munro, *bytes);
+      tell_playable(e);
+    });
   };
   const swarm::Link& parsed = entry.stream->parsed_link();
   swarm::AddSwarm add;
@@ -348,7 +350,10 @@ std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) 
     if (link.size) {
       stream.read(0, std::min<std::uint64_t>(*link.size, kPlayableBytes),
                   [this, handle](const std::expected<base::Bytes, std::string>& bytes) {
-                    if (Entry* e = entry_of(handle); e != nullptr && bytes) e->film->set_first_bytes_here();
+                    Entry* const e = entry_of(handle);
+                    if (e == nullptr || !bytes) return;
+                    e->film->set_first_bytes_here();
+                    tell_playable(*e);
                   });
     }
     if (link.index) {

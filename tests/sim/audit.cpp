@@ -25,7 +25,7 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   Contact& peer = contact(host, to);
   wire::Decoder decoder{split->messages, format_};
   const MessageCounters before = counters_;
-  base::Bytes scratch(datagram.size());
+  std::array<std::byte, 2048> scratch;   // longer messages do not fit a datagram
   while (true) {
     const auto message = decoder.next();
     if (!message) {
@@ -34,6 +34,7 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     }
     if (!*message) break;
     check_message(now, host, peer, **message, held);
+    if (std::holds_alternative<wire::Data>(**message)) continue;   // its bytes are neither proof nor control
     wire::Encoder encoder{scratch, format_};
     count(**message, encoder.message(**message) ? encoder.size() : 0);
   }

@@ -45,6 +45,12 @@ void draw_event(Scenario& scenario, base::Rng& rng) {
   scenario.events.push_back(event);
 }
 
+void draw_liars(Scenario& scenario, base::Rng& rng) {
+  if (rng.below(3) != 0) return;
+  const auto count = static_cast<std::uint32_t>(1 + rng.below(2));
+  scenario.enemies.push_back({.kind = EnemyModel::Kind::liar, .count = count, .per_second = 5 + 45 * rng.unit()});
+}
+
 }  // namespace
 
 void draw_faults(Scenario& scenario, base::Rng rng) {
@@ -59,6 +65,7 @@ void draw_faults(Scenario& scenario, base::Rng rng) {
   if (rng.below(3) == 0) scenario.faults.load_delay = up_to(rng, base::Duration{20'000});
   if (rng.below(3) == 0) scenario.churn.median_stay = scenario.duration / 4 + up_to(rng, scenario.duration);
   for (std::uint64_t events = rng.below(3); events > 0; --events) draw_event(scenario, rng);
+  draw_liars(scenario, rng);   // last, so that the other draws of a seed stay what they were
 }
 
 }  // namespace runnel::sim

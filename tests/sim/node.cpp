@@ -1,5 +1,7 @@
 #include "sim/node.hpp"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.hpp"
@@ -19,6 +21,27 @@ template <class... Fns>
 struct Overloaded : Fns... {
   using Fns::operator()...;
 };
+
+std::uint64_t rejected_of(const swarm::SwarmState& state, const base::Endpoint& peer) {
+  std::uint64_t sum = 0;
+  for (const swarm::PeerState& p : state.peers) sum += p.endpoint == peer ? p.rejected : 0;
+  return sum;
+}
+
+// Chunks of this peer that were rejected since. What it says may also prove what others sent before to be bad: that is not its fault.
+std::uint64_t rejected_since(const swarm::SwarmState& before, const swarm::SwarmState& now, const base::Endpoint& peer) {
+  std::uint64_t rejected = now.rejected - before.rejected;
+  std::set<base::Endpoint> others;
+  for (const swarm::PeerState& p : before.peers) others.insert(p.endpoint);
+  others.erase(peer);
+  for (const base::Endpoint& other : others) {
+    const bool here = std::ranges::find(now.peers, other, &swarm::PeerState::endpoint) != now.peers.end();
+    // Who is gone was banned by its second.
+    const std::uint64_t of_other = here ? rejected_of(now, other) - std::min(rejected_of(now, other), rejected_of(before, other)) : 1;
+    rejected -= std::min(rejected, of_other);
+  }
+  return rejected;
+}
 
 }  // namespace
 
@@ -55,7 +78,12 @@ void Node::join() {
   }
   input(swarm::WallClock{wall()});
   input(config_.limits);
-  input(swarm::AddSwarm{kSwarm, metadata_, {&nodes_, hasher_.get(), verifier_.get(), signer_.get()}, verified, config_.fetch_all, swarm::SealPolicy::never,
+  input(swarm::AddSwarm{kSwarm,
+                        metadata_,
+                        {&nodes_, hasher_.get(), verifier_.get(), signer_.get()},
+                        verified,
+                        config_.fetch_all,
+                        swarm::SealPolicy::never,
                         config_.push});
 }
 
@@ -67,11 +95,12 @@ void Node::input(const swarm::Input& in) {
 
 void Node::receive(const Packet& packet) {
   world_.audit.received(place_, packet.from, packet.bytes);
-  const std::uint64_t before = packet.corrupt ? state().rejected : 0;
+  const swarm::SwarmState before = packet.corrupt ? state() : swarm::SwarmState{};
   const swarm::DatagramIn datagram{packet.from, packet.bytes, std::nullopt};
   input(swarm::DatagramsIn{{&datagram, 1}});
   if (packet.corrupt)
-    world_.audit.rejected(world_.simulation.now(), place_, packet.from, state().rejected - before, banned_.contains(packet.from));
+    world_.audit.rejected(world_.simulation.now(), place_, packet.from, rejected_since(before, state(), packet.from),
+                          banned_.contains(packet.from));
 }
 
 void Node::wake() {

@@ -15,6 +15,21 @@ void Channel::flush(Outbox& outbox) {
   ++unanswered;
 }
 
+UploadQueue& Channel::begin_uploads() {
+  if (!uploads) {
+    uploads = std::make_unique<UploadQueue>(packet_size(format));
+    uploads->tolerate_loss(agreed.extensions());
+    if (endpoint.address.is_loopback()) uploads->set_local();
+  }
+  return *uploads;
+}
+
+void Channel::rest_uploads(base::Time now) {
+  if (!uploads || !uploads->idle() || now - last_request < kUploadsRest) return;
+  uploads.reset();
+  hash_lists = {};
+}
+
 std::uint32_t Channel::packet_size(const wire::Format& format) {
   constexpr std::uint32_t kTypical = 1080;
   const std::uint32_t chunk = format.chunk_size == wire::kVariableChunkSize ? kTypical : format.chunk_size;

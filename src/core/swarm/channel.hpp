@@ -1,6 +1,7 @@
 // One peer of one swarm: who it is, what it holds, what we ask of it and what it asks of us.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "core/swarm/download_queue.hpp"
 #include "core/swarm/handshake.hpp"
 #include "core/swarm/held_chunks.hpp"
+#include "core/swarm/live_walk.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
 #include "core/swarm/rate_meter.hpp"
@@ -31,8 +33,10 @@ constexpr std::uint32_t kSuspectAfterDatagrams = 10;
 constexpr base::Duration kKeepAlive =
     std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
+constexpr base::Duration kUploadsRest = std::chrono::seconds{20};
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
 constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
+constexpr std::uint32_t kMaxStalls = 3;                              // time-outs in a row; then a peer is only asked now and then
 constexpr base::Duration kHalfOpenLife = std::chrono::seconds{10};   // an answered handshake that was not completed
 
 class Channel {
@@ -48,7 +52,6 @@ class Channel {
         endpoint(at),
         initiator(we_called),
         format(wire_format),
-        uploads(packet_size(wire_format)),
         created(now),
         last_heard(now),
         last_sent(now) {}
@@ -73,6 +76,10 @@ class Channel {
       range.first = tree::ChunkIndex{part.last.value() + 1};
     }
   }
+  // What it asks of us, from its first REQUEST on.
+  UploadQueue& begin_uploads();
+  // Who asked for nothing in this time is a stranger again to LEDBAT: most peers of a large swarm only keep alive, and cost little.
+  void rest_uploads(base::Time now);
   // Sends what was gathered.
   void flush(Outbox& outbox);
   // Ends a datagram of this channel that was begun with Outbox::begin_datagram().
@@ -101,6 +108,8 @@ class Channel {
   Availability peer_has;
   tree::HashInbox inbox;
   std::uint64_t rejected = 0;
+  ShownMark unasked_mark;                   // live: what of its chunks may be asked for,
+  ShownMark missing_mark;                   // and what is still to come
   std::uint64_t news = 0;                   // live: munros that it was the first to show
   bool is_seed = false;
   bool named = false;                       // in the link or by the user: the caster, most likely
@@ -119,7 +128,7 @@ class Channel {
   std::uint64_t ack_delay = 0;              // newest sample, receiver clock minus sender clock
 
   // ---- up ----
-  UploadQueue uploads;
+  std::unique_ptr<UploadQueue> uploads;     // nullptr: it asks for nothing
   bool choked_by_us = false;
   base::Time last_request{};
   RateMeter up;
@@ -139,6 +148,7 @@ class Channel {
   int handshakes_sent = 0;
   std::uint32_t unanswered = 0;             // datagrams sent since we last heard
   base::Time last_pex{};
+  std::optional<base::Time> last_pex_answer;
 
  private:
   static std::uint32_t packet_size(const wire::Format& format);

@@ -13,7 +13,8 @@ namespace runnel::swarm {
 // a chance. With no more askers than slots nobody is choked.
 class Choker {
  public:
-  static constexpr std::size_t kSlots = 48;                                    // of one swarm
+  static constexpr std::size_t kSlots = 48;                                    // of one swarm, at least and at first
+  static constexpr std::size_t kMaxSlots = 768;
   static constexpr base::Duration kRound = std::chrono::seconds{10};           // how often slots are judged
   static constexpr int kOptimisticRounds = 3;
 
@@ -25,11 +26,15 @@ class Choker {
   };
 
   explicit Choker(base::Rng rng) : rng_(rng) {}
+  // Before choose(), each round. `crowded`: our uplink has a queue, so that whoever is added takes from the others; slots then halve.
+  // Else they double while more peers ask than there are.
+  void adapt(bool crowded, std::size_t interested);
   // Who may be served until the next round; by id, sorted. `seeding`: we need nothing from them.
   [[nodiscard]] std::vector<std::uint32_t> choose(std::vector<Peer> peers, bool seeding);
 
  private:
   base::Rng rng_;
+  std::size_t slots_ = kSlots;
   int round_ = 0;
   std::optional<std::uint32_t> optimistic_;
 };

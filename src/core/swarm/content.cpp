@@ -131,10 +131,26 @@ base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, c
   return message;
 }
 
+bool LiveContent::longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const {
+  constexpr std::uint64_t kLongest = 1ULL << 30;   // seconds; a source that keeps everything lets nothing grow old
+  const std::uint64_t seconds = std::min(metadata_.live_window / kLiveIndicesPerSecond, kLongest) + kStaleMarginSeconds;
+  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);   // NTP time wraps in 2036
+}
+
+bool LiveContent::too_old(Bin munro, wire::NtpTimestamp timestamp) const {
+  if (munros_.empty()) return false;
+  const auto& [newest, of_newest] = *munros_.rbegin();
+  return munro.offset() < newest && longer_than_window(timestamp, of_newest.timestamp.value());
+}
+
+bool LiveContent::stale_at(const SignedMunro& munro, base::WallTime now) const {
+  return longer_than_window(munro.timestamp, base::to_ntp(now));
+}
+
 bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox) {
   const Bin munro = *Bin::of(message.range);
   if (munro != tree::munro_of(message.range.first, metadata_.munro_width)) return false;
-  if (munros_.contains(munro.offset()) || message.range.first < lowest_) return true;
+  if (munros_.contains(munro.offset()) || message.range.first < lowest_ || too_old(munro, message.timestamp)) return true;
   const crypto::Digest* hash = inbox.find(munro);
   if (!hash) return true;   // its INTEGRITY was lost: not the peer's fault
   if (!verifier_->verify(signed_bytes(munro, message.timestamp, *hash), message.signature)) return false;
@@ -159,6 +175,7 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const Bin bin = tree::munro_of(first, metadata_.munro_width);
   const auto known = munros_.find(bin.offset());
   if (first < lowest_ || (known != munros_.end() && known->second.used)) return BundleCheck::known;
+  if (known == munros_.end() && too_old(bin, bundle.timestamp)) return BundleCheck::known;
   const crypto::Digest hash = munro_hash(bundle.leaves);
   if (known != munros_.end()) {
     if (hash != known->second.hash) return BundleCheck::wrong;

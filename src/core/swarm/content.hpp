@@ -90,6 +90,9 @@ class LiveContent final : public Content {
   static constexpr std::size_t kMaxMunros = 32'768;
   // Indices further ahead of the local clock than this are not believed alone (design: viewers' clocks are often wrong).
   static constexpr std::uint64_t kMaxAheadSeconds = 60;
+  // A munro that was signed so much longer than the window before the newest known one is too old (RFC 7574 6.1.2.4); and at tune-in, one
+  // signed longer ago than that by our clock. The margin is for sources whose clock was set back meanwhile.
+  static constexpr std::uint64_t kStaleMarginSeconds = 10;
 
   LiveContent(const Metadata& metadata, const SwarmParts& parts);
 
@@ -97,7 +100,7 @@ class LiveContent final : public Content {
   std::optional<tree::Bin> top(tree::ChunkIndex index) const override { return tree::munro_of(index, metadata_.munro_width); }
   tree::LeafCheck check(tree::ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) override;
 
-  // SIGNED_INTEGRITY: the munro's hash was offered before it. False: the signature does not hold.
+  // SIGNED_INTEGRITY: the munro's hash was offered before it. False: the signature does not hold. What is too old is let go, unjudged.
   [[nodiscard]] bool offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox);
   // All that proves a munro's chunks at once. `wrong`: the signature, or what is known of the munro, is against it.
   enum class BundleCheck : std::uint8_t { fresh, known, wrong };
@@ -105,6 +108,8 @@ class LiveContent final : public Content {
   // nullopt: not all of its leaves are known here.
   [[nodiscard]] std::optional<Bundle> bundle(std::uint64_t munro);
   [[nodiscard]] const SignedMunro* munro(tree::ChunkIndex index) const;
+  // Whether it was signed too long before `now` to be the live edge.
+  [[nodiscard]] bool stale_at(const SignedMunro& munro, base::WallTime now) const;
   [[nodiscard]] const SignedMunro* newest_munro() const { return munros_.empty() ? nullptr : &munros_.rbegin()->second; }
   [[nodiscard]] std::optional<tree::ChunkRange> newest_munro_range() const;
   // The chunks of a munro, if all that it has are verified by now and this was not said before.
@@ -119,6 +124,9 @@ class LiveContent final : public Content {
 
  private:
   [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const;
+  // Beside the newest munro: by the source's own clock, so that ours does not matter. What has a newer index is never too old.
+  [[nodiscard]] bool too_old(tree::Bin munro, wire::NtpTimestamp timestamp) const;
+  [[nodiscard]] bool longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const;
   void prove_used(tree::ChunkIndex index, SignedMunro& munro);
   // Of a munro whose first leaves these are; nothing is trusted by it.
   [[nodiscard]] crypto::Digest munro_hash(std::span<const crypto::Digest> leaves);
@@ -126,7 +134,7 @@ class LiveContent final : public Content {
   tree::NodeStore& nodes_;
   crypto::Verifier* verifier_;
   crypto::Signer* signer_;
-  std::map<std::uint64_t, SignedMunro> munros_;   // by bin offset
+  std::map<std::uint64_t, SignedMunro> munros_;  // by bin offset
   tree::ChunkIndex lowest_{0};
 };
 

@@ -115,6 +115,12 @@ std::vector<tree::ChunkRange> DownloadQueue::take_range(tree::ChunkRange range) 
 
 std::optional<base::Time> DownloadQueue::waiting_since() const { return outstanding_ == 0 ? std::nullopt : std::optional{last_answer_}; }
 
+std::optional<tree::ChunkIndex> DownloadQueue::first_outstanding() const {
+  if (entries_.empty()) return std::nullopt;
+  const Entry& oldest = entries_[0];   // trim() leaves none in front that has all
+  return ChunkIndex{oldest.first + static_cast<std::uint64_t>(std::countr_zero(oldest.missing))};
+}
+
 std::optional<base::Time> DownloadQueue::asked_at(tree::ChunkIndex index) const {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Entry& entry = entries_[i];

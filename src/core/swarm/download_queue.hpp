@@ -38,6 +38,8 @@ class DownloadQueue {
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;
+  // The chunk that has been outstanding longest.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_outstanding() const;
   // When a chunk was asked; nullopt if it is not outstanding here.
   [[nodiscard]] std::optional<base::Time> asked_at(tree::ChunkIndex index) const;
 

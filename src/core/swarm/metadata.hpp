@@ -25,6 +25,12 @@ struct Metadata {
   std::uint32_t munro_width = tree::kDefaultMunroWidth;
   std::uint64_t live_window = kDefaultLiveWindow; // chunks kept behind the newest
 
+  // A swarm that older peers can be in (`--compat`; rfc7574.md P3): a file by SHA-1 in chunks of 1024 bytes, named by 32 bits. Both
+  // handshakes of each channel agree with it.
+  [[nodiscard]] bool compat() const {
+    return !live && hash == crypto::HashAlgorithm::sha1 && chunk_size == kDefaultCompatChunkSize &&
+           (addressing == wire::AddressingMethod::chunks32 || addressing == wire::AddressingMethod::bins32);
+  }
   [[nodiscard]] wire::IntegrityMethod integrity() const {
     return live ? wire::IntegrityMethod::unified_merkle_tree : wire::IntegrityMethod::merkle_tree;
   }

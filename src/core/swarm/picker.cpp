@@ -1,6 +1,7 @@
 #include "core/swarm/picker.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace runnel::swarm {
 
@@ -163,16 +164,30 @@ std::optional<ChunkRange> StaticPicker::pick_ours(const tree::IntervalSet& peer,
 
 // ---- live -----------------------------------------------------------------------------------------------------------
 
-void LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Time now) {
+std::vector<ChunkRange> LivePicker::seen(ChunkRange range, const tree::IntervalSet& have, base::Time now, bool believed) {
+  std::vector<ChunkRange> news;
   for (auto gap = have.next_gap(range.first, range.last); gap; gap = have.next_gap(ChunkIndex{gap->last.value() + 1}, range.last)) {
     for (auto fresh = missing_.next_gap(gap->first, gap->last); fresh; fresh = missing_.next_gap(fresh->first, gap->last)) {
       missing_.insert(*fresh);
       unasked_.insert(*fresh);
+      news.push_back(*fresh);
     }
-    for (std::uint64_t munro = gap->first.value() / width_; munro <= gap->last.value() / width_ && seen_.size() < kMaxSeen; ++munro) {
-      seen_.try_emplace(munro, now);
-    }
+    if (believed) note(gap->first.value() / width_, gap->last.value() / width_, now);
     if (gap->last == range.last) break;
+  }
+  return news;
+}
+
+// Those among them that were not shown before.
+void LivePicker::note(std::uint64_t first_munro, std::uint64_t last_munro, base::Time now) {
+  auto next = seen_.upper_bound(first_munro);
+  if (next != seen_.begin()) first_munro = std::max(first_munro, std::prev(next)->second.last + 1);
+  while (first_munro <= last_munro && seen_.size() < kMaxSeen) {
+    const std::uint64_t until = next == seen_.end() ? last_munro : std::min(last_munro, next->first - 1);
+    if (first_munro <= until) seen_.emplace_hint(next, first_munro, Shown{until, now});
+    if (next == seen_.end()) return;
+    first_munro = next->second.last + 1;
+    ++next;
   }
 }
 
@@ -186,7 +201,16 @@ void LivePicker::returned(ChunkRange range) {
 void LivePicker::drop_below(ChunkIndex first) {
   missing_.erase_below(first);
   unasked_.erase_below(first);
-  std::erase_if(seen_, [&](const auto& entry) { return entry.first < first.value() / width_; });
+  const std::uint64_t munro = first.value() / width_;
+  while (!seen_.empty() && seen_.begin()->second.last < munro) seen_.erase(seen_.begin());
+}
+
+void LivePicker::drop_above(ChunkIndex last) {
+  constexpr ChunkIndex kEnd{~std::uint64_t{0} - 1};
+  if (last >= kEnd) return;
+  const ChunkRange above{ChunkIndex{last.value() + 1}, kEnd};
+  missing_.erase(above);
+  unasked_.erase(above);
 }
 
 std::optional<ChunkRange> LivePicker::next_unasked(ChunkIndex from) const {
@@ -198,11 +222,12 @@ std::optional<ChunkRange> LivePicker::next_unasked(ChunkIndex from) const {
 
 bool LivePicker::due(ChunkIndex index, std::size_t holders, std::size_t neighbours, base::Time now) const {
   const std::uint64_t munro = index.value() / width_;
-  const auto since = seen_.find(munro);
-  if (since == seen_.end()) return true;
+  const auto after = seen_.upper_bound(munro);
+  if (after == seen_.begin() || std::prev(after)->second.last < munro) return true;
+  const base::Time since = std::prev(after)->second.at;
   const double turn = static_cast<double>(base::mix64(munro ^ salt_) >> 11) * 0x1.0p-53;   // ours, in [0, 1)
   const double open = kTakers * static_cast<double>(holders) / static_cast<double>(neighbours);
-  const double waited = static_cast<double>((now - since->second).count()) / static_cast<double>(kLongestWait.count());
+  const double waited = static_cast<double>((now - since).count()) / static_cast<double>(kLongestWait.count());
   return turn < open + waited;
 }
 

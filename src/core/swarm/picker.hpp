@@ -1,8 +1,8 @@
 // Which chunks to ask of which peer: what a reader needs next comes first, rarest first beyond it.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/rng.hpp"
@@ -103,13 +103,14 @@ class LivePicker {
  public:
   static constexpr double kTakers = 2;                     // who may ask, per holder
   static constexpr base::Duration kLongestWait{800'000};   // after which everyone may; less by turns on the way
-  static constexpr std::size_t kMaxSeen = 16'384;          // munros
+  static constexpr std::size_t kMaxSeen = 16'384;          // runs of munros that were shown at one time; a window of 60 s has 1,800
 
   LivePicker(std::uint64_t salt, std::uint32_t munro_width) : salt_(salt), width_(munro_width) {}
 
-  // A neighbour shows these chunks: what we lack of them is wanted.
-  void seen(tree::ChunkRange range, const tree::IntervalSet& have, base::Time now);
-  // The oldest chunk that somebody shows and we lack.
+  // A neighbour shows these chunks: what we lack of them is wanted. Returns what of it nobody had shown. Turns begin with the first who
+  // is `believed`; what only others show has none.
+  std::vector<tree::ChunkRange> seen(tree::ChunkRange range, const tree::IntervalSet& have, base::Time now, bool believed = true);
+  // The oldest chunk that anybody ever showed and we lack.
   [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const {
     const auto run = missing_.next_at(tree::ChunkIndex{0});
     return run ? std::optional{run->first} : std::nullopt;
@@ -122,7 +123,11 @@ class LivePicker {
   // It was asked for, and did not come.
   void returned(tree::ChunkRange range);
   void drop_below(tree::ChunkIndex first);
+  // What was shown beyond it is believed no more.
+  void drop_above(tree::ChunkIndex last);
 
+  [[nodiscard]] const tree::IntervalSet& missing() const { return missing_; }
+  [[nodiscard]] const tree::IntervalSet& unasked() const { return unasked_; }
   // The first run of chunks at or after `from`, within one munro, that somebody shows and nobody was asked for.
   [[nodiscard]] std::optional<tree::ChunkRange> next_unasked(tree::ChunkIndex from) const;
   // Whether it is our turn to ask for a munro that `holders` of our `neighbours` show.
@@ -131,9 +136,17 @@ class LivePicker {
  private:
   std::uint64_t salt_;
   std::uint64_t width_;
+  // Munros that were first shown together, by the number of the first; a claim of thousands is one entry.
+  struct Shown {
+    std::uint64_t last = 0;
+    base::Time at;
+  };
+  using ShownMap = std::map<std::uint64_t, Shown>;
+  void note(std::uint64_t first_munro, std::uint64_t last_munro, base::Time now);
+
   tree::IntervalSet missing_;                            // shown by somebody, and not here
   tree::IntervalSet unasked_;                            // of these
-  std::unordered_map<std::uint64_t, base::Time> seen_;   // by munro number
+  ShownMap seen_;                                        // disjoint
 };
 
 }  // namespace runnel::swarm

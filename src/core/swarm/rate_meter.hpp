@@ -1,7 +1,9 @@
 // Bytes per second over the last two seconds.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "base/time.hpp"
 
@@ -11,7 +13,8 @@ class RateMeter {
  public:
   void add(std::uint64_t bytes, base::Time now) {
     roll(now);
-    buckets_[static_cast<std::size_t>(slot_) % kBuckets] += bytes;
+    std::uint32_t& bucket = buckets_[static_cast<std::size_t>(slot_) % kBuckets];
+    bucket = static_cast<std::uint32_t>(std::min<std::uint64_t>(bucket + bytes, std::numeric_limits<std::uint32_t>::max()));
     total_ += bytes;
   }
   [[nodiscard]] std::uint64_t total() const { return total_; }
@@ -19,7 +22,7 @@ class RateMeter {
     RateMeter copy = *this;
     copy.roll(now);
     std::uint64_t sum = 0;
-    for (const std::uint64_t bucket : copy.buckets_) sum += bucket;
+    for (const std::uint32_t bucket : copy.buckets_) sum += bucket;
     return sum * 1'000'000 / static_cast<std::uint64_t>(kBucket.count() * static_cast<std::int64_t>(kBuckets));
   }
 
@@ -33,7 +36,7 @@ class RateMeter {
     if (slot > slot_) slot_ = slot;
   }
 
-  std::array<std::uint64_t, kBuckets> buckets_{};
+  std::array<std::uint32_t, kBuckets> buckets_{};   // bytes in each; 16 GB/s are beyond them
   std::int64_t slot_ = 0;
   std::uint64_t total_ = 0;
 };

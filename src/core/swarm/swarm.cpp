@@ -53,7 +53,7 @@ void Swarm::finish_input(Context& context, bool more) {
   flush_stores(context);
   // While a file pours in, what we say back leaves now and then, not with each reading of the socket.
   const auto may_wait = [&](const Channel& channel) {
-    return more && !metadata_.live && channel.to_ack.size() < kAckChunks && !channel.uploads.wants_more();
+    return more && !metadata_.live && channel.to_ack.size() < kAckChunks && !(channel.uploads && channel.uploads->wants_more());
   };
   const auto due = std::partition(touched_.begin(), touched_.end(), [&](const Channel* channel) { return may_wait(*channel); });
   const auto first = static_cast<std::size_t>(due - touched_.begin());
@@ -129,12 +129,29 @@ void Swarm::publish(Context& context, const Publish& publish) {
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
   follow_ = first;
+  follow_by_word_ = false;
+  const tree::ChunkIndex end = heard_until_.value_or(claims_end(context));
   for_established([&](Channel& channel) {
-    channel.peer_has.set().for_each([&](tree::ChunkRange range) {
-      if (range.last >= first) live_picker_.seen({std::max(range.first, first), range.last}, content_->have(), context.now);
-    });
+    channel.unasked_mark.back_to(first);
+    channel.missing_mark.back_to(first);
+    const tree::IntervalSet& shown = channel.peer_has.set();
+    for (auto range = shown.next_at(first); range && range->first <= end; range = shown.next_at(tree::ChunkIndex{range->last.value() + 1}))
+      live_picker_.seen({range->first, std::min(range->last, end)}, content_->have(), context.now, channel.stalls == 0);
   });
   fill_all(context);
+}
+
+std::optional<tree::ChunkIndex> Swarm::first_missing() const {
+  std::optional<tree::ChunkIndex> first;
+  if (live_picker_.missing().empty()) return first;
+  for (const auto& channel : channels_) {
+    // Who let us wait again and again is waited for no more.
+    if (channel->state != Channel::State::established || channel->stalls >= kMaxStalls) continue;
+    std::uint64_t leaps = 2 * Availability::kMaxRanges;
+    const auto next = next_shown(live_picker_.missing(), channel->peer_has.set(), channel->missing_mark, leaps);
+    if (next && (!first || *next < *first)) first = next;
+  }
+  return first;
 }
 
 void Swarm::on_tick(Context& context) {
@@ -153,8 +170,9 @@ void Swarm::on_tick(Context& context) {
   bool busy = false;
   bool transfer = false;
   for (const auto& channel : channels_) {
-    transfer |= channel->downloads.outstanding() > 0 || channel->uploads.wants_more() || channel->uploads.deadline() ||
-                channel->state != Channel::State::established;
+    const UploadQueue* uploads = channel->uploads.get();
+    transfer |= channel->downloads.outstanding() > 0 || channel->state != Channel::State::established ||
+                (uploads != nullptr && (uploads->wants_more() || uploads->deadline()));
     busy |= metadata_.live && channel->state == Channel::State::established && !channel->peer_has.set().empty();
   }
   busy |= !wants_.empty() || (context.upload.limited() && transfer) || (context.download.limited() && transfer);
@@ -190,8 +208,8 @@ SwarmState Swarm::state(base::Time now) const {
     peer.down_rate = channel->down.per_second(now);
     peer.up_rate = channel->up.per_second(now);
     peer.rejected = channel->rejected;
-    peer.rtt = channel->up.total() > 0 ? channel->uploads.ledbat().rtt() : channel->downloads.latency();
-    peer.queue_delay = channel->uploads.ledbat().queue_delay();
+    peer.rtt = channel->uploads && channel->up.total() > 0 ? channel->uploads->ledbat().rtt() : channel->downloads.latency();
+    if (channel->uploads) peer.queue_delay = channel->uploads->ledbat().queue_delay();
     if (state.total_chunks) {
       peer.have_fraction = static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(*state.total_chunks);
     } else if (!content_->have().empty()) {

@@ -36,8 +36,8 @@ struct Context {
   std::optional<base::WallTime> wall;   // nullopt until someone told it
 };
 
-constexpr std::size_t kMaxChannels = 256;          // of one swarm
-constexpr std::size_t kMaxIncoming = 192;          // so that some are left for our own calls (RFC 7574 12.6.1)
+constexpr std::size_t kMaxChannels = 1024;         // of one swarm
+constexpr std::size_t kMaxIncoming = 768;          // so that some are left for our own calls (RFC 7574 12.6.1)
 constexpr std::size_t kMaxHalfOpen = 64;           // answered and not proved yet (RFC 7574 12.1.2)
 constexpr std::size_t kMaxTrusted = 64;            // addresses called again and again
 constexpr std::size_t kTargetPeers = 40;           // we call others until we have so many
@@ -76,8 +76,8 @@ class Swarm {
   void on_tick(Context& context);
   [[nodiscard]] base::Time next_tick() const;
   [[nodiscard]] SwarmState state(base::Time now) const;
-  // Live: what lies before it is here, or nobody shows it.
-  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const { return live_picker_.first_missing(); }
+  // Live: what lies before it is here, or nobody who gives what he shows has it.
+  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const;
 
  private:
   // ---- swarm_peers.cpp: who is here ----
@@ -138,12 +138,21 @@ class Swarm {
   void give_back(std::span<const tree::ChunkRange> ranges);
   void free_again(tree::ChunkIndex index) { give_back(std::array{tree::ChunkRange{index, index}}); }
   void tick_downloads(Context& context);
+  void take_over(Context& context);
   void hurry(Context& context);
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);
   void check_progress(Context& context);
   void tune_in(Context& context, tree::ChunkIndex at);
-  void see_live_edge(Context& context, Channel& channel, tree::ChunkRange range, bool signed_by_source);
+  // Live: what a neighbour's word is worth, and what the source's is.
+  [[nodiscard]] tree::ChunkIndex claims_end(const Context& context) const;
+  void hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims);
+  void hear_claim(Context& context, Channel& channel, tree::ChunkRange claim);
+  void hear_later_claims(Context& context);
+  [[nodiscard]] bool stale_edge(const Context& context) const;
+  void see_signed(Context& context, Channel& channel, tree::ChunkRange range);
+  void move_edge(Context& context, Channel& channel, tree::ChunkIndex last);
+  void want_shown(Context& context, tree::ChunkRange range, bool believed);
 
   // ---- swarm_serve.cpp: what we give ----
   void pump(Context& context, Channel& channel);
@@ -207,7 +216,12 @@ class Swarm {
   base::Time next_count_{};
   LivePicker live_picker_;
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
+  bool follow_by_word_ = false;                // the source has signed nothing yet that we know of: neighbours said so
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
+  std::optional<tree::ChunkIndex> newest_signed_;
+  base::Time newest_signed_at_{};              // when we learned of it
+  std::optional<tree::ChunkIndex> heard_until_;   // claims are taken in up to here; once something was signed
+  tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time first_shown_{};                   // when the first was
   std::unique_ptr<Push> push_;                 // live, where push works
   bool size_told_ = false;

@@ -1,6 +1,7 @@
 // What we ask, of whom, and when we stop waiting.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
@@ -17,7 +18,6 @@ constexpr std::uint64_t kMaxWindow = 4096;
 constexpr base::Duration kRateKnown = std::chrono::seconds{2};
 constexpr base::Duration kTuneInPatience{250'000};
 constexpr base::Duration kStallFloor = std::chrono::seconds{1};
-constexpr std::uint32_t kMaxStalls = 3;                   // then a peer is only asked now and then
 constexpr base::Duration kUrgent = std::chrono::seconds{1};
 constexpr base::Duration kUrgentPatience{300'000};        // an urgent chunk waits so long at one peer while another has it
 constexpr base::Duration kMeetOthers{300'000};            // at most so long
@@ -129,6 +129,8 @@ void Swarm::fill_all(Context& context) {
   order.clear();
   for_established([&](Channel& channel) { order.push_back(&channel); });
   std::ranges::shuffle(order, rng_);
+  // Who was waited for in vain is asked last, for what the others leave.
+  std::ranges::partition(order, [](const Channel* c) { return c->stalls == 0; });
   // The quickest first when somebody waits.
   if (!wants_.empty())
     std::ranges::sort(order, {}, [](const Channel* c) { return std::tuple{c->stalls, c->downloads.latency(), c->local}; });
@@ -143,48 +145,39 @@ void Swarm::ask_live(Context& context) {
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr double kSpareSourceOfPush = 4;      // it has its quota of children, and newcomers are many
-  constexpr int kMaxLeaps = 2'048;    // over what nobody who may be asked holds: a window of 60 s has 1,800 records with gaps between
-  constexpr int kMaxLeapsBesidePush = 128;
   constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
-  if (!follow_ || source_) return;
+  if (!follow_ || source_ || live_picker_.unasked().empty()) return;
   const bool pulled_late = push_ && push_->trees().begun(context.now);
   const double spare_source = push_ ? kSpareSourceOfPush : kSpareSource;
   std::vector<Channel*> neighbours;
+  std::vector<Channel*> askable;
   std::uint64_t most_news = 0;
-  bool room = false;
+  LiveWalk walk{live_picker_};
   for_established([&](Channel& channel) {
     if (channel.peer_has.set().empty()) return;
     neighbours.push_back(&channel);
     most_news = std::max(most_news, channel.news);
-    room |= may_ask(channel, context.now);
+    if (!may_ask(channel, context.now)) return;
+    walk.add(channel.peer_has.set(), channel.unasked_mark, walk_from_);
+    askable.push_back(&channel);
   });
-  if (!room) return;
+  // A walk that was long enough without coming to its end goes on next time: who shows much that is not due keeps nothing from us.
+  walk_from_ = ChunkIndex{0};
   const int max_steps = push_ ? kMaxStepsBesidePush : kMaxSteps;
-  const int max_leaps = push_ ? kMaxLeapsBesidePush : kMaxLeaps;
-  auto run = live_picker_.next_unasked(*follow_);
-  for (int step = 0, leaps = 0; run && step < max_steps && leaps < max_leaps && context.download.allows(context.now);) {
+  int steps = 0;
+  for (auto run = walk.next(); run && context.download.allows(context.now); run = walk.next()) {
     if (push_ && push_->covers(run->first, context.now)) break;   // as it does all that is newer
     if (pulled_late && requested_.count() >= kMaxLate) break;
-    // Claims of who does not answer must not use up the steps.
-    std::optional<ChunkIndex> held_at;
-    for (const Channel* channel : neighbours) {
-      if (!may_ask(*channel, context.now)) continue;
-      const auto held = channel->peer_has.set().next_at(run->first);
-      if (held && (!held_at || held->first < *held_at)) held_at = held->first;
+    if (++steps > max_steps) {
+      walk_from_ = run->first;
+      break;
     }
-    if (!held_at) break;
-    if (*held_at > run->last) {
-      run = live_picker_.next_unasked(*held_at);
-      ++leaps;
-      continue;
-    }
-    ++step;
     std::size_t holders = 0;
     Channel* best = nullptr;
     double best_wait = 0;
     for (Channel* channel : neighbours) {
       if (!channel->peer_has.has_any(*run)) continue;
-      ++holders;
+      holders += channel->stalls < kMaxStalls ? 1 : 0;   // whose word is worth something
       if (!may_ask(*channel, context.now)) continue;
       // Answers wait for those before them, and come seldom of who was silent; a draw keeps equals from all being asked at once; who
       // brings the news is the source.
@@ -196,13 +189,11 @@ void Swarm::ask_live(Context& context) {
         best_wait = wait;
       }
     }
-    const ChunkIndex next{run->last.value() + 1};
-    if (best != nullptr && live_picker_.due(run->first, holders, neighbours.size(), context.now)) {
-      const auto held = *best->peer_has.set().next_at(run->first);
-      request(context, *best, {held.first, std::min(held.last, run->last)});
-      touch(*best);
-    }
-    run = live_picker_.next_unasked(next);
+    if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
+    const auto held = *best->peer_has.set().next_at(run->first);
+    request(context, *best, {held.first, std::min(held.last, run->last)});
+    touch(*best);
+    if (!may_ask(*best, context.now)) walk.leave(static_cast<std::size_t>(std::ranges::find(askable, best) - askable.begin()));
   }
 }
 
@@ -221,7 +212,11 @@ void Swarm::cancel(Context& context, Channel& channel, tree::ChunkRange range) {
 void Swarm::give_back(std::span<const tree::ChunkRange> ranges) {
   for (const tree::ChunkRange& range : ranges) {
     requested_.erase(range);
-    if (metadata_.live) live_picker_.returned(range);
+    if (!metadata_.live) continue;
+    live_picker_.returned(range);
+    for (const auto& channel : channels_) {
+      if (channel->peer_has.has_any(range)) channel->unasked_mark.back_to(range.first);
+    }
   }
 }
 
@@ -255,24 +250,109 @@ void Swarm::check_progress(Context& context) {
 
 // ---- live edge ------------------------------------------------------------------------------------------------------
 
-void Swarm::see_live_edge(Context& context, Channel& channel, tree::ChunkRange range, bool signed_by_source) {
-  if (context.wall && !signed_by_source) {
-    // A word from the future moves nobody's edge. What the source signed counts as much as our clock: that is often wrong.
-    auto now_s = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
-    if (const auto newest = live_content()->newest_munro_range()) now_s = std::max(now_s, live_index_seconds(newest->last));
-    if (live_index_seconds(range.last) > now_s + LiveContent::kMaxAheadSeconds) return;
+// How far neighbours are believed: so much beyond the newest munro that the source signed, and as much more as time has passed since we
+// learned of it, since live indices go with the clock. Until something was signed our own clock stands in, where we have one.
+tree::ChunkIndex Swarm::claims_end(const Context& context) const {
+  constexpr std::uint64_t kAheadSeconds = 10;   // a source whose clock jumps by less is followed at once
+  constexpr std::uint64_t kEnd = ~std::uint64_t{0} - 1;
+  constexpr std::uint64_t kMaxIndices = kEnd / 2;
+  std::uint64_t from = 0;
+  std::uint64_t ahead = 0;
+  if (newest_signed_) {
+    const auto waited_us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, (context.now - newest_signed_at_).count()));
+    from = newest_signed_->value();
+    ahead = kAheadSeconds * kLiveIndicesPerSecond + waited_us / 1'000 * kLiveIndicesPerSecond / 1'000;
+  } else {
+    if (!context.wall) return ChunkIndex{kEnd};
+    const auto seconds = static_cast<std::uint64_t>(context.wall->time_since_epoch().count()) / 1'000'000;
+    from = seconds * kLiveIndicesPerSecond;
+    ahead = (LiveContent::kMaxAheadSeconds + 1) * kLiveIndicesPerSecond - 1;
   }
+  return ChunkIndex{std::min(from, kMaxIndices) + std::min(ahead, kMaxIndices)};
+}
+
+// HAVEs: what a peer had not shown before.
+void Swarm::hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims) {
+  const ChunkIndex end = heard_until_.value_or(claims_end(context));
+  for (const tree::ChunkRange& claim : claims) {
+    // Its discard window may have cut the beginning off.
+    const auto shown = channel.peer_has.set().next_at(claim.first);
+    if (!shown || shown->first > std::min(claim.last, end)) continue;
+    hear_claim(context, channel, {shown->first, std::min(claim.last, end)});
+  }
+}
+
+void Swarm::hear_claim(Context& context, Channel& channel, tree::ChunkRange claim) {
   if (!edge_) first_shown_ = context.now;
-  if (!edge_ || range.last > *edge_) {
-    ++channel.news;
-    edge_ = range.last;
-    last_news_ = context.now;
+  // Who owes us what it showed brings no news.
+  if (channel.stalls == 0) move_edge(context, channel, claim.last);
+  if (source_ || !follow_ || claim.last < *follow_) return;
+  claim.first = std::max(claim.first, *follow_);
+  channel.unasked_mark.back_to(claim.first);
+  channel.missing_mark.back_to(claim.first);
+  // Nor does its word begin a turn: munros claimed ahead of their time would be asked for by everyone the moment they are there.
+  want_shown(context, claim, channel.stalls == 0);
+}
+
+// Claims that were ahead of their time count once it has come.
+void Swarm::hear_later_claims(Context& context) {
+  if (!newest_signed_) return;
+  const ChunkIndex end = claims_end(context);
+  constexpr std::uint64_t kStep = kLiveIndicesPerSecond / 10;   // more often is not worth looking at everybody's claims
+  if (heard_until_ && end.value() < heard_until_->value() + kStep) return;
+  ChunkIndex next{0};
+  if (heard_until_) {
+    next = ChunkIndex{heard_until_->value() + 1};
+  } else {   // until now a clock stood in for the source's word
+    live_picker_.drop_above(end);
+    if (edge_ && *edge_ > end) edge_ = newest_signed_;
   }
+  heard_until_ = end;
+  for_established([&](Channel& channel) {
+    const tree::IntervalSet& shown = channel.peer_has.set();
+    for (auto range = shown.next_at(next); range && range->first <= end; range = shown.next_at(ChunkIndex{range->last.value() + 1}))
+      hear_claim(context, channel, {range->first, std::min(range->last, end)});
+  });
+}
+
+void Swarm::move_edge(Context& context, Channel& channel, ChunkIndex last) {
+  if (edge_ && last <= *edge_) return;
+  ++channel.news;
+  edge_ = last;
+  last_news_ = context.now;
+}
+
+void Swarm::want_shown(Context& context, tree::ChunkRange range, bool believed) {
+  for (const tree::ChunkRange& fresh : live_picker_.seen(range, content_->have(), context.now, believed)) {
+    for (const auto& channel : channels_) {
+      if (!channel->peer_has.has_any(fresh)) continue;
+      channel->unasked_mark.back_to(fresh.first);
+      channel->missing_mark.back_to(fresh.first);
+    }
+  }
+}
+
+// What was signed long ago is no place to begin at (RFC 7574 6.1.2.4): it may be replayed. But if nothing newer comes, our clock is wrong.
+bool Swarm::stale_edge(const Context& context) const {
+  constexpr base::Duration kPatience = std::chrono::seconds{2};
+  const SignedMunro* newest = live_content()->newest_munro();
+  return newest != nullptr && context.wall && live_content()->stale_at(*newest, *context.wall) && context.now - first_shown_ < kPatience;
+}
+
+void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange range) {
+  if (const auto newest = live_content()->newest_munro_range(); newest && (!newest_signed_ || newest->last > *newest_signed_)) {
+    newest_signed_ = newest->last;
+    newest_signed_at_ = context.now;
+  }
+  hear_later_claims(context);
+  if (!edge_) first_shown_ = context.now;
+  move_edge(context, channel, range.last);
   if (source_) return;
-  if (!follow_ && signed_by_source) tune_in(context, range.last);
-  if (follow_ && range.last >= *follow_) live_picker_.seen({std::max(range.first, *follow_), range.last}, content_->have(), context.now);
+  if (!follow_ && stale_edge(context)) return;
+  // Neighbours may have told us to begin where nothing will be for long.
+  if (!follow_ || (std::exchange(follow_by_word_, false) && range.first < *follow_)) tune_in(context, range.last);
+  if (range.last >= *follow_) want_shown(context, {std::max(range.first, *follow_), range.last}, true);
   // Only the source's word moves the window: a neighbour's claim must not make us forget what others still want.
-  if (!signed_by_source) return;
   if (const auto lowest = live_content()->trim(range.last)) {
     requested_.erase_below(*lowest);
     live_picker_.drop_below(*lowest);
@@ -307,11 +387,36 @@ void Swarm::tick_downloads(Context& context) {
     }
   });
   // Who is not told of a signed munro (RFC 7574 6.1.2.4 asks sources to, not their peers) believes what is shown.
-  if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience) tune_in(context, *edge_);
+  if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience && !stale_edge(context)) {
+    tune_in(context, newest_signed_.value_or(*edge_));
+    follow_by_word_ = !newest_signed_;
+  }
+  if (metadata_.live)
+    hear_later_claims(context);
+  else
+    take_over(context);
   tick_held(context);
   count_elsewhere(context.now);
   hurry(context);
   fill_all(context);
+}
+
+// Near the end, who has nothing left to do is asked for what a silent peer was: it may never answer.
+void Swarm::take_over(Context& context) {
+  for (const auto& silent : channels_) {
+    const auto since = silent->downloads.waiting_since();
+    if (!since || context.now - *since < std::max(kUrgentPatience, 2 * silent->downloads.latency())) continue;
+    const ChunkIndex first = *silent->downloads.first_outstanding();
+    const bool idle = std::ranges::any_of(channels_, [&](const auto& c) {
+      return c->state == Channel::State::established && !c->choking_us && c->stalls == 0 && c->downloads.outstanding() == 0 &&
+             c->peer_has.has({first, first});
+    });
+    if (!idle) continue;
+    ++silent->stalls;
+    const auto taken = silent->downloads.take_all();
+    give_back(taken);
+    for (const tree::ChunkRange& range : taken) cancel(context, *silent, range);
+  }
 }
 
 // What a reader needs within a second, and waits for at a slow peer, is asked of another (RFC 7574 3.8).

@@ -160,8 +160,6 @@ void Swarm::established(Context& context, Channel& channel) {
   channel.state = Channel::State::established;
   channel.named = std::ranges::find(trusted_, channel.endpoint) != trusted_.end();
   channel.signed_edge_due = metadata_.live;
-  channel.uploads.tolerate_loss(channel.agreed.extensions());
-  if (channel.endpoint.address.is_loopback()) channel.uploads.set_local();
   book_.connected(channel.endpoint, context.now);
   if (channel.sealing) context.sealed_places.add(channel.endpoint);
   // A peer that came back from the same place has forgotten its old channel.
@@ -247,7 +245,7 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
 
 void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& peer) {
   if (channel.last_pex == base::Time{} || context.now - channel.last_pex > kPexPatience) return;
-  if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
+  if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
   if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
   if (book_.add(peer, discovery::AddressSource::pex, context.now) == discovery::AddOutcome::added)
     next_peers_tick_ = next_tick_ = context.now;
@@ -257,7 +255,7 @@ void Swarm::ask_for_peers(Context& context) {
   if (context.now < next_pex_ || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
   std::vector<Channel*> askable;
   for_established([&](Channel& channel) {
-    if (discovery::plain_pex_allowed(channel.endpoint.address, false)) askable.push_back(&channel);
+    if (discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) askable.push_back(&channel);
   });
   if (askable.empty()) return;
   next_pex_ = context.now + pex_interval_;

@@ -105,7 +105,7 @@ void Swarm::on_bundle(Context& context, Channel& channel, const Bundle& bundle) 
       proved_.push_back(first);
       push_->on_proved(bundle.munro, static_cast<unsigned>(bundle.leaves.size()), channel.local, context.now);
       if (const auto munro = live->take_completed(first)) context.outbox.event(Event{MunroComplete{handle_, *munro}});
-      see_live_edge(context, channel, {first, chunk_of(bundle.munro, static_cast<unsigned>(bundle.leaves.size()) - 1)}, true);
+      see_signed(context, channel, {first, chunk_of(bundle.munro, static_cast<unsigned>(bundle.leaves.size()) - 1)});
       tell_pull(context, {first, chunk_of(bundle.munro, static_cast<unsigned>(bundle.leaves.size()) - 1)});
       break;
   }

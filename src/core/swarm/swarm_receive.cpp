@@ -10,6 +10,7 @@ namespace {
 
 constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long,
 constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
+constexpr base::Duration kPexAnswers{200'000};         // to one peer, not more often: each walks the whole book
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
 
 template <class... Fns>
@@ -20,6 +21,7 @@ struct Overloaded : Fns... {
 }  // namespace
 
 void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
+  if (std::ranges::find(marked_, channel.local) != marked_.end()) return;   // it was banned by a datagram of this input
   if (channel.last_heard != context.now) book_.heard(channel.endpoint, context.now);
   channel.last_heard = context.now;
   if (push_) push_->heard(channel.local, context.now);
@@ -54,13 +56,15 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  [&](const wire::SignedIntegrity& m) { on_signed(context, channel, m); },
                  [&](const wire::Request& m) { on_request(context, channel, m.range); },
                  [&](const wire::Cancel& m) {
-                   channel.uploads.cancel(m.range);
+                   if (channel.uploads) channel.uploads->cancel(m.range);
                    if (channel.pushes) push_->on_cancel(channel.local, m.range);
                  },
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
                  [&](const wire::PexReq&) {
-                   if (!discovery::plain_pex_allowed(channel.endpoint.address, false)) return;
+                   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
+                   if (channel.last_pex_answer && context.now - *channel.last_pex_answer < kPexAnswers) return;
+                   channel.last_pex_answer = context.now;
                    for (const base::Endpoint& peer : book_.tell(channel.endpoint, context.now)) {
                      channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
                    }
@@ -94,7 +98,7 @@ void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedInte
     return;
   }
   proved_.push_back(message.range.first);
-  if (live->munro(message.range.first)) see_live_edge(context, channel, {message.range.first, message.range.first}, true);
+  if (live->munro(message.range.first)) see_signed(context, channel, {message.range.first, message.range.first});
 }
 
 // ---- HAVE, ACK, REQUEST ---------------------------------------------------------------------------------------------
@@ -104,35 +108,36 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
   if (!plausible) return;
   range = *plausible;
   const tree::IntervalSet& known = channel.peer_has.set();
-  if (picker_) {
-    std::vector<tree::ChunkRange>& news = news_;
-    news.clear();
+  std::vector<tree::ChunkRange>& news = news_;
+  news.clear();
+  if (picker_ || metadata_.live) {
     for (auto gap = known.next_gap(range.first, range.last); gap;
          gap = known.next_gap(tree::ChunkIndex{gap->last.value() + 1}, range.last)) {
       news.push_back(*gap);
       if (gap->last == range.last) break;
     }
-    if (channel.peer_has.add(range) > 0) {
-      for (const tree::ChunkRange& gap : news) picker_->peer_has(gap);
-    }
-  } else {
-    channel.peer_has.add(range);
   }
-  channel.uploads.on_have(range, context.now);
-  if (channel.uploads.wants_more()) channel.uploads.cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
+  const bool told_news = channel.peer_has.add(range) > 0;
+  if (picker_ && told_news) {
+    for (const tree::ChunkRange& gap : news) picker_->peer_has(gap);
+  }
+  if (channel.uploads) {
+    channel.uploads->on_have(range, context.now);
+    if (channel.uploads->wants_more()) channel.uploads->cancel(range);   // RFC 7574 3.8: HAVE takes back a REQUEST
+  }
   if (const StaticContent* content = static_content(); content && content->chunks()) {
     channel.is_seed = known.count() == *content->chunks();
     if (!to_spare(channel)) elsewhere_.insert(range);
     if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
   }
   if (push_) push_->on_have_range(channel.local, range, context.now);
-  if (metadata_.live) see_live_edge(context, channel, range, false);
+  if (metadata_.live && told_news) hear_claims(context, channel, news);
 }
 
 void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
   const auto range = content_->plausible(ack.range);
   if (!range) return;
-  channel.uploads.on_ack(*range, ack.delay.value(), context.now);
+  if (channel.uploads) channel.uploads->on_ack(*range, ack.delay.value(), context.now);
   on_have(context, channel, *range);
 }
 
@@ -150,7 +155,7 @@ void Swarm::on_request(Context& context, Channel& channel, tree::ChunkRange rang
     if (channel.pushes)
       push_->on_request(channel.local, part, context.now);
     else
-      channel.uploads.request(part);
+      channel.begin_uploads().request(part);
     if (held->last >= range.last) break;
   }
 }
@@ -329,7 +334,10 @@ void Swarm::announce(Context& context) {
 void Swarm::bad_peer(Context& context, Channel& channel) {
   if (!book_.report_bad_hash(channel.endpoint, context.now)) return;
   context.outbox.event(Event{PeerBanned{handle_, channel.endpoint}});
-  marked_.push_back(channel.local);
+  // With all its channels: a call that crossed ours, or one that it began anew, leaves it two.
+  for (const auto& other : channels_) {
+    if (book_.banned(other->endpoint, context.now)) marked_.push_back(other->local);
+  }
 }
 
 }  // namespace runnel::swarm

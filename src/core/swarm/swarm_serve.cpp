@@ -8,18 +8,20 @@
 namespace runnel::swarm {
 namespace {
 
+constexpr base::Duration kCrowdedDelay = Ledbat::kTarget / 4;   // in the queue of our uplink
 constexpr std::uint64_t kListWorthwhile = 8;   // chunks of a block asked for at once, before their leaf hashes go ahead together
 
 }  // namespace
 
 void Swarm::pump(Context& context, Channel& channel) {
-  if (channel.state != Channel::State::established) return;
-  while (channel.uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
-    const auto burst = channel.uploads.next_burst(push_ ? 1 : UploadQueue::kBurstChunks);
+  if (channel.state != Channel::State::established || !channel.uploads) return;
+  UploadQueue& uploads = *channel.uploads;
+  while (uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
+    const auto burst = uploads.next_burst(push_ ? 1 : UploadQueue::kBurstChunks);
     if (!burst) return;
     if (push_) push_->charge_others(burst->count(), context.now);
     if (!content_->has(*burst)) {   // it left the window meanwhile
-      channel.uploads.burst_done(*burst);
+      uploads.burst_done(*burst);
       continue;
     }
     context.upload.take(burst->count() * metadata_.chunk_size);
@@ -35,12 +37,12 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
     if (channel.state == Channel::State::established && !chunks.empty()) send_pushed(context, channel, load.range.first, chunks[0]);
     return;
   }
-  channel.uploads.burst_done(load.range);
+  channel.begin_uploads().burst_done(load.range);
   if (channel.state != Channel::State::established || chunks.size() != load.range.count()) return;
   channel.flush(context.outbox);
   if (const StaticContent* content = static_content(); content && content->chunks()) {
     const tree::Bin block = content->block_of(load.range.first);
-    const bool known = channel.peer_has.has_any(block.range()) || channel.uploads.in_flight().intersects(block.range());
+    const bool known = channel.peer_has.has_any(block.range()) || channel.uploads->in_flight().intersects(block.range());
     if (!known && chunks.size() >= kListWorthwhile && block.range().contains(load.range)) send_hash_list(context, channel, block);
   }
   for (std::size_t i = 0; i < chunks.size(); ++i) send_chunk(context, channel, tree::ChunkIndex{load.range.first.value() + i}, chunks[i]);
@@ -56,7 +58,7 @@ void Swarm::send_hash_list(Context& context, Channel& channel, tree::Bin block) 
   hashes.clear();
   for (tree::Bin node = block; node != top; node = node.parent()) {
     const tree::Bin sibling = node.sibling();
-    if (channel.peer_has.has_any(sibling.range()) || channel.uploads.in_flight().intersects(sibling.range())) break;
+    if (channel.peer_has.has_any(sibling.range()) || channel.uploads->in_flight().intersects(sibling.range())) break;
     const auto hash = content_->tree().known(sibling);
     if (!hash) return;
     if (!hash->is_zero()) hashes.push_back({sibling, *hash});
@@ -102,7 +104,7 @@ bool Swarm::proof(Channel& channel, tree::ChunkIndex index, bool again, std::vec
   const auto top = content_->top(index);
   if (!top) return false;
   const auto knows = [&](tree::ChunkRange range) {
-    return channel.peer_has.has_any(range) || (!again && channel.uploads.in_flight().intersects(range));
+    return channel.peer_has.has_any(range) || (!again && channel.uploads->in_flight().intersects(range));
   };
   if (!tree::uncles(content_->tree(), index, *top, knows, hashes)) return false;
   if (!metadata_.live) std::erase_if(hashes, [](const tree::NodeHash& node) { return node.hash.is_zero(); });
@@ -112,7 +114,7 @@ bool Swarm::proof(Channel& channel, tree::ChunkIndex index, bool again, std::vec
 // ---- chunks ---------------------------------------------------------------------------------------------------------
 
 void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
-  const bool again = channel.uploads.in_flight().contains(index);
+  const bool again = channel.uploads->in_flight().contains(index);
   // Byte ranges cannot name nodes that reach past the content's end (RFC 7574 4.3), so only the peaks tell of these: they may be lost.
   if (again && format_.addressing == wire::AddressingMethod::bytes64) channel.peaks_sent = false;
   std::vector<tree::NodeHash>& hashes = hashes_;
@@ -140,7 +142,7 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
   if (const LiveContent* live = live_content()) {
     const tree::ChunkRange range = tree::munro_of(index, metadata_.munro_width).range();
     const SignedMunro* munro = live->munro(index);
-    const bool knows = channel.peer_has.has_any(range) || (!again && channel.uploads.in_flight().intersects(range));
+    const bool knows = channel.peer_has.has_any(range) || (!again && channel.uploads->in_flight().intersects(range));
     if (!knows && munro) {   // RFC 7574 6.1.2.3: both in one datagram
       encoder.integrity(range, munro->hash);
       encoder.signed_integrity(range, munro->timestamp, munro->signature);
@@ -156,7 +158,7 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
   if (!place) return;   // a chunk larger than a datagram: others may have sent it so, in fragments
   std::memcpy(place->data(), payload.data(), payload.size());
   channel.end_datagram(context.outbox, encoder.size());
-  channel.uploads.on_sent(index, static_cast<std::uint32_t>(encoder.size()), context.now);
+  channel.uploads->on_sent(index, static_cast<std::uint32_t>(encoder.size()), context.now);
   channel.up.add(payload.size(), context.now);
   up_bytes_ += payload.size();
   channel.last_sent = context.now;
@@ -167,8 +169,10 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
 
 void Swarm::tick_uploads(Context& context) {
   for_established([&](Channel& channel) {
-    channel.uploads.on_tick(context.now);
+    if (!channel.uploads) return;
+    channel.uploads->on_tick(context.now);
     pump(context, channel);
+    channel.rest_uploads(context.now);
   });
 }
 
@@ -176,11 +180,19 @@ void Swarm::judge_chokes(Context& context) {
   next_choke_round_ = context.now + Choker::kRound;
   if (context.no_upload) return;
   std::vector<Choker::Peer> peers;
+  std::size_t served = 0;
+  std::size_t delayed = 0;
   for_established([&](Channel& channel) {
     if (channel.pushes) return;   // is told BUSY instead
     peers.push_back({channel.local.value(), context.now - channel.last_request < Choker::kRound, channel.down.per_second(context.now),
                      channel.up.per_second(context.now)});
+    if (!channel.uploads || channel.choked_by_us) return;
+    ++served;
+    if (channel.uploads->ledbat().queue_delay() > kCrowdedDelay) ++delayed;
   });
+  // A queue at most of them is ours; at a few it is theirs.
+  const bool crowded = context.upload.limited() || 2 * delayed > served;
+  choker_.adapt(crowded, static_cast<std::size_t>(std::ranges::count_if(peers, &Choker::Peer::interested)));
   const bool seeding = source_ || (static_content() && static_content()->complete());
   const auto chosen = choker_.choose(std::move(peers), seeding);
   for_established([&](Channel& channel) {
@@ -188,7 +200,7 @@ void Swarm::judge_chokes(Context& context) {
     const bool choke = !std::ranges::binary_search(chosen, channel.local.value());
     if (choke == channel.choked_by_us) return;
     channel.choked_by_us = choke;
-    if (choke) channel.uploads.clear_requests();
+    if (choke && channel.uploads) channel.uploads->clear_requests();
     channel.post(context.outbox, [&](wire::Encoder& e) { return choke ? e.choke() : e.unchoke(); });
   });
 }

@@ -26,6 +26,8 @@ class UploadQueue {
   void clear_requests();
   [[nodiscard]] bool wants_more() const { return !requests_.empty(); }
   [[nodiscard]] std::uint64_t requested_chunks() const { return requested_; }
+  // Nothing is asked for, under way or unacknowledged.
+  [[nodiscard]] bool idle() const { return requests_.empty() && loading_ == 0 && sent_.empty(); }
 
   // The next chunks to load and send, as far as the window lets; they count as in flight from now on.
   [[nodiscard]] std::optional<tree::ChunkRange> next_burst(std::uint64_t most = kBurstChunks);

@@ -7,6 +7,9 @@ namespace runnel::tree {
 
 // The range with the greatest first <= index, if it reaches index; else end().
 IntervalSet::Map::const_iterator IntervalSet::holding(std::uint64_t index) const {
+  if (ranges_.empty()) return ranges_.end();
+  // At the end, where a live stream is asked about most.
+  if (const auto last = std::prev(ranges_.end()); index >= last->first) return index <= last->second ? last : ranges_.end();
   auto after = ranges_.upper_bound(index);
   if (after == ranges_.begin()) return ranges_.end();
   const auto before = std::prev(after);
@@ -86,6 +89,7 @@ bool IntervalSet::contains(ChunkRange range) const {
 
 bool IntervalSet::intersects(ChunkRange range) const {
   if (holding(range.first.value()) != ranges_.end()) return true;
+  if (ranges_.empty() || ranges_.rbegin()->second < range.first.value()) return false;
   const auto it = ranges_.lower_bound(range.first.value());
   return it != ranges_.end() && it->first <= range.last.value();
 }
@@ -98,6 +102,7 @@ std::optional<ChunkRange> IntervalSet::interval_of(ChunkIndex index) const {
 
 std::optional<ChunkRange> IntervalSet::next_at(ChunkIndex from) const {
   auto it = holding(from.value());
+  if (it == ranges_.end() && (ranges_.empty() || ranges_.rbegin()->second < from.value())) return std::nullopt;
   if (it == ranges_.end()) it = ranges_.lower_bound(from.value());
   if (it == ranges_.end()) return std::nullopt;
   return ChunkRange{ChunkIndex{std::max(it->first, from.value())}, ChunkIndex{it->second}};

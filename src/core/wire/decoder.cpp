@@ -23,9 +23,10 @@ std::array<std::uint8_t, N> octets(base::ByteView bytes) {
   return out;
 }
 
+// A discard window is never read without the chunk addressing method.
 bool closes_properly(const Options& o) {
-  return !o.minimum_version && !o.swarm_id && !o.integrity && !o.hash && !o.signature && !o.addressing && !o.discard_window &&
-         !o.supported_messages && !o.chunk_size;
+  return !o.minimum_version && !o.swarm_id && !o.integrity && !o.hash && !o.signature && !o.addressing && !o.supported_messages &&
+         !o.chunk_size;
 }
 
 }  // namespace
@@ -50,9 +51,8 @@ std::expected<std::optional<Message>, Error> Decoder::next() {
 }
 
 Result Decoder::read_message() {
-  const auto type = reader_.read<std::uint8_t>();
-  if (!type) return fail(Error::truncated);
-  switch (static_cast<MessageType>(*type)) {
+  const std::uint8_t type = *reader_.read<std::uint8_t>();   // next() saw that there is one
+  switch (static_cast<MessageType>(type)) {
     case MessageType::handshake: return read_handshake();
     case MessageType::data: return read_data();
     case MessageType::ack: return read_ack();
@@ -93,9 +93,8 @@ Result Decoder::read_data() {
   // RFC 7574 8.6: the content reaches to the datagram's end, unless several DATA of a fixed chunk size share the datagram.
   // kVariableChunkSize is larger than any datagram.
   const std::size_t size = std::min<std::size_t>(reader_.remaining(), format_.chunk_size);
-  const auto payload = reader_.read_view(size);
-  if (!payload || payload->empty()) return fail(Error::empty_payload);
-  return Data{range->first, NodeTimestamp{*timestamp}, *payload};
+  if (size == 0) return fail(Error::empty_payload);
+  return Data{range->first, NodeTimestamp{*timestamp}, *reader_.read_view(size)};
 }
 
 Result Decoder::read_ack() {

@@ -19,9 +19,9 @@ void store_octets(base::MutableByteView to, const std::array<std::uint8_t, N>& o
 
 bool is_subtree(tree::ChunkRange range) { return range.valid() && tree::Bin::of(range).has_value(); }
 
-// The byte that a chunk starts at; nullopt without a fixed chunk size or past 2^64.
+// The byte that a chunk with content starts at; nullopt without a fixed chunk size or past 2^64.
 std::optional<std::uint64_t> chunk_start(tree::ChunkIndex chunk, const Format& format) {
-  if (format.chunk_size == kVariableChunkSize || format.chunk_size == 0) return std::nullopt;
+  if (format.chunk_size == kVariableChunkSize) return std::nullopt;
   if (chunk.value() >= std::numeric_limits<std::uint64_t>::max() / format.chunk_size) return std::nullopt;
   return chunk.value() * format.chunk_size;
 }

@@ -181,8 +181,8 @@ std::expected<Options, Error> decode_options(base::Reader& reader) {
     if (*code == last_code) return std::unexpected(Error::duplicate_option);
     if (*code < last_code) return std::unexpected(Error::options_out_of_order);
     last_code = *code;
-    if (static_cast<OptionCode>(*code) == OptionCode::end) return options;
     if (const Status status = read_value(*code, reader, options); !status) return std::unexpected(status.error());
+    if (static_cast<OptionCode>(*code) == OptionCode::end) return options;
   }
 }
 

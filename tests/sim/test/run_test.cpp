@@ -122,7 +122,7 @@ TEST_F(AuditTest, sees_a_polluter_that_is_not_banned_and_too_many_channels) {
   audit.rejected(now, host, peer, 1, false);
   expect("banned_within_two");
   swarm::SwarmState state;
-  state.peers.resize(257);
+  state.peers.resize(swarm::kMaxChannels + 1);
   audit.state(now, host, state, 0);
   EXPECT_EQ(audit.violations().back().invariant, "tables_are_bounded");
 }

@@ -52,16 +52,23 @@ std::size_t count(const Talk& talk) {
 class Hand {
  public:
   enum class Engine : std::uint8_t { holds_all, holds_nothing };
+  // Of ours, or as older peers have it.
+  enum class Form : std::uint8_t { ours, compat };
 
-  explicit Hand(Engine holds, const Endpoint& at = {base::IpAddress::v4({11, 0, 0, 2}), 7'000}) : peer(at) {
+  explicit Hand(Engine holds, const Endpoint& at = {base::IpAddress::v4({11, 0, 0, 2}), 7'000}, Form form = Form::ours)
+      : peer(at),
+        hasher_(crypto::make_hasher(form == Form::ours ? crypto::HashAlgorithm::sha256 : crypto::HashAlgorithm::sha1)),
+        chunk_size_(form == Form::ours ? kChunkSize : kDefaultCompatChunkSize) {
     std::vector<crypto::Digest> leaves;
     for (std::size_t i = 0; i < kChunks; ++i) {
-      chunks_.emplace_back(kChunkSize, static_cast<std::byte>(i + 1));
+      chunks_.emplace_back(chunk_size_, static_cast<std::byte>(i + 1));
       leaves.push_back(hasher_->hash(chunks_.back()));
     }
     const tree::Bin root = tree::HashTree::root_bin(kChunks);
     metadata_.id = base::to_bytes(tree::build_munro(truth_, *hasher_, root, leaves).view());
-    metadata_.content_bytes = kChunks * kChunkSize;
+    metadata_.hash = hasher_->algorithm();
+    metadata_.chunk_size = chunk_size_;
+    metadata_.content_bytes = kChunks * chunk_size_;
     format_ = format_of(metadata_, 0);
     AddSwarm add{kSwarm, metadata_, {holds == Engine::holds_all ? &truth_ : &nodes_, hasher_.get(), nullptr, nullptr}, {}, true};
     if (holds == Engine::holds_all) add.verified = {range(0, kChunks - 1)};
@@ -103,14 +110,16 @@ class Hand {
     then = say(theirs, [](wire::Encoder&) {});
     return theirs;
   }
-  Talk give_chunk(ChannelId to, std::uint64_t index) {
+  Talk give_chunk(ChannelId to, std::uint64_t index, bool spoilt = false) {
     std::vector<tree::NodeHash> hashes;
     tree::HashTree tree{truth_, *hasher_};
     EXPECT_TRUE(
         tree::uncles(tree, tree::ChunkIndex{index}, tree::HashTree::root_bin(kChunks), [](tree::ChunkRange) { return false; }, hashes));
     return say(to, [&](wire::Encoder& e) {
       for (const tree::NodeHash& node : hashes) e.integrity(node.bin.range(), node.hash);
-      e.data(tree::ChunkIndex{index}, wire::NodeTimestamp{1}, chunks_[index]);
+      base::Bytes chunk = chunks_[index];
+      if (spoilt) chunk[7] ^= std::byte{1};
+      e.data(tree::ChunkIndex{index}, wire::NodeTimestamp{1}, chunk);
     });
   }
   Talk input(const Input& in) {
@@ -128,6 +137,7 @@ class Hand {
 
   const Endpoint peer;
   Time now{1'000s};
+  Talk to_others;   // the first datagram of each batch
 
  private:
   Talk deliver(const Endpoint& from, base::ByteView bytes) {
@@ -141,7 +151,11 @@ class Hand {
     while (const auto output = engine_.poll(now)) {
       if (const auto* load = std::get_if<LoadChunks>(&*output)) loads.push_back(*load);
       const auto* out = std::get_if<SendDatagrams>(&*output);
-      if (out == nullptr || out->to != peer) continue;
+      if (out == nullptr) continue;
+      if (out->to != peer) {
+        to_others.push_back(read(out->bytes));
+        continue;
+      }
       for (base::ByteView rest = out->bytes; !rest.empty();) {
         const std::size_t size = std::min<std::size_t>(out->segment_size, rest.size());
         talk.push_back(read(rest.first(size)));
@@ -171,7 +185,8 @@ class Hand {
     }
   }
 
-  std::unique_ptr<crypto::Hasher> hasher_ = crypto::make_hasher(crypto::HashAlgorithm::sha256);
+  std::unique_ptr<crypto::Hasher> hasher_;
+  std::uint32_t chunk_size_;
   std::vector<base::Bytes> chunks_;
   tree::MemoryNodeStore truth_;
   tree::MemoryNodeStore nodes_;
@@ -298,6 +313,70 @@ TEST(ByHand, who_is_choked_and_asks_all_the_same_is_choked_again) {
   const Talk answer = hand.say(theirs, [](wire::Encoder& e) { e.request(range(0, 0)); });
   EXPECT_EQ(count<wire::Choke>(answer), 1U);
   EXPECT_EQ(count<wire::Data>(answer), 0U);
+}
+
+// ---- bad chunks -------------------------------------------------------------------------------------------------------
+
+// Found by seed 54 of the simulator's many: the second call was answered, and not completed yet, when the peer was banned by the first.
+TEST(ByHand, who_is_banned_is_gone_by_every_channel) {
+  Hand hand{Hand::Engine::holds_nothing};
+  Talk talk;
+  const ChannelId first = hand.come_in(talk);
+  wire::Handshake again = hand.handshake();
+  again.source = ChannelId{0x0a0b0c0d};
+  const Talk answer = hand.say(wire::kNoChannel, [&](wire::Encoder& e) { e.handshake(again); });
+  const ChannelId second = answer.at(0).find<wire::Handshake>()->source;
+  for (const std::uint64_t index : {0U, 1U}) hand.give_chunk(first, index, true);
+  EXPECT_EQ(hand.peers(), 0U);
+  hand.give_chunk(second, 2);
+  EXPECT_EQ(hand.peers(), 0U);
+  EXPECT_EQ(hand.verified(), 0U) << "nothing more is taken from it, true or false";
+}
+
+// ---- peer exchange ----------------------------------------------------------------------------------------------------
+
+// The hand asks an engine that hears from others as well.
+std::size_t told(Hand& hand, ChannelId theirs) {
+  const Talk talk = hand.say(theirs, [](wire::Encoder& e) { e.pex_req(); });
+  return count<wire::PexResV4>(talk);
+}
+void others_come(Hand& hand, const base::IpAddress& address) {
+  for (const std::uint16_t port : {std::uint16_t{7'100}, std::uint16_t{7'101}}) {
+    hand.say_from({address, port}, wire::kNoChannel, [&](wire::Encoder& e) { e.handshake(hand.handshake()); });
+    const ChannelId theirs = hand.to_others.back().find<wire::Handshake>()->source;
+    hand.say_from({address, port}, theirs, [](wire::Encoder&) {});
+  }
+}
+
+// RFC 7574 3.10.1: the plain answers are for benign networks; older peers know no other (decision 20).
+TEST(ByHand, strangers_on_the_open_internet_are_told_of_others_in_compat_swarms_alone) {
+  const auto open = base::IpAddress::v4({11, 0, 0, 2});
+  for (const auto form : {Hand::Form::ours, Hand::Form::compat}) {
+    Hand hand{Hand::Engine::holds_all, {open, 7'000}, form};
+    Talk talk;
+    const ChannelId theirs = hand.come_in(talk);
+    others_come(hand, base::IpAddress::v4({11, 0, 0, 3}));
+    EXPECT_EQ(told(hand, theirs) > 0, form == Hand::Form::compat);
+  }
+}
+
+TEST(ByHand, an_older_peer_anywhere_is_asked_for_others_in_compat_swarms_alone) {
+  for (const auto form : {Hand::Form::ours, Hand::Form::compat}) {
+    Hand hand{Hand::Engine::holds_nothing, {base::IpAddress::v4({11, 0, 0, 2}), 7'000}, form};
+    Talk talk;
+    hand.come_in(talk);
+    EXPECT_EQ(count<wire::PexReq>(hand.wait(5s)) > 0, form == Hand::Form::compat);
+  }
+}
+
+TEST(ByHand, who_asks_for_peers_without_end_is_answered_five_times_a_second) {
+  Hand hand{Hand::Engine::holds_all, {base::IpAddress::v4({10, 0, 0, 2}), 7'000}};
+  Talk talk;
+  const ChannelId theirs = hand.come_in(talk);
+  others_come(hand, base::IpAddress::v4({10, 0, 0, 3}));
+  std::size_t answers = 0;
+  for (const Time end = hand.now + 1s; hand.now < end; hand.now += 10ms) answers += told(hand, theirs) > 0 ? 1 : 0;
+  EXPECT_EQ(answers, 5U);
 }
 
 }  // namespace

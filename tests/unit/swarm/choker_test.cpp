@@ -29,6 +29,20 @@ TEST(Choker, with_no_more_askers_than_slots_nobody_is_choked) {
   EXPECT_EQ(choker.choose(askers(Choker::kSlots + 1), false).size(), Choker::kSlots) << "one too many";
 }
 
+TEST(Choker, slots_grow_while_more_ask_and_the_uplink_has_no_queue) {
+  Choker choker{base::Rng{1}};
+  choker.adapt(false, Choker::kSlots);
+  EXPECT_EQ(choker.choose(askers(400), true).size(), Choker::kSlots) << "nobody waited for a slot";
+  for (int round = 0; round < 4; ++round) choker.adapt(false, 400);
+  EXPECT_EQ(choker.choose(askers(400), true).size(), 400U);
+  for (int round = 0; round < 10; ++round) choker.adapt(false, 100'000);
+  EXPECT_EQ(choker.choose(askers(2 * Choker::kMaxSlots), true).size(), Choker::kMaxSlots);
+  choker.adapt(true, 100'000);
+  EXPECT_EQ(choker.choose(askers(2 * Choker::kMaxSlots), true).size(), Choker::kMaxSlots / 2);
+  for (int round = 0; round < 10; ++round) choker.adapt(true, 100'000);
+  EXPECT_EQ(choker.choose(askers(400), true).size(), Choker::kSlots);
+}
+
 TEST(Choker, the_best_givers_keep_their_slots) {
   Choker choker{base::Rng{1}};
   for (int round = 0; round < 50; ++round) {

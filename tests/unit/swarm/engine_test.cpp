@@ -102,6 +102,28 @@ TEST(Engine, loss_only_slows_it_down) {
   }
 }
 
+TEST(Engine, a_seed_that_never_answers_keeps_nothing_from_one_that_does) {
+  const File file{400'003};
+  for (const auto alone : {std::chrono::milliseconds{100}, std::chrono::milliseconds{2'500}, std::chrono::milliseconds{9'000}}) {
+    VirtualNetwork net{3, LinkModel{}};
+    VirtualNode& silent = net.add();
+    VirtualNode& honest = net.add();
+    VirtualNode& watcher = net.add();
+    seed(net, silent, file);
+    seed(net, honest, file);
+    constexpr std::size_t kSmallerThanAChunk = 800;
+    silent.corrupt = [](base::Bytes& bytes) {
+      if (bytes.size() > kSmallerThanAChunk) bytes.clear();
+    };
+    leech(net, watcher, file, silent);
+    net.run_until([] { return false; }, alone);
+    ASSERT_TRUE(watcher.chunks.empty());
+    net.input(watcher, AddPeers{kSwarm, {honest.endpoint}, true});
+    EXPECT_TRUE(net.run_until([&] { return watcher.chunks.size() == file.chunks.size(); }, std::chrono::milliseconds{2'500}))
+        << "alone with it for " << alone.count() << " ms; then " << watcher.chunks.size() << " of " << file.chunks.size() << " chunks came";
+  }
+}
+
 // Two engines without a network: what each sends is seen, and handed over as the test likes.
 struct Pair {
   explicit Pair(const File& file) {
@@ -281,22 +303,40 @@ TEST(Engine, a_reader_gets_its_range_before_anything_else) {
 // ---- live -----------------------------------------------------------------------------------------------------------
 
 struct LiveSource {
-  LiveSource(VirtualNetwork& network, VirtualNode& at, bool by_push = false)
-      : net(network), node(at), push(by_push), signer(crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
+  // `same`: with the key of another.
+  LiveSource(VirtualNetwork& network, VirtualNode& at, bool by_push = false, const LiveSource* same = nullptr)
+      : net(network),
+        node(at),
+        push(by_push),
+        signer(same != nullptr ? same->signer : crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
     metadata.id = signer->public_key();
     metadata.live = true;
     metadata.addressing = wire::AddressingMethod::chunks64;
     node.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(node, AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
+    net.input(
+        node,
+        AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
   }
   void watch(VirtualNode& viewer) {
     viewer.verifier = crypto::make_verifier(metadata.id).value();
-    net.input(viewer, AddSwarm{kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
+    net.input(
+        viewer,
+        AddSwarm{
+            kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
     net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
+  }
+  [[nodiscard]] base::WallTime wall() const {
+    return base::WallTime{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch() + wall_ahead};
+  }
+  // One record, signed when its index says.
+  void publish_as_of(std::uint64_t first) {
+    const base::WallTime then{std::chrono::seconds{first / kLiveIndicesPerSecond}};
+    records[first] = base::Bytes(1'000);
+    net.input(node, Publish{kSwarm, ChunkIndex{first}, records[first], then});
   }
   // A record of `bytes` every 66 ms, from now on.
   void run(std::size_t bytes) {
-    const base::WallTime wall{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch()};
+    const base::WallTime wall = this->wall();
     base::Bytes record(bytes);
     for (std::byte& b : record) b = static_cast<std::byte>(content());
     const ChunkIndex first = indexer.start_at(wall);
@@ -309,7 +349,8 @@ struct LiveSource {
   VirtualNetwork& net;
   VirtualNode& node;
   bool push;
-  std::unique_ptr<crypto::Signer> signer;
+  base::Duration wall_ahead{};
+  std::shared_ptr<crypto::Signer> signer;   // of all sources with this key
   Metadata metadata;
   LiveIndexer indexer{tree::kDefaultMunroWidth, kDefaultChunkSize, std::nullopt};
   base::Rng content{1};
@@ -397,6 +438,91 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
   net.run_until([] { return false; }, std::chrono::seconds{20});
   EXPECT_GT(least_kept, 55 * kLiveIndicesPerSecond) << "the window is 60 s";
   EXPECT_GT(complete + 10, source.records.size());
+}
+
+TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once_it_hears_of_it) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  std::size_t complete = 0;
+  viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+  liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
+    constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
+    const auto is = [&](wire::MessageType type) {
+      return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type);
+    };
+    if (is(wire::MessageType::handshake)) return;
+    if (!is(wire::MessageType::have)) return bytes.resize(wire::kChannelSize);
+    bytes.resize(kHaveSize);
+    for (const std::size_t place : {kHaveSize - 16, kHaveSize - 8}) {
+      base::Reader reader{base::ByteView{bytes}.subspan(place)};
+      base::store_big_endian(bytes.data() + place, *reader.read<std::uint64_t>() + 50 * kLiveIndicesPerSecond);
+    }
+  };
+  source.watch(liar);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  viewer.verifier = crypto::make_verifier(source.metadata.id).value();
+  net.input(viewer, AddSwarm{kSwarm, source.metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  ASSERT_EQ(complete, 0U);
+  net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{5});
+  EXPECT_GT(complete, 50U) << "fifteen records a second";
+}
+
+// RFC 7574 6.1.2.4. What was signed an hour ago is shown by one who was cut off since; the source comes a second later.
+TEST(Engine, a_replayed_munro_is_no_place_to_begin_at) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& cut_off = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  source.watch(cut_off);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  const std::uint64_t last_hour = source.records.rbegin()->first;
+  net.input(cut_off, RemoveSwarm{kSwarm});
+  net.at(std::chrono::seconds{1}, [&] { source.wall_ahead = std::chrono::hours{1}; });
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  ASSERT_GT(source.records.rbegin()->first, last_hour + 3'000 * kLiveIndicesPerSecond);
+  // A source of the same key that has only what is old, and says so.
+  VirtualNode& replayer = net.add();
+  LiveSource old{net, replayer, false, &source};
+  old.publish_as_of(last_hour);
+  std::uint64_t first_seen = 0;
+  viewer.on_event = [&](const Event& event) {
+    if (const auto* munro = std::get_if<MunroComplete>(&event); munro != nullptr && first_seen == 0)
+      first_seen = munro->range.first.value();
+  };
+  viewer.verifier = crypto::make_verifier(source.metadata.id).value();
+  net.input(viewer, WallClock{source.wall()});
+  net.input(viewer, AddSwarm{kSwarm, source.metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+  net.input(viewer, AddPeers{kSwarm, {replayer.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{1});
+  EXPECT_EQ(first_seen, 0U) << "nothing of last hour is fetched";
+  net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  EXPECT_GT(first_seen, last_hour + 3'000 * kLiveIndicesPerSecond);
+}
+
+TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
+  for (const auto wrong : {std::chrono::hours{0}, std::chrono::hours{1}, std::chrono::hours{-1}}) {
+    VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+    VirtualNode& at = net.add();
+    VirtualNode& viewer = net.add();
+    LiveSource source{net, at};
+    source.run(20'000);
+    std::size_t complete = 0;
+    viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+    net.input(viewer, WallClock{source.wall() + wrong});
+    source.watch(viewer);
+    net.run_until([] { return false; }, std::chrono::seconds{5});
+    EXPECT_GT(complete, 30U) << "a clock " << wrong.count() << " h ahead";
+  }
 }
 
 TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {

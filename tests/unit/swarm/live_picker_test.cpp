@@ -193,10 +193,45 @@ RC_GTEST_PROP(LivePicker, whose_turn_it_is_stays_so_with_time_and_with_more_hold
 
 TEST(LivePicker, past_its_limit_munros_are_asked_for_without_a_wait) {
   LivePicker live = picker();
-  live.seen(range(0, std::uint64_t{LivePicker::kMaxSeen + 10} * kMunro - 1), kNothing, kNow);
-  const auto due = [&](std::uint64_t munro) { return live.due(ChunkIndex{munro * kMunro}, 1, 1'000'000, kNow); };
+  for (std::uint64_t munro = 0; munro < LivePicker::kMaxSeen + 10; ++munro)   // each in a claim of its own
+    live.seen(range(2 * munro * kMunro, 2 * munro * kMunro + kMunro - 1), kNothing, kNow);
+  const auto due = [&](std::uint64_t munro) { return live.due(ChunkIndex{2 * munro * kMunro}, 1, 1'000'000, kNow); };
   for (std::uint64_t munro = LivePicker::kMaxSeen - 10; munro < LivePicker::kMaxSeen; ++munro) EXPECT_FALSE(due(munro)) << munro;
   for (std::uint64_t munro = LivePicker::kMaxSeen; munro < LivePicker::kMaxSeen + 10; ++munro) EXPECT_TRUE(due(munro)) << munro;
+}
+
+TEST(LivePicker, munros_of_one_claim_have_one_place_in_the_table_and_keep_their_time) {
+  LivePicker live = picker();
+  live.seen(range(10 * kMunro, 11 * kMunro - 1), kNothing, kNow - 10s);
+  live.seen(range(0, 10 * std::uint64_t{LivePicker::kMaxSeen} * kMunro - 1), kNothing, kNow);
+  for (const std::uint64_t munro : {0UL, 9UL, 11UL, 9 * LivePicker::kMaxSeen})
+    EXPECT_FALSE(live.due(ChunkIndex{munro * kMunro}, 1, 1'000'000, kNow)) << munro;
+  EXPECT_TRUE(live.due(ChunkIndex{10 * kMunro}, 1, 1'000'000, kNow)) << "it was shown long before";
+}
+
+TEST(LivePicker, a_turn_begins_with_who_is_believed) {
+  LivePicker live = picker();
+  const auto due = [&](Time now) { return live.due(kStart, 1, 1'000'000, now); };
+  live.seen(range(0, 31), kNothing, kNow, false);
+  EXPECT_TRUE(due(kNow)) << "nobody waits with what only liars show";
+  live.seen(range(0, 31), kNothing, kNow + 10s);
+  EXPECT_FALSE(due(kNow + 10s)) << "the claim of before has not used its wait up";
+}
+
+TEST(LivePicker, what_is_believed_no_more_is_not_wanted) {
+  LivePicker live = picker();
+  live.seen(range(0, 1'000), kNothing, kNow);
+  live.drop_above(ChunkIndex{63});
+  EXPECT_EQ(live.next_unasked(ChunkIndex{32}), range(32, 63));
+  EXPECT_EQ(live.next_unasked(ChunkIndex{64}), std::nullopt);
+  live.drop_above(ChunkIndex{~std::uint64_t{0}});
+  EXPECT_EQ(live.next_unasked(kStart), range(0, 31)) << "nothing lies beyond the end of all indices";
+}
+
+TEST(LivePicker, tells_what_nobody_had_shown) {
+  LivePicker live = picker();
+  EXPECT_EQ(live.seen(range(0, 9), ranges({range(4, 5)}), kNow), (std::vector{range(0, 3), range(6, 9)}));
+  EXPECT_EQ(live.seen(range(2, 12), ranges({range(4, 5)}), kNow), std::vector{range(10, 12)});
 }
 
 TEST(LivePicker, the_widest_claim_there_is_costs_no_more_than_its_table) {

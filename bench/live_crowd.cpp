@@ -1,0 +1,166 @@
+// Many viewers of one live stream in one process, each with an engine, a sealer and a socket of its own, that take everything from the
+// caster and give nothing: what a caster does when nobody helps it.
+//
+//   bench_live_crowd LINK CASTER_ADDRESS VIEWERS WARM_UP_S SECONDS
+//
+// Prints one JSON object: {"viewers":..., "records":..., "in_time":..., "p50_ms":..., "p99_ms":..., "p999_ms":...}. A delay is from the time
+// that the record carries (the same clock here) to the moment it is verified and in order; in_time is the share that came within 300 ms, of
+// all records that any viewer saw, times the viewers.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log.hpp"
+#include "core/swarm/link.hpp"
+#include "core/swarm/sealing_key.hpp"
+#include "crypto/openssl.hpp"
+#include "crypto/secret_rng.hpp"
+#include "crypto/sign.hpp"
+#include "media/record.hpp"
+#include "net/clock.hpp"
+#include "net/engine_loop.hpp"
+#include "net/udp_socket.hpp"
+#include "node/live_host.hpp"
+
+namespace {
+
+using namespace runnel;
+
+constexpr swarm::SwarmHandle kSwarm{1};
+constexpr std::int64_t kInTimeMs = 300;
+constexpr auto kBetweenViewers = std::chrono::milliseconds{15};   // fewer than the handshakes a second that a node takes
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "bench_live_crowd: %s\n", what.c_str());
+  std::exit(1);
+}
+
+// A socket to one place: what others would be told is not sent, so that viewers do not meet.
+class OnlyTo final : public net::DatagramSocket {
+ public:
+  OnlyTo(std::unique_ptr<net::UdpSocket> socket, const base::Endpoint& peer) : socket_(std::move(socket)), peer_(peer) {}
+  [[nodiscard]] base::Endpoint local() const override { return socket_->local(); }
+  [[nodiscard]] NativeHandle native_handle() const override { return socket_->native_handle(); }
+  [[nodiscard]] bool has_v6() const override { return socket_->has_v6(); }
+  Sent send(std::span<const net::Datagrams> trains) override {
+    for (std::size_t i = 0; i < trains.size(); ++i) {
+      if (trains[i].peer != peer_) continue;
+      const Sent sent = socket_->send(trains.subspan(i, 1));
+      if (sent.trains == 0) return {i, sent.bytes_of_next};
+    }
+    return {trains.size(), 0};
+  }
+  std::size_t receive(std::span<const base::MutableByteView> buffers, std::span<net::ReceivedDatagrams> out) override {
+    return socket_->receive(buffers, out);
+  }
+  [[nodiscard]] const net::SocketStats& stats() const override { return socket_->stats(); }
+
+ private:
+  std::unique_ptr<net::UdpSocket> socket_;
+  base::Endpoint peer_;
+};
+
+struct Taken {
+  std::uint64_t munro = 0;       // the first chunk
+  base::WallTime made;
+  std::int64_t delay_us = 0;
+};
+
+// On its own engine's thread, but for taken(), after stop().
+class Viewer final : public net::EngineClient {
+ public:
+  Viewer(const swarm::Link& link, const base::Bytes& id, const base::Endpoint& caster, std::uint64_t number) {
+    auto socket = net::UdpSocket::open(*base::Endpoint::parse("127.0.0.1:0"));
+    if (!socket) fail(message(socket.error()));
+    loop_ = std::make_unique<net::EngineLoop>(std::make_unique<OnlyTo>(std::move(*socket), caster),
+                                              net::EngineLoop::Seeds{number, crypto::os_random_seed(), crypto::os_random_seed()}, *this);
+    swarm::AddSwarm add;
+    add.swarm = kSwarm;
+    add.metadata.hash = link.hash_algorithm();
+    add.metadata.id = id;
+    add.metadata.live = true;
+    add.metadata.chunk_size = link.chunk_size_bytes();
+    add.metadata.addressing = link.addressing_method();
+    add.sealing = swarm::SealPolicy::required;
+    host_ = std::make_unique<node::LiveHost>(*loop_, kSwarm, link.hash_algorithm(), std::move(*crypto::make_verifier(id)), nullptr,
+                                             [this](tree::ChunkRange munro, const base::Bytes& bytes) { take(munro, bytes); });
+    add.parts = host_->parts();
+    loop_->start();
+    loop_->post([this, add = std::move(add), key = swarm::sealing_key(id, link.secret), caster] {
+      loop_->sealer().add_swarm(kSwarm, key);
+      loop_->input(swarm::SetLimits{0, 0, true});
+      loop_->input(add);
+      loop_->input(swarm::AddPeers{kSwarm, {caster}, true});
+    });
+  }
+  void stop() { loop_->stop(); }
+  [[nodiscard]] const std::vector<Taken>& taken() const { return taken_; }
+
+  bool load(const swarm::LoadChunks& load, base::Bytes& buffer, std::vector<base::ByteView>& chunks, base::Time now) override {
+    return host_->load(load.range, buffer, chunks, now);
+  }
+  void store(const swarm::StoreChunks& store, base::Time now) override { host_->store(store.runs, now); }
+  void on_event(const swarm::Event& event, base::Time now) override { host_->on_event(event, now); }
+  std::optional<base::Time> on_idle(base::Time now) override { return host_->on_idle(now); }
+
+ private:
+  void take(tree::ChunkRange munro, const base::Bytes& bytes) {
+    const auto record = reader_.feed(bytes, true);
+    if (!record || !*record) return;
+    taken_.push_back({munro.first.value(), (*record)->time, (net::wall_now() - (*record)->time).count()});
+  }
+
+  std::unique_ptr<net::EngineLoop> loop_;
+  std::unique_ptr<node::LiveHost> host_;
+  media::RecordReader reader_;
+  std::vector<Taken> taken_;
+};
+
+double at_share(const std::vector<std::int64_t>& sorted_us, double share) {
+  if (sorted_us.empty()) return 0;
+  return static_cast<double>(sorted_us[static_cast<std::size_t>(share * static_cast<double>(sorted_us.size() - 1))]) / 1000;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) fail("LINK CASTER_ADDRESS VIEWERS WARM_UP_S SECONDS");
+  const auto link = swarm::parse_link(argv[1]);
+  const auto caster = base::Endpoint::parse(argv[2]);
+  if (!link || !caster) fail("a link or an address does not parse");
+  const auto id = crypto::expand_key(link->id_bytes);
+  if (!id) fail("the link is not of a live stream");
+  const auto count = std::strtoull(argv[3], nullptr, 10);
+  std::vector<std::unique_ptr<Viewer>> viewers;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    viewers.push_back(std::make_unique<Viewer>(*link, *id, *caster, i));
+    std::this_thread::sleep_for(kBetweenViewers);
+  }
+  std::this_thread::sleep_for(std::chrono::seconds{std::strtoll(argv[4], nullptr, 10)});
+  const base::WallTime from = net::wall_now();
+  std::puts("measuring");   // whoever started us looks at the caster's processor time from here to the end
+  std::fflush(stdout);
+  std::this_thread::sleep_for(std::chrono::seconds{std::strtoll(argv[5], nullptr, 10)});
+  const base::WallTime until = net::wall_now() - std::chrono::milliseconds{kInTimeMs};
+  for (const auto& viewer : viewers) viewer->stop();
+
+  std::map<std::uint64_t, std::size_t> seen;   // by record: how many viewers had it
+  std::vector<std::int64_t> delays_us;
+  for (const auto& viewer : viewers) {
+    for (const Taken& taken : viewer->taken()) {
+      if (taken.made < from || taken.made > until) continue;
+      ++seen[taken.munro];
+      delays_us.push_back(taken.delay_us);
+    }
+  }
+  std::ranges::sort(delays_us);
+  const auto in_time = std::ranges::upper_bound(delays_us, kInTimeMs * 1000) - delays_us.begin();
+  const double of = static_cast<double>(seen.size() * viewers.size());
+  std::printf("{\"viewers\":%zu,\"records\":%zu,\"in_time\":%.5f,\"p50_ms\":%.1f,\"p99_ms\":%.1f,\"p999_ms\":%.1f}\n", viewers.size(), seen.size(),
+              of > 0 ? static_cast<double>(in_time) / of : 0, at_share(delays_us, 0.5), at_share(delays_us, 0.99), at_share(delays_us, 0.999));
+}
