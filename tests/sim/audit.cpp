@@ -16,6 +16,7 @@ void Audit::violate(base::Time now, HostId host, std::string invariant, std::str
 
 void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::ByteView datagram, const tree::IntervalSet& held) {
   counters_.udp_bytes += datagram.size();
+  counters_.bytes_of["headers"] += wire::kChannelSize + kIpAndUdpBytes;
   const auto split = wire::split_datagram(datagram);
   if (!split) {
     violate(now, host, "datagrams_decode", "shorter than a channel id");
@@ -49,7 +50,21 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   }
 }
 
+std::string Audit::kind(const wire::Message& message) {
+  static constexpr std::array<const char*, 13> kExtensions{"0",    "hello",  "subscribe", "accept", "refuse", "redirect", "unsubscribe",
+                                                           "path", "advert", "have_map",  "nack",   "busy",   "bundle"};
+  if (const auto* extension = std::get_if<wire::Extension>(&message))
+    return extension->type < kExtensions.size() ? kExtensions[extension->type] : "other";
+  if (std::holds_alternative<wire::Data>(message)) return "data";
+  if (std::holds_alternative<wire::Have>(message)) return "have";
+  if (std::holds_alternative<wire::Ack>(message)) return "ack";
+  if (std::holds_alternative<wire::Request>(message)) return "request";
+  if (std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message)) return "integrity";
+  return "other";
+}
+
 void Audit::count(const wire::Message& message, std::size_t size) {
+  counters_.bytes_of[kind(message)] += size;
   const auto* extension = std::get_if<wire::Extension>(&message);
   const bool bundle = extension != nullptr && extension->type == swarm::Bundle::kType;
   if (bundle || std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message))

@@ -35,6 +35,7 @@ struct MessageCounters {
   // On the wire, IP and UDP headers included.
   std::uint64_t proof_bytes = 0;     // hashes and signatures, and datagrams that carry nothing else
   std::uint64_t control_bytes = 0;   // what is neither chunks nor proof, and datagrams that carry neither
+  std::map<std::string, std::uint64_t> bytes_of;   // by kind of message; `headers`: channel, UDP and IP
 };
 
 // One swarm's. Nodes report to it; the truth outlives it.
@@ -77,6 +78,7 @@ class Audit {
     base::Time first;
   };
   void count(const wire::Message& message, std::size_t size);
+  [[nodiscard]] static std::string kind(const wire::Message& message);
   void check_message(base::Time now, HostId host, Contact& contact, const wire::Message& message, const tree::IntervalSet& held);
   Contact& contact(HostId host, const base::Endpoint& peer) { return contacts_[host.value()][peer]; }
 

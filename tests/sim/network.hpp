@@ -1,5 +1,6 @@
 // The virtual network: what becomes of each datagram. Delay, jitter, loss, duplicates, reordering, rates with queues, islands.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -79,6 +80,12 @@ class Network {
 
   [[nodiscard]] base::Duration delay(HostId a, HostId b) const;
   [[nodiscard]] const TrafficCounters& counters() const { return counters_; }
+  // How long what a host sends now will wait at its line.
+  [[nodiscard]] base::Duration up_queue(HostId host, base::Time now) const {
+    return std::max(base::Duration{}, hosts_[host.value()].up_free - now);
+  }
+  // Bytes per second; 0: no limit.
+  [[nodiscard]] std::uint64_t up_rate(HostId host) const { return hosts_[host.value()].access.up_rate; }
   // Bytes that a host put on the wire, headers included.
   [[nodiscard]] std::uint64_t sent_wire_bytes(HostId host) const { return hosts_[host.value()].sent; }
 

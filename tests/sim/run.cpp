@@ -228,6 +228,10 @@ void Run::restart_source(const ScenarioEvent& event) {
 void Run::inspect() {
   for (const auto& source : sources_) source->inspect();
   for (const auto& viewer : viewers_) viewer->node->inspect();
+  if (scenario_.live && scenario_.live->push && simulation_.now() >= base::Time{scenario_.live->measure_from}) {
+    push_watch_.look(*sources_.back(), simulation_);
+    for (const auto& viewer : viewers_) push_watch_.look(*viewer->node, simulation_);
+  }
   if (viewers_.size() >= expected_ && workload_->finished(viewers_)) simulation_.stop();
   simulation_.after(kInspectInterval, [this] { inspect(); });
 }
@@ -244,6 +248,7 @@ Report Run::go() {
     const base::Duration later{over == 0 ? 0 : static_cast<std::int64_t>(rng_.below(over))};
     simulation_.at(base::Time{scenario_.joins.at} + later, [this] { add_viewer(); });
   }
+  if (scenario_.live && scenario_.live->push) simulation_.at(base::Time{scenario_.live->measure_from}, [this] { at_measure_from_ = totals(); });
   for (const ScenarioEvent& event : scenario_.events) simulation_.at(base::Time{event.at}, [this, event] { happen(event); });
   inspect();
   simulation_.run_until(end());
@@ -258,6 +263,21 @@ Report Run::go() {
   judge(report, scenario_, audit_);
   report.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   return report;
+}
+
+Run::Totals Run::totals() const {
+  Totals all;
+  all.wire_bytes = simulation_.network().counters().wire_bytes;
+  all.stream_bytes = workload_->stream_bytes();
+  for (const auto& source : sources_) all.source_bytes += source->state().up_bytes;
+  for (const auto& viewer : viewers_) {
+    if (!viewer->honest()) continue;
+    const swarm::SwarmState state = viewer->node->state();
+    all.verified += state.verified;
+    all.duplicates += state.duplicates;
+    all.useful_bytes += viewer->node->stored_bytes();
+  }
+  return all;
 }
 
 void Run::measure(Report& report) const {
@@ -292,6 +312,16 @@ void Run::measure(Report& report) const {
   report.add("control_of_wire", ratio(sent.control_bytes, traffic.wire_bytes));
   report.add("proof_of_wire", ratio(sent.proof_bytes, traffic.wire_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));
+  if (scenario_.live && scenario_.live->push) {
+    for (const auto& [kind, bytes] : sent.bytes_of) report.add("wire_share_" + kind, ratio(bytes, traffic.wire_bytes));
+    push_watch_.measure(report);
+    // When all have come: joining costs what it costs.
+    const Totals now = totals();
+    const Totals& then = at_measure_from_;
+    report.add("settled_source_copies", ratio(now.source_bytes - then.source_bytes, now.stream_bytes - then.stream_bytes));
+    report.add("settled_duplicates_share", ratio(now.duplicates - then.duplicates, now.verified - then.verified));
+    report.add("settled_wire_per_useful", ratio(now.wire_bytes - then.wire_bytes, now.useful_bytes - then.useful_bytes));
+  }
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));
   report.add("requests_per_data", ratio(count(wire::MessageType::request), count(wire::MessageType::data)));

@@ -7,6 +7,7 @@
 #include "sim/audit.hpp"
 #include "sim/crowd.hpp"
 #include "sim/enemy.hpp"
+#include "sim/push_watch.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/simulation.hpp"
@@ -36,6 +37,11 @@ class Run {
   void add_enemies();
   void tell_enemies(const Node& node);
   void inspect();
+  // What all honest viewers, the source and the wire have seen so far.
+  struct Totals {
+    std::uint64_t wire_bytes = 0, useful_bytes = 0, verified = 0, duplicates = 0, source_bytes = 0, stream_bytes = 0;
+  };
+  [[nodiscard]] Totals totals() const;
   void measure(Report& report) const;
   // A share of those who are there, at random.
   [[nodiscard]] std::vector<Viewer*> some(double share);
@@ -58,6 +64,8 @@ class Run {
   std::vector<bool> polluters_;                  // the same for enemies
   std::vector<bool> takers_;
   std::vector<std::unique_ptr<Enemy>> enemies_;
+  PushWatch push_watch_;
+  Totals at_measure_from_;                       // live
   std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
 };
 

@@ -209,6 +209,26 @@ struct PeerState {
   bool choked_by_us = false;
   bool is_source = false;           // the first to show new live chunks, or a seed that was there from the start
 };
+// Of push (docs/live.md).
+struct PushState {
+  double stream_rate = 0;           // bytes per second on the wire; 0: not known yet
+  double uplink = 0;                // as estimated, the same
+  double pace = 0;                  // at which the pacer sends now
+  double slots = 0;                 // sixteenths of the stream that may be passed on
+  double slots_used = 0;
+  unsigned parents = 0;             // trees with one, of the eighteen
+  unsigned fed = 0;                 // trees by which something came lately
+  base::Duration backlog{};         // what waits to be sent
+  std::optional<base::Duration> line_queue;   // as receivers see it
+  // Since the start.
+  std::uint64_t accepted = 0;       // children
+  std::uint64_t refused = 0;
+  std::uint64_t redirected = 0;     // children
+  std::uint64_t parents_found = 0;
+  std::uint64_t parents_left = 0;   // dead, empty-handed or starving
+  std::uint64_t nacks = 0;          // chunks that came to be asked for
+  std::uint64_t busy = 0;           // of them, refused as we were busy
+};
 struct SwarmState {
   std::uint64_t down_bytes = 0;
   std::uint64_t up_bytes = 0;
@@ -222,6 +242,7 @@ struct SwarmState {
   std::uint64_t known_peers = 0;
   std::optional<tree::ChunkIndex> newest;     // live: newest index any neighbour shows
   std::vector<PeerState> peers;
+  std::optional<PushState> push;              // live, where push works
 };
 
 }  // namespace runnel::swarm

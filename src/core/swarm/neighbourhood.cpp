@@ -73,7 +73,10 @@ void Neighbourhood::heard(PeerKey peer, base::Time now) {
 }
 
 void Neighbourhood::timed(PeerKey peer, std::uint32_t delay_us) {
-  if (Neighbour* neighbour = find(peer)) neighbour->delay_us = delay_us;
+  Neighbour* neighbour = find(peer);
+  if (neighbour == nullptr) return;
+  const bool greater = !neighbour->delay_us || static_cast<std::int32_t>(delay_us - *neighbour->delay_us) > 0;
+  if (greater) neighbour->delay_us = delay_us;
 }
 
 void Neighbourhood::on_advert(PeerKey peer, const Advert& advert, base::Time now) {

@@ -44,7 +44,8 @@ struct Neighbour {
   base::Time have_at;
   bool close = false;                      // one of those that hear our adverts
   bool partner = false;                    // one of those that hear what we hold
-  std::uint32_t delay_us = 0;              // of its last datagram with a time stamp, its sending to our receiving, modulo 2^32
+  // The greatest since we last told it of its datagrams with a time stamp, its sending to our receiving, modulo 2^32: bursts show there.
+  std::optional<std::uint32_t> delay_us;
   // Repair.
   std::size_t asked = 0;                   // chunks outstanding
   base::Time busy_until;

@@ -15,14 +15,23 @@ constexpr base::Duration kFirstChoices = std::chrono::seconds{3};     // until d
 constexpr base::Duration kDeadline{1'500'000};       // since we heard of it: of use to nobody who plays 2 s behind
 constexpr base::Duration kBundleDeadline = std::chrono::seconds{5};   // repair and pull need to know which chunks there are
 constexpr base::Duration kPullAfter{1'000'000};      // what push and repair did not bring by then is pulled
+constexpr unsigned kHavesPerAdvert = Neighbourhood::kAdvertInterval / Neighbourhood::kHaveInterval;
+constexpr int kBacklogMemory = 25;                   // ticks
+constexpr double kWeakSlots = 6;
 constexpr base::Duration kHaveSpan{1'500'000};
 constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
+constexpr base::Duration kBusyPull{120'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
+constexpr int kPullWaits = 3;                        // who was refused comes back so many times sooner than who wanted repair: many may be asked
+constexpr std::uint64_t kMaxRequest = 64;            // chunks of one REQUEST that are looked at; ours have 32 at most
 constexpr base::Duration kQuantum{1'000};            // sends within it leave together
 constexpr base::Duration kWaited{5'000};
-constexpr double kShareForChildren = 0.80;           // of the uplink; the rest is for bursts, repair and control
+constexpr double kShareForChildren = 0.75;           // of the uplink; the rest is for bursts, repair and control
 constexpr double kSourceGuess = 4;                   // uplink in stream rates before it is measured
+// Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the estimate
+// to four times the line.
+constexpr double kSourceMost = 4;
 constexpr double kViewerGuess = 1;
 constexpr double kUnknownPace = 300'000;             // bytes per second, before the stream's rate is known
 
@@ -40,7 +49,6 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       free_at_(now),
       next_tick_(now),
       next_have_(now + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))}),
-      next_advert_(now + base::Duration{static_cast<std::int64_t>(rng_.below(100'000))}),
       next_choice_(now),
       next_means_(now) {}
 
@@ -61,7 +69,12 @@ void Push::remove_peer(PeerKey peer) {
 void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) {
   const Neighbour* neighbour = hood_.find(from);
   if (neighbour == nullptr) return;
-  if (const auto* m = std::get_if<Subscribe>(&message)) trees_.on_subscribe(from, neighbour->tag, *m, now);
+  if (const auto* m = std::get_if<Subscribe>(&message)) {
+    if (backlog() > kNoRoomQueue)
+      trees_.refuse(from, m->tree);
+    else
+      trees_.on_subscribe(from, neighbour->tag, *m, now);
+  }
   if (const auto* m = std::get_if<Accept>(&message)) trees_.on_accept(from, *m, now);
   if (const auto* m = std::get_if<Refuse>(&message)) trees_.on_refuse(from, *m, hood_, now);
   if (const auto* m = std::get_if<Redirect>(&message)) trees_.on_redirect(from, *m, hood_, now);
@@ -98,9 +111,12 @@ void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
 void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
   if (!upload_) return;
   const base::Duration waits = backlog();
+  std::uint64_t asked = 0;
+  for (const MunroMap::Entry& entry : nack.map.entries) asked += (entry.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(entry.chunks));
+  nacks_ += asked;
   if (waits > (setup_.source ? kBusyQueueSource : kBusyQueue)) {
-    const auto ms = std::min<std::int64_t>(waits.count() / 1000, 0xffff);
-    out_.push_back({from, Busy{static_cast<std::uint16_t>(ms), nack.map}});
+    busy_ += asked;
+    refuse(from, waits, nack.map);
     return;
   }
   for (const MunroMap::Entry& entry : nack.map.entries) {
@@ -108,9 +124,45 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
     if (munro == nullptr) continue;
     Neighbour* asker = hood_.find(from);
     if (entry.whole && munro->used != 0 && asker->take_credit(now)) queue(SendClass::bundle, chunk_of(entry.munro, 0), from, now);
-    for (std::uint32_t rest = entry.chunks & munro->have; rest != 0 && asker->take_credit(now); rest &= rest - 1)
-      queue(SendClass::repair, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))), from, now);
+    for (std::uint32_t rest = entry.chunks & munro->have; rest != 0; rest &= rest - 1) {
+      const tree::ChunkIndex index = chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest)));
+      if (sent_.contains(from, index, now - 2 * asker->delay())) continue;   // it is on its way
+      if (!asker->take_credit(now)) break;
+      queue(SendClass::repair, index, from, now);
+    }
   }
+}
+
+void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
+  const auto ms = std::min<std::int64_t>(waits.count() / 1000, 0xffff);
+  out_.push_back({to, Busy{static_cast<std::uint16_t>(ms), std::move(what)}});
+}
+
+void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
+  if (!upload_) return;
+  const base::Duration waits{static_cast<std::int64_t>(static_cast<double>(queue_.bytes() + queue_.pull_bytes()) * 1e6 / pace())};
+  const bool busy = waits > kBusyPull;
+  MunroMap refused;
+  for (std::uint64_t i = 0; i < std::min(held.count(), kMaxRequest); ++i) {
+    const tree::ChunkIndex index{held.first.value() + i};
+    if (!busy) {
+      queue(SendClass::pull, index, from, now);
+      continue;
+    }
+    if (refused.entries.empty() || refused.entries.back().munro != munro_number(index)) refused.entries.push_back({munro_number(index), false, 0});
+    refused.entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
+  }
+  if (busy) refuse(from, waits / kPullWaits, std::move(refused));
+}
+
+void Push::on_cancel(PeerKey from, tree::ChunkRange range) {
+  for (std::uint64_t i = 0; i < std::min(range.count(), kMaxRequest) && !queue_.empty(); ++i)
+    queue_.remove(from, tree::ChunkIndex{range.first.value() + i});
+}
+
+bool Push::busy(PeerKey peer, base::Time now) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  return neighbour != nullptr && now < neighbour->busy_until;
 }
 
 // ---- chunks ---------------------------------------------------------------------------------------------------------
@@ -123,14 +175,15 @@ void Push::note(std::uint64_t munro, base::Time now) {
 
 void Push::queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now) { queue_.add({what, index, to, now}); }
 
-void Push::on_data(tree::ChunkIndex index, PeerKey from, base::Time now) {
+void Push::on_data(tree::ChunkIndex index, PeerKey from, bool answer, base::Time now) {
   Neighbour* neighbour = hood_.find(from);
   if (neighbour == nullptr) return;
   neighbour->have.add(index);
   queue_.remove(from, index);
   if (munros_.age(munro_number(index), now) > kDeadline) return;
   note(munro_number(index), now);
-  trees_.arrived(tree_of(index), from, now);
+  trees_.arrived(tree_of(index), from);
+  if (!answer && !repair_.asked(index, from)) trees_.stray(tree_of(index), from, now);
   if (trees_.parent(tree_of(index)) == from) find_gaps(index, now);
 }
 
@@ -188,7 +241,7 @@ void Push::on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> 
 
 void Push::on_bundle(std::uint64_t munro, PeerKey from, base::Time now) {
   for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) {
-    trees_.arrived(tree, from, now);
+    trees_.arrived(tree, from);
     if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro, now));
   }
 }
@@ -229,14 +282,20 @@ std::optional<Send> Push::next_send(base::Time now) {
   while (free_at_ <= now + kQuantum) {
     const auto send = queue_.pop();
     if (!send) return std::nullopt;
-    if (!setup_.source && send->what != SendClass::bundle && munros_.age(munro_number(send->index), now) > kDeadline) continue;
+    const bool in_time = setup_.source || send->what == SendClass::bundle || send->what == SendClass::pull;
+    if (!in_time && munros_.age(munro_number(send->index), now) > kDeadline) continue;
     const std::uint32_t bytes = queue_.bytes_of(send->what);
     if (now - send->queued > kWaited) uplink_.waited();
-    charged_ += bytes;
-    free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(bytes * 1e6 / pace())};
+    charge(bytes, now);
+    if (send->what == SendClass::push) sent_.add(send->to, send->index, now);
     return send;
   }
   return std::nullopt;
+}
+
+void Push::charge(std::uint64_t bytes, base::Time now) {
+  charged_ += bytes;
+  free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(bytes) * 1e6 / pace())};
 }
 
 bool Push::has_time_for_others(base::Time now) const { return free_at_ <= now + kQuantum && backlog() < kBusyQueue; }
@@ -260,6 +319,7 @@ std::vector<PushOut> Push::take_out() {
 void Push::tick(base::Time now) {
   if (now < next_tick_) return;
   next_tick_ = now + kTick;
+  mean_backlog_ += (backlog() - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {
     hood_.choose();
     next_choice_ = now + (now - started_ < kFirstChoices ? Neighbourhood::kAdvertInterval : kChoiceInterval);
@@ -275,10 +335,7 @@ void Push::tick(base::Time now) {
   if (now >= next_have_) {
     next_have_ = now + Neighbourhood::kHaveInterval;
     send_haves();
-  }
-  if (now >= next_advert_) {
-    next_advert_ = now + Neighbourhood::kAdvertInterval;
-    send_adverts(now);
+    if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);   // in the same datagrams
   }
 }
 
@@ -286,7 +343,10 @@ void Push::update_means(base::Time now) {
   const double rate = rate_.bytes_per_second();
   if (rate <= 0) return;
   const double slot = rate / kSubstreams;
-  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), slot, now);
+  if (setup_.source)
+    uplink_.begin(rate * kSourceGuess, slot, now, rate * kSourceMost);
+  else
+    uplink_.begin(rate * kViewerGuess, slot, now);
   uplink_.tick(now);
   const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
   trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);
@@ -311,7 +371,7 @@ Advert Push::advert(base::Time now) const {
   if (rate > 0) advert.uplink = static_cast<std::uint16_t>(std::min(uplink_.rate() / rate * 256, 65535.0));
   const base::Duration waits = backlog();
   advert.room = upload_ && waits <= kNoRoomQueue ? trees_.room() : 0;
-  advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(waits / Advert::kQueueUnit, 255));
+  advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(mean_backlog_ / Advert::kQueueUnit, 255));
   const base::Duration floor = setup_.source ? base::Duration{} : this->floor();
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
     const base::Duration lag = setup_.source ? base::Duration{} : std::max(floor + lag_.mean(tree), Advert::kLagUnit);
@@ -325,19 +385,22 @@ Advert Push::advert(base::Time now) const {
 void Push::send_adverts(base::Time now) {
   Advert advert = this->advert(now);
   advert.sent_us = low_us(now);
-  for (const auto& [peer, neighbour] : hood_.all()) {
+  for (auto& [peer, neighbour] : hood_.all()) {
     bool parent = false;
     for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
     if (!neighbour.close && !parent) continue;
     advert.echo_us = neighbour.advert ? neighbour.advert->sent_us : 0;
     advert.held_us = neighbour.advert ? low_us(now) - low_us(neighbour.advert_at) : 0;
-    advert.delay_us = neighbour.delay_us;
+    advert.delay_us = std::exchange(neighbour.delay_us, std::nullopt).value_or(0);
     out_.push_back({peer, advert});
   }
 }
 
 void Push::send_haves() {
   if (munros_.all().empty() || !upload_) return;
+  // A weak line is for chunks: few will ask it for repair.
+  const bool weak = !setup_.source && trees_.means().slots < kWeakSlots;
+  if (weak && haves_ % 2 == 1) return;
   const std::uint64_t newest = munros_.all().rbegin()->first;
   constexpr std::uint64_t kSpan =
       static_cast<std::uint64_t>(kHaveSpan.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
@@ -346,6 +409,19 @@ void Push::send_haves() {
   for (const auto& [peer, neighbour] : hood_.all()) {
     if (neighbour.partner || trees_.is_child(peer)) out_.push_back({peer, HaveMap{map}});
   }
+}
+
+PushState Push::state(base::Time now) const {
+  PushState state;
+  state.stream_rate = stream_rate();
+  state.uplink = uplink_.rate();
+  state.pace = pace();
+  state.backlog = backlog();
+  state.line_queue = uplink_.queue(now);
+  state.nacks = nacks_;
+  state.busy = busy_;
+  trees_.describe(state, now);
+  return state;
 }
 
 }  // namespace runnel::swarm

@@ -13,6 +13,7 @@
 #include "core/swarm/push_queue.hpp"
 #include "core/swarm/recent_munros.hpp"
 #include "core/swarm/repair.hpp"
+#include "core/swarm/sent_lately.hpp"
 #include "core/swarm/substreams.hpp"
 #include "core/swarm/uplink.hpp"
 
@@ -36,11 +37,17 @@ class Push {
   // Anything but a bundle: that is verified first.
   void on_message(PeerKey from, const PushMessage& message, base::Time now);
 
+  // It asks by pull for what we hold: that waits for its turn behind all else, or is refused.
+  void on_request(PeerKey from, tree::ChunkRange held, base::Time now);
+  void on_cancel(PeerKey from, tree::ChunkRange range);
+  // It said that it is busy, and is left alone for now.
+  [[nodiscard]] bool busy(PeerKey peer, base::Time now) const;
+
   // ---- chunks ----
   // Verified; `from`: nobody at the source.
   void on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::Time now);
-  // Came from a peer, whether verified, held or known: it holds it.
-  void on_data(tree::ChunkIndex index, PeerKey from, base::Time now);
+  // Came from a peer, whether verified, held or known: it holds it. `answer`: to a REQUEST of ours.
+  void on_data(tree::ChunkIndex index, PeerKey from, bool answer, base::Time now);
   // The bundle of a munro with so many chunks is known.
   void on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> from, base::Time now);
   // A bundle came, known before or not.
@@ -61,8 +68,10 @@ class Push {
   [[nodiscard]] std::optional<Send> next_send(base::Time now);
   // The user's limit is used up.
   void wait_until(base::Time when) { free_at_ = std::max(free_at_, when); }
-  // What is asked for by pull comes last of all classes.
+  // Who does not push asks by pull: comes last as well.
   [[nodiscard]] bool has_time_for_others(base::Time now) const;
+  // So many chunks of theirs are about to leave.
+  void charge_others(std::uint64_t chunks, base::Time now) { charge(chunks * setup_.chunk_bytes, now); }
   // All that the node has put on the wire so far: what was not pushed takes its part of the uplink as well.
   void on_wire(std::uint64_t total, base::Time now);
 
@@ -70,6 +79,7 @@ class Push {
   [[nodiscard]] const Neighbourhood& hood() const { return hood_; }
   [[nodiscard]] const Uplink& uplink() const { return uplink_; }
   [[nodiscard]] double stream_rate() const { return rate_.bytes_per_second(); }
+  [[nodiscard]] PushState state(base::Time now) const;
 
  private:
   void on_nack(PeerKey from, const Nack& nack, base::Time now);
@@ -84,7 +94,9 @@ class Push {
   [[nodiscard]] Advert advert(base::Time now) const;
   [[nodiscard]] base::Duration floor() const;
   [[nodiscard]] base::Duration backlog() const;
+  void refuse(PeerKey to, base::Duration waits, MunroMap what);
   [[nodiscard]] double pace() const;
+  void charge(std::uint64_t bytes, base::Time now);
 
   Setup setup_;
   base::Rng rng_;
@@ -98,15 +110,19 @@ class Push {
   Repair repair_;
   Uplink uplink_;
   PushQueue queue_;
+  SentLately sent_;
   base::Time free_at_;            // the pacer: when what was sent will have left
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
   base::Time next_tick_;
   base::Time next_have_;
-  base::Time next_advert_;
+  base::Duration mean_backlog_{}; // of about half a second: one burst must not send children away
+  unsigned haves_ = 0;            // rounds of them
   base::Time next_choice_;
   base::Time next_means_;
   std::vector<PushOut> out_;
+  std::uint64_t nacks_ = 0;       // chunks and bundles that were asked for
+  std::uint64_t busy_ = 0;        // of them, refused
 };
 
 }  // namespace runnel::swarm

@@ -2,24 +2,40 @@
 
 namespace runnel::swarm {
 
-bool PushQueue::add(const Send& send) {
-  if (sends_.size() >= kMaxQueued) return false;
-  if (send.what == SendClass::repair && repairs_.contains(send.to) && repairs_.at(send.to) >= kMaxRepairs) return false;
-  if (sends_.contains(send)) return false;
-  if (send.what == SendClass::repair) {
-    remove(send.to, send.index);   // it need not go twice
-    ++repairs_[send.to];
+std::map<PeerKey, std::size_t>* PushQueue::counts(SendClass what) {
+  switch (what) {
+    case SendClass::repair: return &repairs_;
+    case SendClass::pull: return &pulls_;
+    case SendClass::bundle:
+    case SendClass::push: break;
   }
+  return nullptr;
+}
+
+bool PushQueue::add(const Send& send) {
+  if (sends_.size() >= kMaxQueued || sends_.contains(send)) return false;
+  if (auto* counts = this->counts(send.what)) {
+    const std::size_t most = send.what == SendClass::repair ? kMaxRepairs : kMaxPulls;
+    if (const auto it = counts->find(send.to); it != counts->end() && it->second >= most) return false;
+  }
+  // It need not go twice.
+  if (send.what == SendClass::repair) remove(send.to, send.index);
+  if (send.what == SendClass::pull) {
+    for (const SendClass sooner : {SendClass::repair, SendClass::push}) {
+      if (sends_.contains({sooner, send.index, send.to, {}})) return false;
+    }
+  }
+  if (auto* counts = this->counts(send.what)) ++(*counts)[send.to];
   sends_.insert(send);
-  bytes_ += bytes_of(send.what);
+  (send.what == SendClass::pull ? pull_bytes_ : bytes_) += bytes_of(send.what);
   return true;
 }
 
 PushQueue::Sends::iterator PushQueue::erase(Sends::iterator at) {
-  bytes_ -= bytes_of(at->what);
-  if (at->what == SendClass::repair) {
-    const auto count = repairs_.find(at->to);
-    if (--count->second == 0) repairs_.erase(count);
+  (at->what == SendClass::pull ? pull_bytes_ : bytes_) -= bytes_of(at->what);
+  if (auto* counts = this->counts(at->what)) {
+    const auto count = counts->find(at->to);
+    if (--count->second == 0) counts->erase(count);
   }
   return sends_.erase(at);
 }
@@ -32,7 +48,7 @@ std::optional<Send> PushQueue::pop() {
 }
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
-  for (const SendClass what : {SendClass::repair, SendClass::push}) {
+  for (const SendClass what : {SendClass::repair, SendClass::push, SendClass::pull}) {
     if (const auto it = sends_.find(Send{what, index, to, {}}); it != sends_.end()) erase(it);
   }
 }

@@ -1,4 +1,5 @@
-// What waits to be sent by push, in the order in which it leaves: bundles, then repair, then chunks, the oldest first.
+// What waits to be sent to who pushes, in the order in which it leaves: bundles, then repair, then chunks, the oldest first, and last of
+// all what was asked for by pull.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,7 +12,7 @@
 
 namespace runnel::swarm {
 
-enum class SendClass : std::uint8_t { bundle, repair, push };
+enum class SendClass : std::uint8_t { bundle, repair, push, pull };
 
 struct Send {
   SendClass what = SendClass::push;
@@ -24,6 +25,7 @@ class PushQueue {
  public:
   static constexpr std::size_t kMaxQueued = 4096;      // three seconds of a stream at 2.4 Mb/s, four times over
   static constexpr std::size_t kMaxRepairs = 64;       // of one peer
+  static constexpr std::size_t kMaxPulls = 256;        // of one peer: two seconds of such a stream, and a little
 
   explicit PushQueue(std::uint32_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
 
@@ -37,7 +39,9 @@ class PushQueue {
   void forget_tree(PeerKey to, std::size_t tree);
   [[nodiscard]] bool empty() const { return sends_.empty(); }
   [[nodiscard]] std::size_t size() const { return sends_.size(); }
+  // What goes ahead of pull, and pull.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t pull_bytes() const { return pull_bytes_; }
   [[nodiscard]] std::uint32_t bytes_of(SendClass what) const { return what == SendClass::bundle ? kBundleBytes : chunk_bytes_; }
 
  private:
@@ -49,11 +53,15 @@ class PushQueue {
   };
   using Sends = std::set<Send, Earlier>;
   Sends::iterator erase(Sends::iterator at);
+  // Of one peer, by class; nullptr where there is no such limit.
+  [[nodiscard]] std::map<PeerKey, std::size_t>* counts(SendClass what);
 
   std::uint32_t chunk_bytes_;
   Sends sends_;
   std::map<PeerKey, std::size_t> repairs_;
+  std::map<PeerKey, std::size_t> pulls_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t pull_bytes_ = 0;
 };
 
 }  // namespace runnel::swarm

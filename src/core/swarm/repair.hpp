@@ -41,7 +41,13 @@ class Repair {
   void on_busy(PeerKey from, const Busy& busy, Neighbourhood& hood, base::Time now);
   void forget(PeerKey peer);
   [[nodiscard]] std::vector<PushOut> tick(const View& view, base::Time now);
+  // Waits for this chunk from this peer.
+  [[nodiscard]] bool asked(tree::ChunkIndex index, PeerKey of) const {
+    const auto it = asks_.find({munro_number(index), leaf_of(index), false});
+    return it != asks_.end() && it->second.of == of;
+  }
   [[nodiscard]] std::size_t outstanding() const { return outstanding_; }
+  [[nodiscard]] std::size_t tracked() const { return asks_.size(); }
 
  private:
   struct Ask {

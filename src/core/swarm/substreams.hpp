@@ -8,6 +8,7 @@
 
 #include "base/rng.hpp"
 #include "base/time.hpp"
+#include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -44,6 +45,8 @@ class Substreams {
   [[nodiscard]] const Means& means() const { return means_; }
 
   void on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now);
+  // There is no time for more children, whatever the slots.
+  void refuse(PeerKey from, std::uint8_t tree) { refuse(from, tree, Refuse::Reason::full); }
   void on_accept(PeerKey from, const Accept& accept, base::Time now);
   void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
   void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
@@ -53,7 +56,9 @@ class Substreams {
 
   // Something of this tree is there and ought to come.
   void exists(std::size_t tree, base::Time now);
-  void arrived(std::size_t tree, PeerKey from, base::Time now);
+  void arrived(std::size_t tree, PeerKey from);
+  // One who is no parent of ours in it sends what nobody asked for.
+  void stray(std::size_t tree, PeerKey from, base::Time now);
   // Finds parents, leaves those that are dead or starve us, lets children go.
   void tick(const Neighbourhood& hood, base::Time now);
 
@@ -71,6 +76,8 @@ class Substreams {
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   [[nodiscard]] std::vector<PushOut> take_out();
+  // Adds what it knows.
+  void describe(PushState& state, base::Time now) const;
 
  private:
   struct Child {
@@ -95,6 +102,7 @@ class Substreams {
     int hints = 0;
     base::Time next_better;
     base::Time next_path;
+    base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
     std::vector<Child> children;
   };
@@ -115,6 +123,7 @@ class Substreams {
   void tell_path(std::size_t tree);
   void choose_home(const Neighbourhood& hood);
   Child* weakest(std::size_t tree);
+  void refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason);
   void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
   [[nodiscard]] NodeTag hint(std::size_t tree, PeerKey asker);
   void say(PeerKey to, PushMessage message) { out_.push_back({to, std::move(message)}); }
@@ -128,6 +137,9 @@ class Substreams {
   base::Time next_shed_;
   std::map<PeerKey, unsigned> empty_handed_;   // how often they accepted and gave nothing, since they last gave
   std::vector<PushOut> out_;
+  struct {
+    std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0;
+  } counts_;
 };
 
 }  // namespace runnel::swarm

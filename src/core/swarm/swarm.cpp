@@ -221,6 +221,7 @@ SwarmState Swarm::state(base::Time now) const {
     peer.is_source = metadata_.live ? most_news > 0 && channel->news == most_news : channel->is_seed && channel->seed_from_start;
     state.peers.push_back(peer);
   }
+  if (push_) state.push = push_->state(now);
   return state;
 }
 

@@ -169,10 +169,11 @@ class Swarm {
   void meet_pusher(Context& context, Channel& channel, const Hello& hello);
   void meet_again(Context& context, Channel& channel);
   void on_push_message(Context& context, Channel& channel, const wire::Extension& extension);
+  void on_busy(Channel& channel, const MunroMap& map);
   void on_have_map(Context& context, Channel& channel, const MunroMap& map);
   void on_bundle(Context& context, Channel& channel, const Bundle& bundle);
   void tell_pull(Context& context, tree::ChunkRange munro);
-  void on_pushed_data(Context& context, Channel& channel, const wire::Data& data);
+  void on_pushed_data(Context& context, Channel& channel, const wire::Data& data, bool answer);
   // Messages and chunks whose time has come; channels that got a message are touched.
   void pump_push(Context& context);
   void send_bundle(Context& context, Channel& channel, std::uint64_t munro);

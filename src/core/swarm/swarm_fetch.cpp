@@ -108,6 +108,7 @@ void Swarm::count_elsewhere(base::Time now) {
 
 bool Swarm::may_ask(const Channel& channel, base::Time now) const {
   if (channel.state != Channel::State::established || channel.choking_us || source_) return false;
+  if (channel.pushes && push_->busy(channel.local, now)) return false;
   if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return false;
   return channel.downloads.outstanding() < request_window(channel, now);
 }
@@ -140,11 +141,14 @@ void Swarm::fill_all(Context& context) {
 // What is due, oldest first, is asked of the holder that should answer first.
 void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
+  constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
+  constexpr double kSpareSourceOfPush = 4;      // it has its quota of children, and newcomers are many
   constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
   const bool pulled_late = push_ && push_->trees().begun(context.now);
+  const double spare_source = push_ ? kSpareSourceOfPush : kSpareSource;
   std::vector<Channel*> neighbours;
   std::vector<Channel*> askable;
   std::uint64_t most_news = 0;
@@ -159,11 +163,12 @@ void Swarm::ask_live(Context& context) {
   });
   // A walk that was long enough without coming to its end goes on next time: who shows much that is not due keeps nothing from us.
   walk_from_ = ChunkIndex{0};
+  const int max_steps = push_ ? kMaxStepsBesidePush : kMaxSteps;
   int steps = 0;
   for (auto run = walk.next(); run && context.download.allows(context.now); run = walk.next()) {
     if (push_ && push_->covers(run->first, context.now)) break;   // as it does all that is newer
     if (pulled_late && requested_.count() >= kMaxLate) break;
-    if (++steps > kMaxSteps) {
+    if (++steps > max_steps) {
       walk_from_ = run->first;
       break;
     }
@@ -178,7 +183,7 @@ void Swarm::ask_live(Context& context) {
       // brings the news is the source.
       const double wait = static_cast<double>((channel->downloads.response() + kAlike).count() << channel->downloads.time_outs()) *
                           static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2) *
-                          (channel->news == most_news ? kSpareSource : 1);
+                          (channel->news == most_news ? spare_source : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;

@@ -53,6 +53,7 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   if (const auto* bundle = std::get_if<Bundle>(&*message)) return on_bundle(context, channel, *bundle);
   push_->on_message(channel.local, *message, context.now);
   if (const auto* have = std::get_if<HaveMap>(&*message)) on_have_map(context, channel, have->map);
+  if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(channel, busy->map);
 }
 
 // As HAVE would: pull goes by it.
@@ -73,6 +74,16 @@ void Swarm::on_have_map(Context& context, Channel& channel, const MunroMap& map)
       const auto count = static_cast<unsigned>(std::countr_one(rest >> first));
       tell(entry.munro, first, count);
       rest &= ~(leaves(count) << first);
+    }
+  }
+}
+
+// What was pulled is free to be asked of others.
+void Swarm::on_busy(Channel& channel, const MunroMap& map) {
+  for (const MunroMap::Entry& entry : map.entries) {
+    for (std::uint32_t rest = entry.chunks; rest != 0; rest &= rest - 1) {
+      const tree::ChunkIndex index = chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest)));
+      give_back(channel.downloads.take_range({index, index}));
     }
   }
 }
@@ -101,9 +112,9 @@ void Swarm::on_bundle(Context& context, Channel& channel, const Bundle& bundle) 
   push_->on_bundle(bundle.munro, channel.local, context.now);
 }
 
-void Swarm::on_pushed_data(Context& context, Channel& channel, const wire::Data& data) {
+void Swarm::on_pushed_data(Context& context, Channel& channel, const wire::Data& data, bool answer) {
   push_->timed(channel.local, static_cast<std::uint32_t>(channel.ack_delay));
-  if (content_->plausible({data.chunk, data.chunk})) push_->on_data(data.chunk, channel.local, context.now);
+  if (content_->plausible({data.chunk, data.chunk})) push_->on_data(data.chunk, channel.local, answer, context.now);
 }
 
 // ---- what we send ---------------------------------------------------------------------------------------------------
@@ -130,7 +141,8 @@ void Swarm::pump_push(Context& context) {
     const tree::ChunkRange one{send->index, send->index};
     if (!content_->has(one)) continue;
     context.upload.take(metadata_.chunk_size);
-    context.outbox.load({context.loads.add({handle_, route.channel->local, one, true}), handle_, one});
+    const bool pushed = send->what != SendClass::pull;   // what is pulled goes with its proof
+    context.outbox.load({context.loads.add({handle_, route.channel->local, one, pushed}), handle_, one});
   }
 }
 

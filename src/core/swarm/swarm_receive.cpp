@@ -57,6 +57,7 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  [&](const wire::Request& m) { on_request(context, channel, m.range); },
                  [&](const wire::Cancel& m) {
                    if (channel.uploads) channel.uploads->cancel(m.range);
+                   if (channel.pushes) push_->on_cancel(channel.local, m.range);
                  },
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
@@ -142,14 +143,19 @@ void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
 
 void Swarm::on_request(Context& context, Channel& channel, tree::ChunkRange range) {
   channel.last_request = context.now;
-  if (channel.choked_by_us || context.no_upload) {   // RFC 7574 12.6.8
+  const bool choked = channel.choked_by_us && !channel.pushes;   // BUSY tells them, chunk by chunk
+  if (choked || context.no_upload) {   // RFC 7574 12.6.8
     channel.post(context.outbox, [](wire::Encoder& e) { return e.choke(); });
     return;
   }
   // What we do not hold is not kept: the peer will ask again when we announce it.
   for (auto held = content_->have().next_at(range.first); held && held->first <= range.last;
        held = content_->have().next_at(tree::ChunkIndex{held->last.value() + 1})) {
-    channel.begin_uploads().request({held->first, std::min(held->last, range.last)});
+    const tree::ChunkRange part{held->first, std::min(held->last, range.last)};
+    if (channel.pushes)
+      push_->on_request(channel.local, part, context.now);
+    else
+      channel.begin_uploads().request(part);
     if (held->last >= range.last) break;
   }
 }
@@ -171,7 +177,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   const bool asked = answer && channel.downloads.take(data.chunk, true, context.now);
   if (asked) requested_.erase({data.chunk, data.chunk});
   channel.ack_delay = static_cast<std::uint64_t>(context.now.time_since_epoch().count()) - data.timestamp.value();
-  if (channel.pushes) on_pushed_data(context, channel, data);
+  if (channel.pushes) on_pushed_data(context, channel, data, asked);
   const bool ack = asked || !channel.pushes;
   if (content_->has({data.chunk, data.chunk})) {
     ++duplicates_;
@@ -272,6 +278,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
     if (const auto munro = live->take_completed(index)) {
       flush_stores(context);
       context.outbox.event(Event{MunroComplete{handle_, *munro}});
+      last_announce_ = {};   // at once
       if (push_) push_->on_proved(munro_number(munro->first), static_cast<unsigned>(munro->count()), channel.local, context.now);
       announce(context);
     }
@@ -305,7 +312,7 @@ void Swarm::say_have(Context& context, Channel& channel, tree::ChunkRange range)
 // HAVE for what is new, to everyone who may want it (RFC 7574 3.2, 4.3.1).
 void Swarm::announce(Context& context) {
   if (fresh_.empty() || context.no_upload) return;
-  if (!metadata_.live && context.now - last_announce_ < kAnnounceInterval && fresh_.count() < kAnnounceChunks) return;
+  if ((!metadata_.live || push_) && context.now - last_announce_ < kAnnounceInterval && fresh_.count() < kAnnounceChunks) return;
   last_announce_ = context.now;
   std::vector<tree::ChunkRange>& intervals = news_;
   intervals.clear();

@@ -17,8 +17,9 @@ void Swarm::pump(Context& context, Channel& channel) {
   if (channel.state != Channel::State::established || !channel.uploads) return;
   UploadQueue& uploads = *channel.uploads;
   while (uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
-    const auto burst = uploads.next_burst();
+    const auto burst = uploads.next_burst(push_ ? 1 : UploadQueue::kBurstChunks);
     if (!burst) return;
+    if (push_) push_->charge_others(burst->count(), context.now);
     if (!content_->has(*burst)) {   // it left the window meanwhile
       uploads.burst_done(*burst);
       continue;
@@ -36,7 +37,7 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
     if (channel.state == Channel::State::established && !chunks.empty()) send_pushed(context, channel, load.range.first, chunks[0]);
     return;
   }
-  channel.uploads->burst_done(load.range);
+  channel.begin_uploads().burst_done(load.range);
   if (channel.state != Channel::State::established || chunks.size() != load.range.count()) return;
   channel.flush(context.outbox);
   if (const StaticContent* content = static_content(); content && content->chunks()) {
@@ -182,6 +183,7 @@ void Swarm::judge_chokes(Context& context) {
   std::size_t served = 0;
   std::size_t delayed = 0;
   for_established([&](Channel& channel) {
+    if (channel.pushes) return;   // is told BUSY instead
     peers.push_back({channel.local.value(), context.now - channel.last_request < Choker::kRound, channel.down.per_second(context.now),
                      channel.up.per_second(context.now)});
     if (!channel.uploads || channel.choked_by_us) return;
@@ -194,6 +196,7 @@ void Swarm::judge_chokes(Context& context) {
   const bool seeding = source_ || (static_content() && static_content()->complete());
   const auto chosen = choker_.choose(std::move(peers), seeding);
   for_established([&](Channel& channel) {
+    if (channel.pushes) return;
     const bool choke = !std::ranges::binary_search(chosen, channel.local.value());
     if (choke == channel.choked_by_us) return;
     channel.choked_by_us = choke;

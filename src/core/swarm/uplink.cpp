@@ -5,8 +5,10 @@
 
 namespace runnel::swarm {
 
-void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
+void Uplink::begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most) {
   if (begun()) return;
+  most_ = most;
+  starting_ = !most;
   rate_ = bytes_per_second;
   slot_ = slot;
   window_started_ = last_growth_ = now;
@@ -42,50 +44,59 @@ std::optional<base::Duration> Uplink::queue(base::Time now) const {
 }
 
 void Uplink::grow() {
-  constexpr double kFactor = 1.25;   // while starting: a line of four times the guess is found in six steps
-  rate_ = starting_ ? rate_ * kFactor : rate_ + std::max(slot_, rate_ / kSubstreams);
+  constexpr double kFactor = 1.5;   // while starting: a line of four times the guess is found in four steps
+  constexpr double kShare = 1.0 / 16;
+  rate_ += starting_ ? (kFactor - 1) * rate_ : kShare * rate_;
+  if (most_) rate_ = std::min(rate_, *most_);
 }
 
 // While there was a queue all along, the line has carried what went out but for what the queue grew by. Otherwise bursts make such sums
 // too small, and one step is as good as another.
 void Uplink::fall(base::Duration queue) {
   constexpr double kStep = 0.85;
+  constexpr double kSmallStep = 0.93;   // what shows at the end of a burst only is not much too fast
   constexpr double kMost = 0.5;
   constexpr double kMargin = 0.95;
   double bytes = 0;
   for (const Window& window : windows_) bytes += window.bytes_per_second / kWindows;
   const bool busy = std::ranges::all_of(windows_, [](const Window& w) { return w.queue > kCalm; });
-  const Window& oldest = windows_[window_ % kWindows];
+  const Window& oldest = windows_[window_ % kWindows];   // the newest is in already
   const double grown = static_cast<double>((queue - oldest.queue).count()) / 1e6;   // seconds, in about one
-  rate_ = busy && grown > -0.5 ? std::clamp(kMargin * bytes / (1 + grown), kMost * rate_, kStep * rate_) : kStep * rate_;
+  const double step = queue > kLong ? kStep : kSmallStep;
+  rate_ = busy && grown > -0.5 ? std::clamp(kMargin * bytes / (1 + grown), kMost * rate_, step * rate_) : step * rate_;
   rate_ = std::max(rate_, slot_);
 }
 
 void Uplink::tick(base::Time now) {
   if (!begun() || now - window_started_ < kWindow) return;
   constexpr base::Duration kGrowthInterval = std::chrono::seconds{1};
-  constexpr base::Duration kHold{600'000};   // a round trip, and an advert's turn
-  constexpr double kUsed = 0.8;
+  constexpr base::Duration kStartInterval{400'000};   // until a step would show
+  constexpr base::Duration kHold{600'000};            // a round trip, and an advert's turn
+  constexpr base::Duration kHoldLong{1'200'000};      // until a stream's next burst has shown what a small step did
+  const double used = starting_ ? 0.65 : 0.8;   // of the estimate: three quarters of it are given out as slots
   constexpr double kShrinks = 0.9;
   const auto seen = queue(now);
   const double rate = static_cast<double>(window_bytes_) * 1e6 / static_cast<double>((now - window_started_).count());
+  windows_[window_++ % kWindows] = {rate, seen.value_or(base::Duration{}), window_waited_ && rate > used * rate_};
   if (seen && *seen <= kCalm) {
     draining_ = false;
-    if (window_waited_ && rate > kUsed * rate_ && (starting_ || now - last_growth_ >= kGrowthInterval)) {
+    // Streams come in bursts, once a second or two: what each of them shows counts until the next.
+    const bool full = std::ranges::any_of(windows_, &Window::used);
+    const bool calm = std::ranges::all_of(windows_, [](const Window& w) { return w.queue <= kCalm; });
+    if (full && calm && now - last_growth_ >= (starting_ ? kStartInterval : kGrowthInterval)) {
       grow();
       last_growth_ = now;
+      if (starting_) std::ranges::for_each(windows_, [](Window& w) { w.used = false; });   // each step is to be used before the next
     }
-  } else if (seen && *seen > kCongested && now >= hold_until_) {
+  } else if (seen && *seen > kCongested && now - fell_ >= (*seen > kLong ? kHold : kHoldLong)) {
     // A queue that shrinks needs time, not another step.
     const bool shrinks = draining_ && static_cast<double>(seen->count()) < kShrinks * static_cast<double>(fell_at_.count());
     if (!shrinks) fall(*seen);
     fell_at_ = *seen;
-    draining_ = true;
+    draining_ = *seen > kLong;
     starting_ = false;
-    hold_until_ = now + kHold;
-    last_growth_ = now;
+    fell_ = last_growth_ = now;
   }
-  windows_[window_++ % kWindows] = {rate, seen.value_or(base::Duration{})};
   window_started_ = now;
   window_bytes_ = 0;
   window_waited_ = false;

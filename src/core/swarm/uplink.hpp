@@ -17,10 +17,12 @@ class Uplink {
  public:
   static constexpr base::Duration kCalm{15'000};       // design.md: grows below, and falls past
   static constexpr base::Duration kCongested{30'000};
+  static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
 
-  // Nothing is measured before the stream's rate is known.
-  void begin(double bytes_per_second, double slot, base::Time now);
+  // Nothing is measured before the stream's rate is known. `most`: what is ever of use, which the estimate comes near to by small steps;
+  // without it, the guess may be far off, and steps are large until a queue shows.
+  void begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most = std::nullopt);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
   [[nodiscard]] double rate() const { return rate_; }
   // What may leave for now: less while a queue is to go away.
@@ -54,12 +56,14 @@ class Uplink {
   struct Window {
     double bytes_per_second = 0;
     base::Duration queue{};
+    bool used = false;                   // to the full, and more would have been sent
   };
   void grow();
   void fall(base::Duration queue);
 
   double rate_ = 0;
   double slot_ = 0;
+  std::optional<double> most_;
   bool starting_ = true;
   std::map<PeerKey, Peer> peers_;
   base::Time window_started_;
@@ -69,7 +73,7 @@ class Uplink {
   std::size_t window_ = 0;
   bool draining_ = false;
   base::Duration fell_at_{};             // the queue at the last fall
-  base::Time hold_until_;                // a fall must show before the next
+  base::Time fell_;                      // when it last did
   base::Time last_growth_;
 };
 

@@ -48,13 +48,13 @@ void UploadQueue::clear_requests() {
   requested_ = 0;
 }
 
-std::optional<tree::ChunkRange> UploadQueue::next_burst() {
+std::optional<tree::ChunkRange> UploadQueue::next_burst(std::uint64_t most) {
   if (requests_.empty()) return std::nullopt;
   const std::uint64_t busy = in_flight_bytes_ + loading_ * packet_size_;
   if (busy + packet_size_ > ledbat_.window()) return std::nullopt;
   const std::uint64_t room = (ledbat_.window() - busy) / packet_size_;
   tree::ChunkRange& front = requests_.front();
-  const std::uint64_t count = std::min({room, kBurstChunks, front.count()});
+  const std::uint64_t count = std::min({room, most, front.count()});
   const tree::ChunkRange burst{front.first, tree::ChunkIndex{front.first.value() + count - 1}};
   requested_ -= count;
   loading_ += count;

@@ -30,7 +30,7 @@ class UploadQueue {
   [[nodiscard]] bool idle() const { return requests_.empty() && loading_ == 0 && sent_.empty(); }
 
   // The next chunks to load and send, as far as the window lets; they count as in flight from now on.
-  [[nodiscard]] std::optional<tree::ChunkRange> next_burst();
+  [[nodiscard]] std::optional<tree::ChunkRange> next_burst(std::uint64_t most = kBurstChunks);
   // A burst that was handed out was (or could not be) loaded.
   void burst_done(tree::ChunkRange range);
   void on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Time now);

@@ -74,5 +74,12 @@ TEST(Neighbourhood, there_are_so_many_neighbours_and_of_each_so_many_munros) {
   EXPECT_TRUE(view.has(chunk_of(3 * HaveView::kMaxMunros, 31)));
 }
 
+TEST(Neighbourhood, of_delays_the_greatest_since_the_last_word_counts_though_clocks_wrap) {
+  Neighbourhood hood{base::Rng{1}};
+  ASSERT_TRUE(hood.add(PeerKey{1}, NodeTag{11}, kNow));
+  for (const std::uint32_t delay : {0xffff'ff00U, 0x0000'0100U, 0xffff'fff0U}) hood.timed(PeerKey{1}, delay);
+  EXPECT_EQ(hood.find(PeerKey{1})->delay_us, 0x100U);
+}
+
 }  // namespace
 }  // namespace runnel::swarm

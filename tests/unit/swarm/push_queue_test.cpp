@@ -58,5 +58,26 @@ TEST(PushQueue, one_peer_has_so_many_repairs_and_all_together_so_much) {
   EXPECT_FALSE(queue.add(send(SendClass::bundle, 1, kA)));
 }
 
+TEST(PushQueue, what_is_pulled_leaves_last_and_is_counted_apart) {
+  PushQueue queue{1000};
+  EXPECT_TRUE(queue.add(send(SendClass::pull, 1, kA)));
+  EXPECT_TRUE(queue.add(send(SendClass::push, 9, kA)));
+  EXPECT_FALSE(queue.add(send(SendClass::pull, 9, kA))) << "it comes by itself";
+  EXPECT_EQ(queue.bytes(), 1000U);
+  EXPECT_EQ(queue.pull_bytes(), 1000U);
+  EXPECT_EQ(queue.pop()->index, tree::ChunkIndex{9});
+  EXPECT_EQ(queue.pop()->what, SendClass::pull);
+  EXPECT_EQ(queue.pull_bytes(), 0U);
+}
+
+TEST(PushQueue, one_peer_pulls_so_much_at_a_time) {
+  PushQueue queue{1000};
+  for (std::uint64_t i = 0; i < PushQueue::kMaxPulls; ++i) EXPECT_TRUE(queue.add(send(SendClass::pull, i, kA)));
+  EXPECT_FALSE(queue.add(send(SendClass::pull, 9999, kA)));
+  EXPECT_TRUE(queue.add(send(SendClass::pull, 9999, kB)));
+  queue.remove(kA, tree::ChunkIndex{0});
+  EXPECT_TRUE(queue.add(send(SendClass::pull, 9999, kA)));
+}
+
 }  // namespace
 }  // namespace runnel::swarm

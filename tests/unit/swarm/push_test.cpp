@@ -55,7 +55,7 @@ struct Three {
       } else {
         deliver(i, to, [this, to, index = send->index](Push& peer, PeerKey from) {
           ++received[to];
-          peer.on_data(index, from, now);
+          peer.on_data(index, from, false, now);
           peer.on_chunk(index, from, now);
         });
       }
@@ -163,6 +163,118 @@ TEST(Push, messages_of_strangers_and_hearsay_from_afar_change_nothing) {
   viewer.on_message(PeerKey{5}, HaveMap{{{{kFirst + 1'000'000, true, 0}}}}, now);
   for (base::Time t = now; t < now + milliseconds{200}; t += milliseconds{10}) viewer.tick(t);
   for (const PushOut& out : viewer.take_out()) EXPECT_FALSE(std::holds_alternative<Nack>(out.message));
+}
+
+// A source with so many munros published and two children in each tree, to whom nothing has left yet.
+Push loaded_source(unsigned munros, base::Time now) {
+  Push source{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, now};
+  for (std::uint32_t i = 2; i < 30; ++i) source.add_peer(PeerKey{i}, NodeTag{i}, now);
+  for (std::uint32_t i = 2; i < 4; ++i) {
+    for (std::uint8_t tree = 0; tree < kSubstreams; ++tree) source.on_message(PeerKey{i}, Subscribe{tree, 8}, now);
+  }
+  for (std::uint64_t munro = kFirst; munro < kFirst + munros; ++munro) {
+    source.on_proved(munro, 32, std::nullopt, now);
+    for (unsigned leaf = 0; leaf < 32; ++leaf) source.on_chunk(chunk_of(munro, leaf), std::nullopt, now);
+  }
+  static_cast<void>(source.take_out());
+  return source;
+}
+
+TEST(Push, what_is_pulled_waits_behind_all_else_and_is_refused_when_that_takes_long) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(1, now);
+  const tree::ChunkRange part{chunk_of(kFirst, 4), chunk_of(kFirst, 5)};
+  source.on_request(PeerKey{10}, part, now);
+  EXPECT_TRUE(source.take_out().empty());
+  std::vector<SendClass> order;
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (const auto send = source.next_send(t)) order.push_back(send->what);
+  }
+  ASSERT_EQ(order.size(), 2U * 32 + 2);
+  EXPECT_EQ(std::ranges::count(order, SendClass::pull), 2);
+  EXPECT_EQ(order.back(), SendClass::pull);
+
+  Push busy = loaded_source(8, now);
+  busy.on_request(PeerKey{10}, part, now);
+  const auto out = busy.take_out();
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(std::get<Busy>(out[0].message).map, (MunroMap{{{kFirst, false, 3U << 4}}}));
+}
+
+TEST(Push, a_request_is_looked_at_so_far) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(1, now);
+  source.on_request(PeerKey{10}, {tree::ChunkIndex{0}, tree::ChunkIndex{~std::uint64_t{0} - 1}}, now);
+  source.on_cancel(PeerKey{10}, {tree::ChunkIndex{0}, tree::ChunkIndex{~std::uint64_t{0} - 1}});
+  std::size_t pulled = 0;
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (const auto send = source.next_send(t)) pulled += send->what == SendClass::pull;
+  }
+  EXPECT_EQ(pulled, 0U) << "what was taken back is as much as was looked at";
+}
+
+TEST(Push, who_has_much_to_send_takes_no_more_children) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(16, now);
+  source.on_message(PeerKey{10}, Subscribe{3, 200}, now);   // stronger than those who are there
+  const auto out = source.take_out();
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Refuse>(out[0].message));
+}
+
+TEST(Push, a_nack_that_crossed_the_chunk_on_its_way_is_not_answered_again) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(1, now);
+  std::optional<Send> first;
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (const auto send = source.next_send(t)) first = first ? first : send;
+  }
+  ASSERT_TRUE(first);
+  const Nack nack{{{{kFirst, false, std::uint32_t{1} << leaf_of(first->index)}}}};
+  source.on_message(first->to, nack, now + milliseconds{20});
+  EXPECT_FALSE(source.next_send(now + seconds{1}));
+  source.on_message(first->to, nack, now + milliseconds{400});   // after any round trip: it was lost
+  EXPECT_TRUE(source.next_send(now + seconds{1}));
+}
+
+TEST(Push, one_peer_gets_so_much_repaired_at_a_time) {
+  constexpr unsigned kMunros = 6;
+  base::Time now{seconds{1000}};
+  Push source = loaded_source(kMunros, now);
+  std::size_t repaired = 0;
+  const auto drain = [&](base::Duration time) {
+    std::size_t count = 0;
+    for (const base::Time end = now + time; now < end; now += milliseconds{1}) {
+      while (source.next_send(now)) ++count;
+    }
+    return count;
+  };
+  drain(seconds{2});
+  for (std::uint64_t munro = kFirst; munro < kFirst + kMunros; ++munro) {
+    source.on_message(PeerKey{10}, Nack{{{{munro, false, ~std::uint32_t{0}}}}}, now);
+    repaired += drain(milliseconds{100});
+  }
+  EXPECT_GE(static_cast<double>(repaired), Neighbour::kMaxCredit);
+  EXPECT_LE(static_cast<double>(repaired), Neighbour::kMaxCredit + 0.1 * kMunros * Neighbour::kCreditPerSecond);
+}
+
+TEST(Push, who_has_little_to_give_tells_half_as_often_what_it_holds) {
+  const base::Time now{seconds{1000}};
+  const auto haves = [&](bool source) {
+    Push node{{NodeTag{1}, source, kChunkBytes}, base::Rng{1}, now};
+    node.add_peer(PeerKey{5}, NodeTag{5}, now);
+    node.on_proved(kFirst, kUsed, std::nullopt, now);
+    node.on_chunk(chunk_of(kFirst, 0), std::nullopt, now);
+    std::size_t told = 0;
+    for (base::Time t = now; t < now + seconds{4}; t += milliseconds{10}) {
+      node.tick(t);
+      for (const PushOut& out : node.take_out()) told += std::holds_alternative<HaveMap>(out.message);
+    }
+    return told;
+  };
+  const auto often = haves(true);
+  EXPECT_GE(often, 19U);
+  EXPECT_LE(haves(false), often / 2 + 1) << "no slots yet";
 }
 
 }  // namespace

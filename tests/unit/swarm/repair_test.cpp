@@ -135,5 +135,11 @@ TEST(Repair, what_would_come_too_late_is_left_to_pull) {
   EXPECT_EQ(viewer.hood.find(kNear)->asked, 0U);
 }
 
+TEST(Repair, so_many_gaps_are_kept) {
+  Viewer viewer;
+  for (std::uint64_t i = 0; i < 2 * Repair::kMaxTracked; ++i) viewer.repair.gap(tree::ChunkIndex{kMunro * kPushMunroWidth + i}, viewer.now);
+  EXPECT_EQ(viewer.repair.tracked(), Repair::kMaxTracked);
+}
+
 }  // namespace
 }  // namespace runnel::swarm

@@ -57,7 +57,7 @@ struct Child {
     trees.on_refuse(PeerKey{7}, {kTree, Refuse::Reason::full, NodeTag{peer}}, hood, now);
     tick();
     trees.on_accept(PeerKey{peer}, {kTree, {NodeTag{99}, NodeTag{peer}}}, now);
-    trees.arrived(kTree, PeerKey{peer}, now);
+    trees.arrived(kTree, PeerKey{peer});
     static_cast<void>(trees.take_out());
   }
   Neighbourhood hood{base::Rng{1}};
@@ -76,7 +76,7 @@ TEST(Substreams, asks_the_one_by_whom_chunks_come_soonest) {
   child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
   EXPECT_EQ(child.trees.parent(kTree), PeerKey{7});
   EXPECT_FALSE(child.trees.fed(kTree, child.now)) << "nothing came yet";
-  child.trees.arrived(kTree, PeerKey{7}, child.now);
+  child.trees.arrived(kTree, PeerKey{7});
   EXPECT_TRUE(child.trees.fed(kTree, child.now));
 }
 
@@ -239,6 +239,51 @@ TEST(Substreams, a_tree_has_so_many_children_whatever_the_line_carries) {
   EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren);
   node.trees.on_subscribe(PeerKey{300}, NodeTag{300}, {kTree, 200}, node.now);
   EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren) << "nor do those who are let go make it more";
+}
+
+TEST(Substreams, who_feeds_us_by_mistake_is_told) {
+  Child child;
+  child.attach(8);
+  child.trees.on_path(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{7})) << "by its word";
+  child.trees.stray(kTree, PeerKey{7}, child.now);
+  child.trees.stray(kTree, PeerKey{7}, child.now);
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{7})) << "by its chunks, and not for each of them";
+  child.trees.stray(kTree, PeerKey{8}, child.now + seconds{1});
+  EXPECT_THAT(child.trees.take_out(), IsEmpty()) << "the parent may";
+}
+
+TEST(Substreams, so_many_hints_are_followed_in_a_row) {
+  Child child;
+  for (std::uint32_t i = 20; i < 40; ++i) child.hood.add(PeerKey{i}, NodeTag{i}, child.now);   // they offer nothing
+  auto asked = child.asked<Subscribe>(child.tick());
+  int followed = 0;
+  for (std::uint32_t i = 20; i < 40 && !asked.empty(); ++i, ++followed) {
+    child.trees.on_refuse(asked[0], {kTree, Refuse::Reason::full, NodeTag{i}}, child.hood, child.now);
+    asked = child.asked<Subscribe>(child.tick());
+    if (!asked.empty() && asked[0] != PeerKey{i}) break;
+  }
+  EXPECT_EQ(followed, Substreams::kMaxHints);
+}
+
+TEST(Substreams, so_many_who_refused_are_remembered) {
+  Child child;
+  constexpr std::uint32_t kMany = 2 * Substreams::kMaxAvoided;
+  for (std::uint32_t i = 100; i < 100 + kMany; ++i) {
+    child.hood.add(PeerKey{i}, NodeTag{i}, child.now);
+    child.tell(i, 1);
+  }
+  std::uint32_t refusals = 0;
+  std::vector<PeerKey> asked = child.asked<Subscribe>(child.tick());
+  std::vector<PeerKey> all;
+  for (; !asked.empty() && refusals < kMany; ++refusals) {
+    EXPECT_THAT(all, testing::Not(Contains(asked[0]))) << "whoever is remembered is not asked again at once";
+    all.push_back(asked[0]);
+    if (all.size() == Substreams::kMaxAvoided) all.clear();   // the table was full and began anew
+    child.trees.on_refuse(asked[0], {kTree, Refuse::Reason::full, kNobody}, child.hood, child.now);
+    asked = child.asked<Subscribe>(child.tick());
+  }
+  EXPECT_GE(refusals, static_cast<std::uint32_t>(Substreams::kMaxAvoided));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace runnel::swarm {
 namespace {
@@ -22,8 +24,10 @@ struct Line {
       queued = std::max(0.0, queued + sent - capacity / 100);
       const auto delay = static_cast<std::uint32_t>(queued / capacity * 1e6);
       for (std::uint32_t peer = 1; peer <= 3; ++peer) {
-        if (now.time_since_epoch() % milliseconds{400} == milliseconds{130} * peer)
-          uplink.on_delay(PeerKey{peer}, 0xffff'0000U * peer + 20'000 * peer + delay, now);
+        std::uint32_t& greatest = delays[peer - 1];
+        greatest = std::max(greatest, delay);
+        if (now.time_since_epoch() % milliseconds{400} != milliseconds{130} * peer) continue;
+        uplink.on_delay(PeerKey{peer}, 0xffff'0000U * peer + 20'000 * peer + std::exchange(greatest, 0), now);
       }
       uplink.tick(now);
       worst = std::max(worst, queued / capacity);
@@ -32,6 +36,7 @@ struct Line {
   double capacity;
   Uplink uplink;
   base::Time now{seconds{100}};
+  std::array<std::uint32_t, 3> delays{};   // the greatest that each of the receivers has not told yet
   double queued = 0;
   double worst = 0;   // seconds
 };
@@ -100,6 +105,31 @@ TEST(Uplink, a_queue_that_was_there_when_a_receiver_came_is_seen_once_it_has_gon
   uplink.on_delay(PeerKey{1}, 10'000, now);
   uplink.on_delay(PeerKey{1}, 60'000, now);
   EXPECT_EQ(uplink.queue(now), milliseconds{50});
+}
+
+TEST(Uplink, what_shows_at_the_end_of_bursts_holds_it_near_the_line) {
+  Line line{300'000};
+  // A fifth of each second there is as much to send as may leave; else a third of the line.
+  for (int i = 0; i < 60; ++i) {
+    line.run(milliseconds{200}, 2'000'000);
+    line.run(milliseconds{800}, 100'000);
+  }
+  EXPECT_GT(line.uplink.rate(), 0.8 * line.capacity);
+  EXPECT_LT(line.uplink.rate(), 1.35 * line.capacity);
+}
+
+TEST(Uplink, does_not_grow_past_what_is_of_use_whatever_receivers_fail_to_see) {
+  Uplink uplink;
+  base::Time now{seconds{100}};
+  uplink.begin(300'000, 20'000, now, 400'000);
+  for (int i = 0; i < 600; ++i, now += milliseconds{100}) {
+    uplink.sent(static_cast<std::uint64_t>(uplink.rate()) / 10);
+    uplink.waited();
+    uplink.on_delay(PeerKey{1}, 100'000, now);   // a full queue looks like this to who never saw it empty
+    uplink.tick(now);
+    if (i == 10) EXPECT_LT(uplink.rate(), 350'000) << "by small steps";
+  }
+  EXPECT_EQ(uplink.rate(), 400'000);
 }
 
 }  // namespace
