@@ -3,9 +3,9 @@
 //
 //   bench_live_crowd LINK CASTER_ADDRESS VIEWERS WARM_UP_S SECONDS
 //
-// Prints one JSON object: {"viewers":..., "records":..., "in_time":..., "p50_ms":..., "p99_ms":..., "p999_ms":...}. A delay is from the time
-// that the record carries (the same clock here) to the moment it is verified and in order; in_time is the share that came within 300 ms, of
-// all records that any viewer saw, times the viewers.
+// Prints one JSON object: {"viewers":..., "records":..., "in_time":..., "p50_ms":..., "p99_ms":..., "p999_ms":...}. A delay is from the
+// time that the record carries (the same clock here) to the moment it is verified and in order; in_time is the share that came within 300
+// ms, of all records that any viewer saw, times the viewers.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -161,6 +161,7 @@ int main(int argc, char** argv) {
   std::ranges::sort(delays_us);
   const auto in_time = std::ranges::upper_bound(delays_us, kInTimeMs * 1000) - delays_us.begin();
   const double of = static_cast<double>(seen.size() * viewers.size());
-  std::printf("{\"viewers\":%zu,\"records\":%zu,\"in_time\":%.5f,\"p50_ms\":%.1f,\"p99_ms\":%.1f,\"p999_ms\":%.1f}\n", viewers.size(), seen.size(),
-              of > 0 ? static_cast<double>(in_time) / of : 0, at_share(delays_us, 0.5), at_share(delays_us, 0.99), at_share(delays_us, 0.999));
+  std::printf("{\"viewers\":%zu,\"records\":%zu,\"in_time\":%.5f,\"p50_ms\":%.1f,\"p99_ms\":%.1f,\"p999_ms\":%.1f}\n", viewers.size(),
+              seen.size(), of > 0 ? static_cast<double>(in_time) / of : 0, at_share(delays_us, 0.5), at_share(delays_us, 0.99),
+              at_share(delays_us, 0.999));
 }

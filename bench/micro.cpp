@@ -190,7 +190,8 @@ void download_queue(benchmark::State& state) {
   std::uint64_t next = 0;
   for (auto _ : state) {
     if (queue.outstanding() == 0) {
-      for (int i = 0; i < 16; ++i) queue.add({ChunkIndex{next + static_cast<std::uint64_t>(i) * 64}, ChunkIndex{next + static_cast<std::uint64_t>(i) * 64 + 63}}, now);
+      for (int i = 0; i < 16; ++i)
+        queue.add({ChunkIndex{next + static_cast<std::uint64_t>(i) * 64}, ChunkIndex{next + static_cast<std::uint64_t>(i) * 64 + 63}}, now);
     }
     now += base::Duration{10};
     benchmark::DoNotOptimize(queue.take(ChunkIndex{next++}, true, now));

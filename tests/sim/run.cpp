@@ -248,7 +248,8 @@ Report Run::go() {
     const base::Duration later{over == 0 ? 0 : static_cast<std::int64_t>(rng_.below(over))};
     simulation_.at(base::Time{scenario_.joins.at} + later, [this] { add_viewer(); });
   }
-  if (scenario_.live && scenario_.live->push) simulation_.at(base::Time{scenario_.live->measure_from}, [this] { at_measure_from_ = totals(); });
+  if (scenario_.live && scenario_.live->push)
+    simulation_.at(base::Time{scenario_.live->measure_from}, [this] { at_measure_from_ = totals(); });
   for (const ScenarioEvent& event : scenario_.events) simulation_.at(base::Time{event.at}, [this, event] { happen(event); });
   inspect();
   simulation_.run_until(end());

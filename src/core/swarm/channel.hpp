@@ -48,13 +48,7 @@ class Channel {
   };
 
   Channel(wire::ChannelId local_id, const base::Endpoint& at, bool we_called, const wire::Format& wire_format, base::Time now)
-      : local(local_id),
-        endpoint(at),
-        initiator(we_called),
-        format(wire_format),
-        created(now),
-        last_heard(now),
-        last_sent(now) {}
+      : local(local_id), endpoint(at), initiator(we_called), format(wire_format), created(now), last_heard(now), last_sent(now) {}
 
   // Appends one message to the datagram being gathered for this peer; `write(wire::Encoder&)` returns false when it does not fit. What
   // the swarm's addressing cannot say, and what the peer does not support, is left unsaid.

@@ -1,6 +1,7 @@
 // What we asked of one peer and have not got yet.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -30,12 +31,12 @@ class DownloadQueue {
   [[nodiscard]] std::vector<tree::ChunkRange> take_range(tree::ChunkRange range);
 
   // The shortest time lately from a request to its answer: about a round trip.
-  [[nodiscard]] base::Duration latency() const { return latency_; }
+  [[nodiscard]] base::Duration latency() const { return book_ ? book_->latency : kUnknownLatency; }
   // How long answers take, smoothed as RFC 6298 does round trips: the queues at the peer are in it. Zero until known.
-  [[nodiscard]] base::Duration response() const { return measured_ ? mean_latency_ : base::Duration{}; }
+  [[nodiscard]] base::Duration response() const { return book_ && book_->measured ? book_->mean_latency : base::Duration{}; }
   // Times in a row, up to kMaxDoublings, that it was waited for in vain.
-  [[nodiscard]] unsigned time_outs() const { return doublings_; }
-  [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
+  [[nodiscard]] unsigned time_outs() const { return book_ ? book_->doublings : 0; }
+  [[nodiscard]] std::uint64_t outstanding() const { return book_ ? book_->outstanding : 0; }
   // When an answer last came, or the first of what is outstanding was asked; nullopt when nothing is.
   [[nodiscard]] std::optional<base::Time> waiting_since() const;
   // The chunk that has been outstanding longest.
@@ -60,17 +61,23 @@ class DownloadQueue {
   static constexpr base::Duration kMostPatience{2'000'000};
   static constexpr unsigned kMaxDoublings = 5;
 
-  base::Ring<Entry> entries_;
-  std::vector<tree::ChunkIndex> given_up_;  // lately, not asked again since
-  std::uint64_t outstanding_ = 0;
-  std::uint64_t next_position_ = 0;
-  std::uint64_t furthest_ = 0;      // position after the furthest answer
-  base::Time last_answer_{};
-  base::Duration latency_ = std::chrono::milliseconds{500};   // until known
-  base::Duration mean_latency_{100'000};                      // RFC 6298 2, of requests instead of segments
-  base::Duration latency_var_{50'000};
-  bool measured_ = false;
-  unsigned doublings_ = 0;
+  static constexpr base::Duration kUnknownLatency{500'000};
+
+  // Made with the first request: a seed asks nothing of its peers.
+  struct Book {
+    base::Ring<Entry> entries;
+    std::vector<tree::ChunkIndex> given_up;   // lately, not asked again since
+    std::uint64_t outstanding = 0;
+    std::uint64_t next_position = 0;
+    std::uint64_t furthest = 0;               // position after the furthest answer
+    base::Time last_answer{};
+    base::Duration latency = kUnknownLatency;
+    base::Duration mean_latency{100'000};     // RFC 6298 2, of requests instead of segments
+    base::Duration latency_var{50'000};
+    bool measured = false;
+    unsigned doublings = 0;
+  };
+  std::unique_ptr<Book> book_;
 };
 
 }  // namespace runnel::swarm

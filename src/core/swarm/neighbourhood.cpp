@@ -114,9 +114,8 @@ void Neighbourhood::choose() {
   };
   const auto strength = [](const Neighbour* n) { return n->advert ? std::min<int>(n->advert->uplink, 4 * 256) : 0; };
   take(kNearest, [](const Neighbour* a, const Neighbour* b) { return a->delay() < b->delay(); });
-  take(kStrongest, [&](const Neighbour* a, const Neighbour* b) {
-    return strength(a) != strength(b) ? strength(a) > strength(b) : a->met < b->met;
-  });
+  take(kStrongest,
+       [&](const Neighbour* a, const Neighbour* b) { return strength(a) != strength(b) ? strength(a) > strength(b) : a->met < b->met; });
   // Whoever was chosen by lot stays, so that they come to know us.
   take(kRandom, [](const Neighbour* a, const Neighbour* b) { return a->close > b->close; });
   for (const auto& [peer, neighbour] : rest) neighbour->close = neighbour->partner = false;

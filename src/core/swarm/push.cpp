@@ -23,17 +23,17 @@ constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes t
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
 constexpr base::Duration kBusyPull{120'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
-constexpr int kPullWaits = 3;                        // who was refused comes back so many times sooner than who wanted repair: many may be asked
-constexpr std::uint64_t kMaxRequest = 64;            // chunks of one REQUEST that are looked at; ours have 32 at most
-constexpr base::Duration kQuantum{1'000};            // sends within it leave together
+constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
+constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
+constexpr base::Duration kQuantum{1'000};  // sends within it leave together
 constexpr base::Duration kWaited{5'000};
-constexpr double kShareForChildren = 0.75;           // of the uplink; the rest is for bursts, repair and control
-constexpr double kSourceGuess = 4;                   // uplink in stream rates before it is measured
-// Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the estimate
-// to four times the line.
+constexpr double kShareForChildren = 0.75;  // of the uplink; the rest is for bursts, repair and control
+constexpr double kSourceGuess = 4;  // uplink in stream rates before it is measured
+// Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the
+// estimate to four times the line.
 constexpr double kSourceMost = 4;
 constexpr double kViewerGuess = 1;
-constexpr double kUnknownPace = 300'000;             // bytes per second, before the stream's rate is known
+constexpr double kUnknownPace = 300'000;  // bytes per second, before the stream's rate is known
 
 }  // namespace
 
@@ -126,7 +126,7 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
     if (entry.whole && munro->used != 0 && asker->take_credit(now)) queue(SendClass::bundle, chunk_of(entry.munro, 0), from, now);
     for (std::uint32_t rest = entry.chunks & munro->have; rest != 0; rest &= rest - 1) {
       const tree::ChunkIndex index = chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest)));
-      if (sent_.contains(from, index, now - 2 * asker->delay())) continue;   // it is on its way
+      if (sent_.contains(from, index, now - 2 * asker->delay())) continue;  // it is on its way
       if (!asker->take_credit(now)) break;
       queue(SendClass::repair, index, from, now);
     }
@@ -149,7 +149,8 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
       queue(SendClass::pull, index, from, now);
       continue;
     }
-    if (refused.entries.empty() || refused.entries.back().munro != munro_number(index)) refused.entries.push_back({munro_number(index), false, 0});
+    if (refused.entries.empty() || refused.entries.back().munro != munro_number(index))
+      refused.entries.push_back({munro_number(index), false, 0});
     refused.entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
   }
   if (busy) refuse(from, waits / kPullWaits, std::move(refused));
@@ -247,7 +248,7 @@ void Push::on_bundle(std::uint64_t munro, PeerKey from, base::Time now) {
 }
 
 void Push::on_have_range(PeerKey from, tree::ChunkRange range, base::Time now) {
-  constexpr std::uint64_t kMost = 64 * kPushMunroWidth;   // more than that says nothing of the present
+  constexpr std::uint64_t kMost = 64 * kPushMunroWidth;  // more than that says nothing of the present
   if (range.count() > kMost) return;
   MunroMap map;
   for (std::uint64_t number = munro_number(range.first); number <= munro_number(range.last); ++number) {
@@ -335,7 +336,7 @@ void Push::tick(base::Time now) {
   if (now >= next_have_) {
     next_have_ = now + Neighbourhood::kHaveInterval;
     send_haves();
-    if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);   // in the same datagrams
+    if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);  // in the same datagrams
   }
 }
 
@@ -402,8 +403,7 @@ void Push::send_haves() {
   const bool weak = !setup_.source && trees_.means().slots < kWeakSlots;
   if (weak && haves_ % 2 == 1) return;
   const std::uint64_t newest = munros_.all().rbegin()->first;
-  constexpr std::uint64_t kSpan =
-      static_cast<std::uint64_t>(kHaveSpan.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
+  constexpr std::uint64_t kSpan = static_cast<std::uint64_t>(kHaveSpan.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
   const MunroMap map = munros_.have_map(newest - std::min(newest, kSpan));
   if (map.entries.empty()) return;
   for (const auto& [peer, neighbour] : hood_.all()) {

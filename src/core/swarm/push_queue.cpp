@@ -58,9 +58,7 @@ void PushQueue::forget(PeerKey to) {
 }
 
 void PushQueue::forget_tree(PeerKey to, std::size_t tree) {
-  const auto dead = [&](const Send& send) {
-    return send.to == to && send.what == SendClass::push && tree_of(send.index) == tree;
-  };
+  const auto dead = [&](const Send& send) { return send.to == to && send.what == SendClass::push && tree_of(send.index) == tree; };
   for (auto it = sends_.begin(); it != sends_.end();) it = dead(*it) ? erase(it) : std::next(it);
 }
 

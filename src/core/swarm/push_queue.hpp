@@ -47,9 +47,7 @@ class PushQueue {
  private:
   static constexpr std::uint32_t kBundleBytes = 750;   // on the wire: 18 chunks of a record of 66 ms at 2.4 Mb/s
   struct Earlier {
-    bool operator()(const Send& a, const Send& b) const {
-      return std::tuple{a.what, a.index, a.to} < std::tuple{b.what, b.index, b.to};
-    }
+    bool operator()(const Send& a, const Send& b) const { return std::tuple{a.what, a.index, a.to} < std::tuple{b.what, b.index, b.to}; }
   };
   using Sends = std::set<Send, Earlier>;
   Sends::iterator erase(Sends::iterator at);

@@ -25,10 +25,10 @@ constexpr base::Duration kStrayEach{300'000};
 constexpr base::Duration kPathEach = std::chrono::seconds{2};
 constexpr base::Duration kShedEach{200'000};
 constexpr double kSlotsPerHome = 12;
-constexpr double kShedPast = 1.15;                   // children in excess of the slots
+constexpr double kShedPast = 1.15;  // children in excess of the slots
 constexpr base::Duration kSharedCost{30'000};
 constexpr base::Duration kOverCapCost{150'000};
-constexpr int kSendsAhead = 6;                       // chunks that leave before ours, on the mean
+constexpr int kSendsAhead = 6;  // chunks that leave before ours, on the mean
 constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
 
 bool holds(const Path& path, NodeTag tag) { return std::ranges::find(path, tag) != path.end(); }
@@ -115,9 +115,8 @@ std::size_t Substreams::children() const {
 }
 
 bool Substreams::is_child(PeerKey peer) const {
-  return std::ranges::any_of(trees_, [&](const Tree& tree) {
-    return std::ranges::find(tree.children, peer, &Child::peer) != tree.children.end();
-  });
+  return std::ranges::any_of(trees_,
+                             [&](const Tree& tree) { return std::ranges::find(tree.children, peer, &Child::peer) != tree.children.end(); });
 }
 
 bool Substreams::attached() const {
@@ -146,7 +145,7 @@ void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscr
   const Path path = our_path(subscribe.tree);
   if (tree.parent == from || holds(path, tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
   const auto known = std::ranges::find(tree.children, from, &Child::peer);
-  if (known != tree.children.end() && !known->until) {   // its answer was lost
+  if (known != tree.children.end() && !known->until) {  // its answer was lost
     known->key = subscribe.key;
     return say(from, Accept{subscribe.tree, path});
   }
@@ -236,11 +235,10 @@ void Substreams::on_accept(PeerKey from, const Accept& accept, base::Time now) {
   if (awaited) tree.asked.reset();
   if (tree.parent == from) {
     if (!tree.redirected) return;
-  } else if (source_ || !awaited) {   // too late: somebody else was found, or will be
+  } else if (source_ || !awaited) {  // too late: somebody else was found, or will be
     return say(from, Unsubscribe{accept.tree});
   }
-  const bool both_bundles =
-      is_bundle_tree(accept.tree) && trees_[kSubstreams + (accept.tree == kSubstreams ? 1 : 0)].parent == from;
+  const bool both_bundles = is_bundle_tree(accept.tree) && trees_[kSubstreams + (accept.tree == kSubstreams ? 1 : 0)].parent == from;
   if (holds(accept.path, self_) || both_bundles) {
     avoid(tree, from, now);
     return say(from, Unsubscribe{accept.tree});
@@ -284,7 +282,7 @@ void Substreams::on_redirect(PeerKey from, const Redirect& redirect, const Neigh
 
 void Substreams::on_path(PeerKey from, const PathNews& news, base::Time now) {
   Tree& tree = trees_[news.tree];
-  if (tree.parent != from) {   // our UNSUBSCRIBE was lost, or its ACCEPT
+  if (tree.parent != from) {  // our UNSUBSCRIBE was lost, or its ACCEPT
     if (tree.asked != from) say(from, Unsubscribe{news.tree});
     return;
   }
@@ -388,7 +386,7 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
     best_price = *price;
   }
   if (!best) return;
-  if (one.parent && !one.redirected) {   // we can do without: it has to be better by far
+  if (one.parent && !one.redirected) {  // we can do without: it has to be better by far
     const Neighbour* parent = hood.find(*one.parent);
     const auto now_price = parent == nullptr ? std::nullopt : price(tree, *one.parent, *parent, now);
     if (now_price) {
@@ -440,7 +438,7 @@ void Substreams::tick(const Neighbourhood& hood, base::Time now) {
     } else if (now >= one.next_better) {
       one.next_better = now + kBetterEach + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))};
       seek(tree, hood, now);
-      if (!one.asked && std::abs(int{one.told_key} - int{key(tree)}) > kWeaker) {   // what it knows of us is out of date
+      if (!one.asked && std::abs(int{one.told_key} - int{key(tree)}) > kWeaker) {  // what it knows of us is out of date
         one.told_key = key(tree);
         say(*one.parent, Subscribe{static_cast<std::uint8_t>(tree), one.told_key});
       }

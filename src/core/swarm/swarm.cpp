@@ -115,8 +115,7 @@ void Swarm::publish(Context& context, const Publish& publish) {
     edge_ = range.last;
     if (push_) {
       push_->on_proved(munro_number(first), static_cast<unsigned>(chunks.size()), std::nullopt, context.now);
-      for (std::size_t i = 0; i < chunks.size(); ++i)
-        push_->on_chunk(tree::ChunkIndex{first.value() + i}, std::nullopt, context.now);
+      for (std::size_t i = 0; i < chunks.size(); ++i) push_->on_chunk(tree::ChunkIndex{first.value() + i}, std::nullopt, context.now);
     }
     first = tree::ChunkIndex{first.value() + metadata_.munro_width};
   }

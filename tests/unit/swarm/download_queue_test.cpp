@@ -207,13 +207,14 @@ TEST(DownloadQueue, an_answer_that_was_given_up_asks_for_more_patience) {
 RC_GTEST_PROP(DownloadQueue, an_answer_that_was_not_waited_for_never_takes_patience_away, ()) {
   const Duration latency{*rc::gen::inRange(1'000, 10'000'000)};
   DownloadQueue queue;
+  DownloadQueue other;
   Time now = kNow;
-  for (int i = 0; i < 50; ++i) {
-    queue.add(range(0, 0), now);
-    now += latency;
-    queue.take(ChunkIndex{0}, true, now);
+  for (int i = 0; i < 50; ++i, now += latency) {
+    for (DownloadQueue* each : {&queue, &other}) {
+      each->add(range(0, 0), now);
+      each->take(ChunkIndex{0}, true, now + latency);
+    }
   }
-  DownloadQueue other = queue;
   for (int surprises = *rc::gen::inRange(1, 20); surprises > 0; --surprises) other.take(ChunkIndex{99}, true, now);
   Time same = now;
   RC_ASSERT(patience(other, same, 1ms) >= patience(queue, now, 1ms));

@@ -17,7 +17,8 @@ constexpr std::uint32_t kChunkBytes = 1140;
 // A source, a viewer that it feeds and one that may be fed by either; 20 ms from one to another, nothing else in between.
 struct Three {
   Three() {
-    for (std::uint32_t i = 0; i < 3; ++i) nodes.push_back(std::make_unique<Push>(Push::Setup{NodeTag{i + 1}, i == 0, kChunkBytes}, base::Rng{i}, now));
+    for (std::uint32_t i = 0; i < 3; ++i)
+      nodes.push_back(std::make_unique<Push>(Push::Setup{NodeTag{i + 1}, i == 0, kChunkBytes}, base::Rng{i}, now));
     for (std::uint32_t i = 0; i < 3; ++i) {
       for (std::uint32_t j = 0; j < 3; ++j) {
         if (i != j) nodes[i]->add_peer(key(j), NodeTag{j + 1}, now);
@@ -93,8 +94,7 @@ TEST(Push, everyone_gets_every_chunk_once) {
   const std::uint64_t published = net.published;
   net.run(seconds{5});
   for (std::size_t i = 1; i < 3; ++i) {
-    EXPECT_NEAR(static_cast<double>(net.received[i] - before[i]), static_cast<double>((net.published - published) * kUsed), kUsed * 2)
-        << i;
+    EXPECT_NEAR(static_cast<double>(net.received[i] - before[i]), static_cast<double>((net.published - published) * kUsed), kUsed * 2) << i;
   }
 }
 

@@ -198,8 +198,7 @@ TEST(Substreams, who_starves_or_stands_below_the_asker_takes_no_children) {
 
 TEST(Substreams, the_source_has_a_quota_in_each_tree) {
   Substreams source{kSelf, true, base::Rng{1}};
-  for (std::uint32_t i = 20; i < 20 + Substreams::kSourceQuota + 1; ++i)
-    source.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, kStart);
+  for (std::uint32_t i = 20; i < 20 + Substreams::kSourceQuota + 1; ++i) source.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, kStart);
   EXPECT_EQ(source.children(), Substreams::kSourceQuota);
   source.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree + 1, 8}, kStart);
   EXPECT_EQ(source.children(), Substreams::kSourceQuota + 1);
@@ -208,7 +207,8 @@ TEST(Substreams, the_source_has_a_quota_in_each_tree) {
 TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
   Child node;
   node.attach(8);
-  for (const std::uint32_t i : {20U, 21U, 22U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, static_cast<std::uint8_t>(i)}, node.now);
+  for (const std::uint32_t i : {20U, 21U, 22U})
+    node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, static_cast<std::uint8_t>(i)}, node.now);
   static_cast<void>(node.trees.take_out());
   node.trees.set_means({1, 0.1, 300'000, 1140, milliseconds{60}}, node.hood);
   EXPECT_THAT(node.asked<Redirect>(node.tick()), ElementsAre(PeerKey{20}));
