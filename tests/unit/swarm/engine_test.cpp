@@ -302,6 +302,11 @@ TEST(Engine, a_reader_gets_its_range_before_anything_else) {
 
 // ---- live -----------------------------------------------------------------------------------------------------------
 
+// How many munros have come whole; `count` outlives the run.
+void count_munros(VirtualNode& viewer, std::size_t& count) {
+  viewer.on_event = [&count](const Event& event) { count += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+}
+
 struct LiveSource {
   // `same`: with the key of another.
   LiveSource(VirtualNetwork& network, VirtualNode& at, bool by_push = false, const LiveSource* same = nullptr)
@@ -448,7 +453,7 @@ TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once
   LiveSource source{net, at};
   source.run(20'000);
   std::size_t complete = 0;
-  viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+  count_munros(viewer, complete);
   liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
     constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
     const auto is = [&](wire::MessageType type) {
@@ -517,7 +522,7 @@ TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
     LiveSource source{net, at};
     source.run(20'000);
     std::size_t complete = 0;
-    viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+    count_munros(viewer, complete);
     net.input(viewer, WallClock{source.wall() + wrong});
     source.watch(viewer);
     net.run_until([] { return false; }, std::chrono::seconds{5});
@@ -533,7 +538,7 @@ TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
   LiveSource source{net, at};
   source.run(20'000);
   std::size_t complete = 0;
-  viewer.on_event = [&](const Event& event) { complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+  count_munros(viewer, complete);
   liar.corrupt = [](base::Bytes& bytes) {
     constexpr std::size_t kHaveAt = wire::kChannelSize;   // where one stands first
     if (bytes.size() > 500) {
