@@ -15,6 +15,7 @@ from support.scenario import ROOT
 
 CACHE = ROOT / "build" / "test-media"   # made once: encoding is the slowest part of most tests
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
+FFMPEG_STOPPED = 255                    # its exit status when a signal ended it and the output was ended in order
 
 
 def picture(seconds, width=640, height=360, rate=30):
@@ -65,10 +66,9 @@ def live_film(seconds, video=(*H264, "-bf", "2"), audio=AAC, kind="h264-aac.mp4"
     return cached(f"live-{seconds}-{kind}", [*picture(seconds), *tone(seconds), *video, "-g", "30", *audio])
 
 
-def send_command(film, form, to, seconds=None):
-    """ffmpeg that sends that film in real time, over and over, for so many seconds or without end."""
-    length = [] if seconds is None else ["-t", str(seconds)]
-    return [*FFMPEG, "-re", "-stream_loop", "-1", "-i", str(film), *length, "-c", "copy", "-f", form, to]
+def send_command(film, form, to):
+    """ffmpeg that sends that film in real time, over and over."""
+    return [*FFMPEG, "-re", "-stream_loop", "-1", "-i", str(film), "-c", "copy", "-f", form, to]
 
 
 def random_file(path, size_bytes, seed):
