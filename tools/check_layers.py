@@ -41,7 +41,7 @@ LIBRARIES = {
     "base": (),
     "crypto": ("openssl/",),
     "core/wire": (),
-    "core/tree": (),
+    "core/tree": ("absl/container/", "boost/unordered/"),
     "core/swarm": (),
     "core/discovery": (),
     "store": ("sqlite3.h",) + POSIX,

@@ -7,6 +7,11 @@
 #include "core/wire/encoder.hpp"
 
 namespace runnel::sim {
+namespace {
+
+std::string name_of(tree::ChunkIndex index) { return "chunk " + std::to_string(index.value()); }
+
+}  // namespace
 
 void Audit::violate(base::Time now, HostId host, std::string invariant, std::string what) {
   if (++count_ <= kMaxKept) violations_.push_back({now, host, std::move(invariant), std::move(what)});
@@ -16,7 +21,7 @@ void Audit::violate(base::Time now, HostId host, std::string invariant, std::str
 
 void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::ByteView datagram, const tree::IntervalSet& held) {
   counters_.udp_bytes += datagram.size();
-  counters_.bytes_of["headers"] += wire::kChannelSize + kIpAndUdpBytes;
+  bytes_of(WireUse::headers) += wire::kChannelSize + kIpAndUdpBytes;
   const auto split = wire::split_datagram(datagram);
   if (!split) {
     violate(now, host, "datagrams_decode", "shorter than a channel id");
@@ -24,7 +29,8 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   }
   Contact& peer = contact(host, to);
   wire::Decoder decoder{split->messages, format_};
-  const MessageCounters before = counters_;
+  const std::uint64_t payload_before = counters_.payload_bytes;
+  const std::uint64_t proof_before = counters_.proof_bytes;
   std::array<std::byte, 2048> scratch;   // longer messages do not fit a datagram
   while (true) {
     const auto message = decoder.next();
@@ -38,8 +44,8 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     wire::Encoder encoder{scratch, format_};
     count(**message, encoder.message(**message) ? encoder.size() : 0);
   }
-  if (counters_.payload_bytes == before.payload_bytes) {   // else they are the chunk's
-    const bool proof = counters_.proof_bytes != before.proof_bytes;
+  if (counters_.payload_bytes == payload_before) {   // else they are the chunk's
+    const bool proof = counters_.proof_bytes != proof_before;
     (proof ? counters_.proof_bytes : counters_.control_bytes) += wire::kChannelSize + kIpAndUdpBytes;
   }
   if (split->channel == wire::kNoChannel || peer.proved) return;
@@ -50,21 +56,21 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
   }
 }
 
-std::string Audit::kind(const wire::Message& message) {
-  static constexpr std::array<const char*, 13> kExtensions{"0",    "hello",  "subscribe", "accept", "refuse", "redirect", "unsubscribe",
-                                                           "path", "advert", "have_map",  "nack",   "busy",   "bundle"};
+WireUse Audit::use_of(const wire::Message& message) {
+  static constexpr auto kFirst = static_cast<std::uint8_t>(WireUse::hello);   // extension type 1 and on
+  static constexpr auto kExtensions = static_cast<std::uint8_t>(WireUse::other) - kFirst;
   if (const auto* extension = std::get_if<wire::Extension>(&message))
-    return extension->type < kExtensions.size() ? kExtensions[extension->type] : "other";
-  if (std::holds_alternative<wire::Data>(message)) return "data";
-  if (std::holds_alternative<wire::Have>(message)) return "have";
-  if (std::holds_alternative<wire::Ack>(message)) return "ack";
-  if (std::holds_alternative<wire::Request>(message)) return "request";
-  if (std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message)) return "integrity";
-  return "other";
+    return extension->type >= 1 && extension->type <= kExtensions ? static_cast<WireUse>(kFirst + extension->type - 1) : WireUse::other;
+  if (std::holds_alternative<wire::Data>(message)) return WireUse::data;
+  if (std::holds_alternative<wire::Have>(message)) return WireUse::have;
+  if (std::holds_alternative<wire::Ack>(message)) return WireUse::ack;
+  if (std::holds_alternative<wire::Request>(message)) return WireUse::request;
+  if (std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message)) return WireUse::integrity;
+  return WireUse::other;
 }
 
 void Audit::count(const wire::Message& message, std::size_t size) {
-  counters_.bytes_of[kind(message)] += size;
+  bytes_of(use_of(message)) += size;
   const auto* extension = std::get_if<wire::Extension>(&message);
   const bool bundle = extension != nullptr && extension->type == swarm::Bundle::kType;
   if (bundle || std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message))
@@ -83,9 +89,8 @@ void Audit::check_message(base::Time now, HostId host, Contact& peer, const wire
   if (data == nullptr) return;
   counters_.payload_bytes += data->payload.size();
   const auto truth = truth_.chunk(data->chunk);
-  const std::string name = "chunk " + std::to_string(data->chunk.value());
-  if (!truth || !base::equal(*truth, data->payload)) violate(now, host, "no_false_data", name);
-  if (!held.contains(data->chunk)) violate(now, host, "data_was_stored", name);
+  if (!truth || !base::equal(*truth, data->payload)) violate(now, host, "no_false_data", name_of(data->chunk));
+  if (!held.contains(data->chunk)) violate(now, host, "data_was_stored", name_of(data->chunk));
 }
 
 void Audit::received(HostId host, const base::Endpoint& from, base::ByteView datagram) {
@@ -108,9 +113,8 @@ void Audit::stored(base::Time now, HostId host, const swarm::StoreChunks& store,
     for (std::size_t i = 0; i < run.chunks.size(); ++i) {
       const tree::ChunkIndex index{run.first.value() + i};
       const auto truth = truth_.chunk(index);
-      if (!truth || !base::equal(*truth, run.chunks[i]))
-        violate(now, host, "no_unverified_chunk_stored", "chunk " + std::to_string(index.value()));
-      if (held.contains(index)) violate(now, host, "nothing_stored_twice", "chunk " + std::to_string(index.value()));
+      if (!truth || !base::equal(*truth, run.chunks[i])) violate(now, host, "no_unverified_chunk_stored", name_of(index));
+      if (held.contains(index)) violate(now, host, "nothing_stored_twice", name_of(index));
     }
   }
 }

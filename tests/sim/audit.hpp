@@ -27,6 +27,32 @@ struct Violation {
   std::string what;
 };
 
+// What the bytes on the wire were for. From `hello` to `bundle`: extension messages, in the order of their types.
+enum class WireUse : std::uint8_t {
+  headers,
+  data,
+  have,
+  ack,
+  request,
+  integrity,
+  hello,
+  subscribe,
+  accept,
+  refuse,
+  redirect,
+  unsubscribe,
+  path,
+  advert,
+  have_map,
+  nack,
+  busy,
+  bundle,
+  other
+};
+constexpr std::array kWireUses{"headers",   "data",   "have",   "ack",      "request",     "integrity", "hello",
+                               "subscribe", "accept", "refuse", "redirect", "unsubscribe", "path",      "advert",
+                               "have_map",  "nack",   "busy",   "bundle",   "other"};
+
 // What honest nodes sent, by message.
 struct MessageCounters {
   std::array<std::uint64_t, 256> messages{};
@@ -35,7 +61,8 @@ struct MessageCounters {
   // On the wire, IP and UDP headers included.
   std::uint64_t proof_bytes = 0;     // hashes and signatures, and datagrams that carry nothing else
   std::uint64_t control_bytes = 0;   // what is neither chunks nor proof, and datagrams that carry neither
-  std::map<std::string, std::uint64_t> bytes_of;   // by kind of message; `headers`: channel, UDP and IP
+  std::array<std::uint64_t, kWireUses.size()>
+      bytes_of{};   // by WireUse; of DATA its payload is counted apart; `headers`: channel, UDP and IP
 };
 
 // One swarm's. Nodes report to it; the truth outlives it.
@@ -78,7 +105,8 @@ class Audit {
     base::Time first;
   };
   void count(const wire::Message& message, std::size_t size);
-  [[nodiscard]] static std::string kind(const wire::Message& message);
+  [[nodiscard]] std::uint64_t& bytes_of(WireUse use) { return counters_.bytes_of[static_cast<std::size_t>(use)]; }
+  [[nodiscard]] static WireUse use_of(const wire::Message& message);
   void check_message(base::Time now, HostId host, Contact& contact, const wire::Message& message, const tree::IntervalSet& held);
   Contact& contact(HostId host, const base::Endpoint& peer) { return contacts_[host.value()][peer]; }
 

@@ -2,8 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/bytes.hpp"
 #include "base/endpoint.hpp"
@@ -111,7 +112,7 @@ class Network {
   EventQueue& events_;
   PathModel path_;
   std::vector<Line> hosts_;
-  std::unordered_map<std::uint64_t, Path> paths_;   // by sender and receiver
+  boost::unordered_flat_map<std::uint64_t, Path> paths_;   // by sender and receiver
   Slots<Packet> packets_;
   TrafficCounters counters_;
 };

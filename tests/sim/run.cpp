@@ -314,7 +314,8 @@ void Run::measure(Report& report) const {
   report.add("proof_of_wire", ratio(sent.proof_bytes, traffic.wire_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));
   if (scenario_.live && scenario_.live->push) {
-    for (const auto& [kind, bytes] : sent.bytes_of) report.add("wire_share_" + kind, ratio(bytes, traffic.wire_bytes));
+    for (std::size_t use = 0; use < kWireUses.size(); ++use)
+      report.add(std::string{"wire_share_"} + kWireUses[use], ratio(sent.bytes_of[use], traffic.wire_bytes));
     push_watch_.measure(report);
     // When all have come: joining costs what it costs.
     const Totals now = totals();

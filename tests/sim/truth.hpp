@@ -4,8 +4,9 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/rng.hpp"
 #include "base/time.hpp"
@@ -95,7 +96,7 @@ class TruthNodeStore final : public tree::NodeStore {
   tree::MemoryNodeStore& truth_;
   bool origin_;
   bool all_ = false;
-  std::unordered_set<tree::Bin> known_;
+  boost::unordered_flat_set<tree::Bin, std::hash<tree::Bin>> known_;
   tree::MemoryNodeStore lies_;
   std::uint64_t false_nodes_ = 0;
 };

@@ -98,6 +98,13 @@ def decode_errors(path, timeout_s=120):
     return done.stderr.strip() or ("" if done.returncode == 0 else f"ffmpeg ended with {done.returncode}")
 
 
+def packets(path):
+    """Digests of its packets of picture and sound as they are, not decoded."""
+    done = subprocess.run([*FFMPEG, "-i", str(path), "-map", "0:v", "-map", "0:a", "-c", "copy", "-f", "framemd5", "-"], capture_output=True,
+                          text=True, timeout=60, check=True)
+    return {line.rsplit(",", 1)[1].strip() for line in done.stdout.splitlines() if not line.startswith("#")}
+
+
 def duration_s(path):
     done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(path)], capture_output=True,
                           text=True, timeout=60, check=True)

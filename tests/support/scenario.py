@@ -94,11 +94,11 @@ class Scenario(unittest.TestCase):
     def runnel(self, *arguments, name, **options):
         return self.start([RUNNEL, *arguments], name, Node, **options)
 
-    def cast(self, source, *arguments, name="caster", **options):
-        return self.runnel("cast", source, *arguments, "--json", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", name=name, **options)
+    def cast(self, source, *arguments, name="caster", address="127.0.0.1", **options):
+        return self.runnel("cast", source, *arguments, "--json", "--listen", f"{address}:0", "--http", "127.0.0.1:0", name=name, **options)
 
-    def watch(self, link, *arguments, name="watcher", **options):
-        return self.runnel("watch", link, *arguments, "--json", "--player", "none", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+    def watch(self, link, *arguments, name="watcher", address="127.0.0.1", **options):
+        return self.runnel("watch", link, *arguments, "--json", "--player", "none", "--listen", f"{address}:0", "--http", "127.0.0.1:0",
                            name=name, **options)
 
     def tracker(self, *arguments, name="tracker", **options):

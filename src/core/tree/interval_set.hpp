@@ -2,8 +2,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
+
+#include <absl/container/btree_set.h>
 
 #include "core/tree/types.hpp"
 
@@ -30,23 +31,38 @@ class IntervalSet {
   // The first run of indices in [from, until] that are not in the set.
   [[nodiscard]] std::optional<ChunkRange> next_gap(ChunkIndex from, ChunkIndex until) const;
 
-  [[nodiscard]] bool empty() const { return ranges_.empty(); }
-  [[nodiscard]] std::size_t ranges() const { return ranges_.size(); }
+  [[nodiscard]] bool empty() const { return runs_.empty(); }
+  [[nodiscard]] std::size_t ranges() const { return runs_.size(); }
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::optional<ChunkIndex> newest() const;
 
   // Calls fn(ChunkRange) for each range in order.
   template <class Fn>
   void for_each(Fn fn) const {
-    for (const auto& [first, last] : ranges_) fn(ChunkRange{ChunkIndex{first}, ChunkIndex{last}});
+    for (const Run& run : runs_) fn(ChunkRange{ChunkIndex{run.first}, ChunkIndex{run.last}});
   }
-  friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.ranges_ == b.ranges_; }
+  friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.runs_ == b.runs_; }
 
  private:
-  using Map = std::map<std::uint64_t, std::uint64_t>;   // first -> last
-  [[nodiscard]] Map::const_iterator holding(std::uint64_t index) const;
+  // They are cut where they stand: disjoint ranges keep their order.
+  struct Run {
+    mutable std::uint64_t first = 0;
+    mutable std::uint64_t last = 0;
+    friend bool operator==(const Run&, const Run&) = default;
+  };
+  struct ByFirst {
+    using is_transparent = void;
+    bool operator()(const Run& a, const Run& b) const { return a.first < b.first; }
+    bool operator()(const Run& a, std::uint64_t b) const { return a.first < b; }
+    bool operator()(std::uint64_t a, const Run& b) const { return a < b.first; }
+  };
+  using Runs = absl::btree_set<Run, ByFirst>;
+  // The first run that ends at `index` or after it, or end().
+  [[nodiscard]] Runs::const_iterator ending_from(std::uint64_t index) const;
+  // The run that holds `index`, or end().
+  [[nodiscard]] Runs::const_iterator holding(std::uint64_t index) const;
 
-  Map ranges_;
+  Runs runs_;
   std::uint64_t count_ = 0;
 };
 

@@ -1,6 +1,8 @@
 // Tree nodes in memory: live windows, small static swarms, the simulator.
 #pragma once
-#include <unordered_map>
+#include <functional>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "core/tree/node_store.hpp"
 
@@ -23,7 +25,7 @@ class MemoryNodeStore final : public NodeStore {
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
 
  private:
-  std::unordered_map<Bin, crypto::Digest> nodes_;
+  boost::unordered_flat_map<Bin, crypto::Digest, std::hash<Bin>> nodes_;
 };
 
 }  // namespace runnel::tree

@@ -75,7 +75,8 @@ def live_source(options):
 
 def live_client(options):
     swarm, peers = parse_link(options.link)
-    peer = roles.live_client(swarm)
+    serve = serve_class(options, Serve)()
+    peer = roles.live_client(swarm, serve=serve)
     host = host_of(peer, options)
     connect(host, peers, options)
     ends_at, next_at = time.monotonic() + options.seconds, time.monotonic() + 1
@@ -85,7 +86,7 @@ def live_client(options):
             next_at += 1
             found = records.read_all(peer.store.chunks, peer.store.width) if peer.store.width else []
             say("stats", chunks=len(peer.store.chunks), munros=len(peer.store.munros), rejected=peer.store.rejected,
-                bad_signatures=peer.store.bad_signatures, records=len(found))
+                bad_signatures=peer.store.bad_signatures, records=len(found), served=serve.served)
     host.stop()
 
 
