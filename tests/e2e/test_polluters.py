@@ -61,7 +61,7 @@ class Polluters(Scenario):
         self.assertLess(wasted / wanted, MAX_WASTED)
         for watcher in watchers:
             watcher.send_signal(signal.SIGINT)
-        published = media.packets(media.obs_recording())
+        published = set(media.packets(media.obs_recording()))
         for number, watcher in enumerate(watchers):
             self.assertEqual(watcher.wait_exit(10), 0, watcher.last_lines())
             self.check_recording(self.folder / f"recording-{number}.mp4", published)
@@ -75,7 +75,7 @@ class Polluters(Scenario):
         """Each packet of it is one that was published, byte for byte."""
         played = media.packets(recording)
         self.assertGreater(len(played), LENGTH_S * 20)
-        self.assertEqual(played - published, set(), recording.name)
+        self.assertEqual(set(played) - published, set(), recording.name)
 
 
 if __name__ == "__main__":
