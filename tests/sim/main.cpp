@@ -28,6 +28,7 @@ struct Arguments {
   std::uint64_t first_seed = 1;
   std::uint64_t last_seed = 1;
   std::string trace;
+  std::string timeline;
   bool json = false;
 };
 
@@ -58,12 +59,21 @@ int run(const Arguments& arguments) {
       return 1;
     }
   }
+  std::ofstream timeline;
+  if (!arguments.timeline.empty()) {
+    timeline.open(arguments.timeline);
+    if (!timeline) {
+      std::cerr << arguments.timeline << ": can not be written\n";
+      return 1;
+    }
+  }
   std::vector<Report> reports;
   bool broken = false;
   for (std::uint64_t seed = arguments.first_seed; seed <= arguments.last_seed; ++seed) {
     current_seed = static_cast<std::sig_atomic_t>(seed);
     Run one{*scenario, seed};
     if (trace.is_open()) one.simulation().add_tap(text_tap(trace, one.truth().format()));
+    if (timeline.is_open()) one.tell_timeline(timeline);
     reports.push_back(one.go());
     broken |= !reports.back().broken.empty();
     if (arguments.json) print_json(std::cout, {reports.back()});
@@ -85,6 +95,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed,--seeds", seeds, "one seed, or a range A..B")->capture_default_str();
   app.add_option("--set", arguments.settings, "section.key=value over what the scenario says; may be repeated");
   app.add_option("--trace", arguments.trace, "a file for every datagram as text");
+  app.add_option("--timeline", arguments.timeline, "a file for how push goes, second by second");
   app.add_flag("--json", arguments.json, "one JSON object per run instead of a table");
   CLI11_PARSE(app, argc, argv);
   if (!parse_seeds(seeds, arguments)) {

@@ -232,6 +232,7 @@ void Run::inspect() {
     push_watch_.look(*sources_.back(), simulation_);
     for (const auto& viewer : viewers_) push_watch_.look(*viewer->node, simulation_);
   }
+  if (timeline_) timeline_->look(simulation_, audit_, *sources_.back(), viewers_);
   if (viewers_.size() >= expected_ && workload_->finished(viewers_)) simulation_.stop();
   simulation_.after(kInspectInterval, [this] { inspect(); });
 }
@@ -269,6 +270,8 @@ Report Run::go() {
 Run::Totals Run::totals() const {
   Totals all;
   all.wire_bytes = simulation_.network().counters().wire_bytes;
+  all.bytes_of = audit_.counters().bytes_of;
+  all.control_bytes = audit_.counters().control_bytes;
   all.stream_bytes = workload_->stream_bytes();
   for (const auto& source : sources_) all.source_bytes += source->state().up_bytes;
   for (const auto& viewer : viewers_) {
@@ -314,15 +317,17 @@ void Run::measure(Report& report) const {
   report.add("proof_of_wire", ratio(sent.proof_bytes, traffic.wire_bytes));
   report.add("wire_per_useful", ratio(traffic.wire_bytes, useful_bytes));
   if (scenario_.live && scenario_.live->push) {
-    for (std::size_t use = 0; use < kWireUses.size(); ++use)
-      report.add(std::string{"wire_share_"} + kWireUses[use], ratio(sent.bytes_of[use], traffic.wire_bytes));
     push_watch_.measure(report);
     // When all have come: joining costs what it costs.
     const Totals now = totals();
     const Totals& then = at_measure_from_;
+    const std::uint64_t wire = now.wire_bytes - then.wire_bytes;
+    for (std::size_t use = 0; use < kWireUses.size(); ++use)
+      report.add(std::string{"settled_share_"} + kWireUses[use], ratio(now.bytes_of[use] - then.bytes_of[use], wire));
+    report.add("settled_control_of_wire", ratio(now.control_bytes - then.control_bytes, wire));
     report.add("settled_source_copies", ratio(now.source_bytes - then.source_bytes, now.stream_bytes - then.stream_bytes));
     report.add("settled_duplicates_share", ratio(now.duplicates - then.duplicates, now.verified - then.verified));
-    report.add("settled_wire_per_useful", ratio(now.wire_bytes - then.wire_bytes, now.useful_bytes - then.useful_bytes));
+    report.add("settled_wire_per_useful", ratio(wire, now.useful_bytes - then.useful_bytes));
   }
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));

@@ -7,6 +7,7 @@
 #include "sim/audit.hpp"
 #include "sim/crowd.hpp"
 #include "sim/enemy.hpp"
+#include "sim/push_timeline.hpp"
 #include "sim/push_watch.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
@@ -23,6 +24,8 @@ class Run {
 
   [[nodiscard]] Simulation& simulation() { return simulation_; }
   [[nodiscard]] const Truth& truth() const { return workload_->truth(); }
+  // Tells each second how push goes. `out` outlives the run.
+  void tell_timeline(std::ostream& out) { timeline_.emplace(out); }
   // To the end of the scenario. Once.
   [[nodiscard]] Report go();
 
@@ -39,7 +42,8 @@ class Run {
   void inspect();
   // What all honest viewers, the source and the wire have seen so far.
   struct Totals {
-    std::uint64_t wire_bytes = 0, useful_bytes = 0, verified = 0, duplicates = 0, source_bytes = 0, stream_bytes = 0;
+    std::uint64_t wire_bytes = 0, control_bytes = 0, useful_bytes = 0, verified = 0, duplicates = 0, source_bytes = 0, stream_bytes = 0;
+    std::array<std::uint64_t, kWireUses.size()> bytes_of{};
   };
   [[nodiscard]] Totals totals() const;
   void measure(Report& report) const;
@@ -65,6 +69,7 @@ class Run {
   std::vector<bool> takers_;
   std::vector<std::unique_ptr<Enemy>> enemies_;
   PushWatch push_watch_;
+  std::optional<PushTimeline> timeline_;
   Totals at_measure_from_;                       // live
   std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
 };
