@@ -20,9 +20,13 @@ void LagMeter::arrived(std::size_t tree, base::Duration age) {
   lag.deviation += wide / (wide.count() > 0 ? 4 : 64);
 }
 
+// Deviations are forgotten slowly: after a moment of disorder they would have everything wait that was lost in it and later. Twice the
+// mean is late whatever they say; where all is late, what is on its way must not be asked for.
+constexpr base::Duration kLatest{500'000};
+
 bool LagMeter::overdue(std::size_t tree, base::Duration age) const {
   const TreeLag& lag = trees_[tree];
-  return age > (lag.known ? lag.mean + 4 * lag.deviation + kGrace : kUnknown);
+  return age > (lag.known ? std::min(lag.mean + 4 * lag.deviation + kGrace, std::max(2 * lag.mean + 2 * kGrace, kLatest)) : kUnknown);
 }
 
 void StreamRate::munro(std::uint64_t number, unsigned used, base::Time now) {

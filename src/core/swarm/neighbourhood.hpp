@@ -71,8 +71,7 @@ class Neighbourhood {
   static constexpr std::size_t kPartners = 6;
   static constexpr base::Duration kHaveInterval{200'000};
   static constexpr base::Duration kAdvertInterval{400'000};
-  static constexpr base::Duration kNewcomer =
-      std::chrono::seconds{3};   // is told with HAVE what everybody holds so long, and tunes in by pull
+  static constexpr base::Duration kNewcomer = std::chrono::seconds{3};   // is told what everybody holds so long, and tunes in by pull
   static constexpr base::Duration kSilence{440'000};                     // 2.2 HAVE intervals (live-model.md)
   using Table = std::map<PeerKey, Neighbour>;
 

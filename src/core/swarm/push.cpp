@@ -15,6 +15,7 @@ constexpr base::Duration kFirstChoices = std::chrono::seconds{3};     // until d
 constexpr base::Duration kDeadline{1'500'000};       // since we heard of it: of use to nobody who plays 2 s behind
 constexpr base::Duration kBundleDeadline = std::chrono::seconds{5};   // repair and pull need to know which chunks there are
 constexpr base::Duration kPullAfter{1'000'000};      // what push and repair did not bring by then is pulled
+constexpr base::Duration kBeginning{200'000};        // a newcomer's first chunks by push come so late, or others are asked
 constexpr unsigned kHavesPerAdvert = Neighbourhood::kAdvertInterval / Neighbourhood::kHaveInterval;
 constexpr int kBacklogMemory = 25;                   // ticks
 constexpr double kWeakSlots = 6;
@@ -22,12 +23,16 @@ constexpr base::Duration kHaveSpan{1'500'000};
 constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
-constexpr base::Duration kBusyPull{120'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
+constexpr base::Duration kBusyPull{250'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
 constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
+constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
+constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower
+constexpr double kPerRequest = 8;       // chunks that the proof of one alone would stand for
+constexpr double kNeverPulled = 1e9;
 constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
 constexpr base::Duration kQuantum{1'000};  // sends within it leave together
 constexpr base::Duration kWaited{5'000};
-constexpr double kShareForChildren = 0.75;  // of the uplink; the rest is for bursts, repair and control
+constexpr double kShareForChildren = 0.85;  // of the uplink; the rest is for bursts, repair and control
 constexpr double kSourceGuess = 4;  // uplink in stream rates before it is measured
 // Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the
 // estimate to four times the line.
@@ -66,11 +71,21 @@ void Push::remove_peer(PeerKey peer) {
   uplink_.forget(peer);
 }
 
+void Push::greet(PeerKey peer) {
+  if (munros_.all().empty() || !upload_) return;
+  for (std::uint64_t first = munros_.all().begin()->first;;) {
+    MunroMap map = munros_.have_map(first, true);
+    if (map.entries.empty()) return;
+    first = map.entries.back().munro + 1;
+    out_.push_back({peer, HaveMap{std::move(map)}});
+  }
+}
+
 void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) {
   const Neighbour* neighbour = hood_.find(from);
   if (neighbour == nullptr) return;
   if (const auto* m = std::get_if<Subscribe>(&message)) {
-    if (backlog() > kNoRoomQueue)
+    if (waits(now) > kNoRoomQueue)
       trees_.refuse(from, m->tree);
     else
       trees_.on_subscribe(from, neighbour->tag, *m, now);
@@ -108,29 +123,45 @@ void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
   }
 }
 
+// What a child lost on the way is ours to send again, ahead of all that waits; what others want is a favour, for which there must be time.
 void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
   if (!upload_) return;
-  const base::Duration waits = backlog();
-  std::uint64_t asked = 0;
-  for (const MunroMap::Entry& entry : nack.map.entries) asked += (entry.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(entry.chunks));
-  nacks_ += asked;
-  if (waits > (setup_.source ? kBusyQueueSource : kBusyQueue)) {
-    busy_ += asked;
-    refuse(from, waits, nack.map);
-    return;
-  }
+  const base::Duration waits = this->waits(now);
+  const bool busy = waits > (setup_.source ? kBusyQueueSource : kBusyQueue);
+  Neighbour* asker = hood_.find(from);
+  MunroMap refused;
+  const auto serves = [&](std::size_t tree) { return !busy || (waits <= kNoRoomQueue && feeds(tree, from)); };
   for (const MunroMap::Entry& entry : nack.map.entries) {
     const RecentMunros::Munro* munro = munros_.find(entry.munro);
     if (munro == nullptr) continue;
-    Neighbour* asker = hood_.find(from);
-    if (entry.whole && munro->used != 0 && asker->take_credit(now)) queue(SendClass::bundle, chunk_of(entry.munro, 0), from, now);
-    for (std::uint32_t rest = entry.chunks & munro->have; rest != 0; rest &= rest - 1) {
-      const tree::ChunkIndex index = chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest)));
-      if (sent_.contains(from, index, now - 2 * asker->delay())) continue;  // it is on its way
-      if (!asker->take_credit(now)) break;
-      queue(SendClass::repair, index, from, now);
+    MunroMap::Entry not_now{entry.munro, false, 0};
+    if (entry.whole && munro->used != 0) {
+      ++nacks_;
+      if (!serves(kSubstreams) && !serves(kSubstreams + 1))
+        not_now.whole = true;
+      else if (asker->take_credit(now))
+        queue(SendClass::bundle, chunk_of(entry.munro, 0), from, now);
     }
+    for (std::uint32_t rest = entry.chunks & munro->have; rest != 0; rest &= rest - 1) {
+      const auto leaf = static_cast<unsigned>(std::countr_zero(rest));
+      const tree::ChunkIndex index = chunk_of(entry.munro, leaf);
+      ++nacks_;
+      if (sent_.contains(from, index, now - 2 * asker->delay())) continue;  // it is on its way
+      if (!serves(tree_of(index)))
+        not_now.chunks |= std::uint32_t{1} << leaf;
+      else if (asker->take_credit(now))
+        queue(SendClass::repair, index, from, now);
+    }
+    busy_ += (not_now.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(not_now.chunks));
+    if (not_now.whole || not_now.chunks != 0) refused.entries.push_back(not_now);
   }
+  if (!refused.entries.empty()) refuse(from, waits, std::move(refused));
+}
+
+bool Push::feeds(std::size_t tree, PeerKey peer) const {
+  bool found = false;
+  trees_.for_children(tree, [&](PeerKey child) { found |= child == peer; });
+  return found;
 }
 
 void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
@@ -140,7 +171,8 @@ void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
 
 void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
   if (!upload_) return;
-  const base::Duration waits{static_cast<std::int64_t>(static_cast<double>(queue_.bytes() + queue_.pull_bytes()) * 1e6 / pace())};
+  const base::Duration waits =
+      this->waits(now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.pull_bytes()) * 1e6 / pace())};
   const bool busy = waits > kBusyPull;
   MunroMap refused;
   for (std::uint64_t i = 0; i < std::min(held.count(), kMaxRequest); ++i) {
@@ -159,6 +191,18 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
 void Push::on_cancel(PeerKey from, tree::ChunkRange range) {
   for (std::uint64_t i = 0; i < std::min(range.count(), kMaxRequest) && !queue_.empty(); ++i)
     queue_.remove(from, tree::ChunkIndex{range.first.value() + i});
+}
+
+double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  if (neighbour == nullptr || chunks == 0) return kNeverPulled;
+  const double rate = rate_.bytes_per_second() > 0 ? rate_.bytes_per_second() : kUnknownPace;
+  const double uplink = neighbour->advert ? std::max<double>(neighbour->advert->uplink, 1) / 256 : 0.5;
+  const bool source = neighbour->advert && neighbour->advert->lag[0] == 0;
+  const base::Duration way = 2 * neighbour->delay() + neighbour->queue();
+  const double sending = static_cast<double>((outstanding + chunks) * setup_.chunk_bytes) / (kSpareShare * uplink * rate);
+  return (static_cast<double>(way.count()) / 1e6 + sending + (source ? kSourceSpared : 0)) *
+         (1 + kPerRequest / static_cast<double>(chunks));
 }
 
 bool Push::busy(PeerKey peer, base::Time now) const {
@@ -265,7 +309,11 @@ bool Push::shows_all(PeerKey peer, tree::ChunkRange munro) const {
 }
 
 bool Push::covers(tree::ChunkIndex index, base::Time now) const {
-  return trees_.begun(now) && munros_.find(munro_number(index)) != nullptr && munros_.age(munro_number(index), now) < kPullAfter;
+  const std::uint64_t munro = munro_number(index);
+  const bool newcomer = now - started_ < Neighbourhood::kNewcomer;
+  if (trees_.begun(now)) return munros_.find(munro) != nullptr && munros_.age(munro, now) < (newcomer ? kBeginning : kPullAfter);
+  // What came after us may wait a little for parents: only what was there before can not come but by pull.
+  return met_at_ && munro > *met_at_ && munros_.age(munro, now) < kBeginning;
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -277,6 +325,12 @@ double Push::pace() const {
 
 base::Duration Push::backlog() const {
   return base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.bytes()) * 1e6 / pace())};
+}
+
+// And in the line: there, where it is more than a burst's doing.
+base::Duration Push::waits(base::Time now) const {
+  const base::Duration line = uplink_.queue(now).value_or(base::Duration{});
+  return backlog() + (line > Uplink::kLong ? line : base::Duration{});
 }
 
 std::optional<Send> Push::next_send(base::Time now) {
@@ -320,7 +374,7 @@ std::vector<PushOut> Push::take_out() {
 void Push::tick(base::Time now) {
   if (now < next_tick_) return;
   next_tick_ = now + kTick;
-  mean_backlog_ += (backlog() - mean_backlog_) / kBacklogMemory;
+  mean_backlog_ += (waits(now) - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {
     hood_.choose();
     next_choice_ = now + (now - started_ < kFirstChoices ? Neighbourhood::kAdvertInterval : kChoiceInterval);
@@ -335,7 +389,7 @@ void Push::tick(base::Time now) {
   }
   if (now >= next_have_) {
     next_have_ = now + Neighbourhood::kHaveInterval;
-    send_haves();
+    send_haves(now);
     if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);  // in the same datagrams
   }
 }
@@ -370,7 +424,7 @@ Advert Push::advert(base::Time now) const {
   Advert advert;
   const double rate = rate_.bytes_per_second();
   if (rate > 0) advert.uplink = static_cast<std::uint16_t>(std::min(uplink_.rate() / rate * 256, 65535.0));
-  const base::Duration waits = backlog();
+  const base::Duration waits = this->waits(now);
   advert.room = upload_ && waits <= kNoRoomQueue ? trees_.room() : 0;
   advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(mean_backlog_ / Advert::kQueueUnit, 255));
   const base::Duration floor = setup_.source ? base::Duration{} : this->floor();
@@ -397,17 +451,26 @@ void Push::send_adverts(base::Time now) {
   }
 }
 
-void Push::send_haves() {
+void Push::send_haves(base::Time now) {
   if (munros_.all().empty() || !upload_) return;
   // A weak line is for chunks: few will ask it for repair.
   const bool weak = !setup_.source && trees_.means().slots < kWeakSlots;
-  if (weak && haves_ % 2 == 1) return;
+  if (weak && haves_ % 2 == 0) return;
   const std::uint64_t newest = munros_.all().rbegin()->first;
-  constexpr std::uint64_t kSpan = static_cast<std::uint64_t>(kHaveSpan.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
+  constexpr auto munros = [](base::Duration span) {
+    return static_cast<std::uint64_t>(span.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
+  };
+  constexpr std::uint64_t kSpan = munros(kHaveSpan);
+  constexpr std::uint64_t kNewsSpan = munros(2 * Neighbourhood::kAdvertInterval);
   const MunroMap map = munros_.have_map(newest - std::min(newest, kSpan));
   if (map.entries.empty()) return;
+  const bool with_adverts = haves_ % kHavesPerAdvert == kHavesPerAdvert - 1;   // in one datagram
+  const MunroMap news = munros_.have_map(newest - std::min(newest, kNewsSpan), true);
   for (const auto& [peer, neighbour] : hood_.all()) {
-    if (neighbour.partner || trees_.is_child(peer)) out_.push_back({peer, HaveMap{map}});
+    if (neighbour.partner || (with_adverts && trees_.is_child(peer)))
+      out_.push_back({peer, HaveMap{map}});
+    else if (now - neighbour.met < Neighbourhood::kNewcomer)
+      out_.push_back({peer, HaveMap{news}});
   }
 }
 

@@ -31,15 +31,23 @@ class Push {
   // ---- neighbours ----
   void add_peer(PeerKey peer, NodeTag tag, base::Time now);
   void remove_peer(PeerKey peer);
+  // Tells one whom we just met what it may begin with.
+  void greet(PeerKey peer);
   [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
   void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
   void timed(PeerKey peer, std::uint32_t delay_us) { hood_.timed(peer, delay_us); }
+  // The newest munro when we first knew of one.
+  void begin_at(std::uint64_t munro) {
+    if (!met_at_) met_at_ = munro;
+  }
   // Anything but a bundle: that is verified first.
   void on_message(PeerKey from, const PushMessage& message, base::Time now);
 
   // It asks by pull for what we hold: that waits for its turn behind all else, or is refused.
   void on_request(PeerKey from, tree::ChunkRange held, base::Time now);
   void on_cancel(PeerKey from, tree::ChunkRange range);
+  // What it would cost to have the next so many chunks from it by pull, of which so many others are waited for: seconds, for each.
+  [[nodiscard]] double pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const;
   // It said that it is busy, and is left alone for now.
   [[nodiscard]] bool busy(PeerKey peer, base::Time now) const;
 
@@ -90,10 +98,12 @@ class Push {
   void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
   void update_means(base::Time now);
   void send_adverts(base::Time now);
-  void send_haves();
+  void send_haves(base::Time now);
   [[nodiscard]] Advert advert(base::Time now) const;
   [[nodiscard]] base::Duration floor() const;
   [[nodiscard]] base::Duration backlog() const;
+  [[nodiscard]] base::Duration waits(base::Time now) const;
+  [[nodiscard]] bool feeds(std::size_t tree, PeerKey peer) const;
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   [[nodiscard]] double pace() const;
   void charge(std::uint64_t bytes, base::Time now);
@@ -111,6 +121,7 @@ class Push {
   Uplink uplink_;
   PushQueue queue_;
   SentLately sent_;
+  std::optional<std::uint64_t> met_at_;
   base::Time free_at_;            // the pacer: when what was sent will have left
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted

@@ -9,7 +9,7 @@ RecentMunros::Munro* RecentMunros::note(std::uint64_t munro, base::Time now) {
   if (unproved_ >= kMaxUnproved) return nullptr;
   if (munros_.size() >= kMaxMunros && munro < munros_.begin()->first) return nullptr;
   ++unproved_;
-  munros_.emplace(munro, Munro{now, {}, 0, 0});
+  munros_.emplace(munro, Munro{since(munro, now), {}, 0, 0});
   make_room();
   return &munros_.at(munro);
 }
@@ -19,7 +19,7 @@ bool RecentMunros::prove(std::uint64_t munro, unsigned used, base::Time now) {
   if (it == munros_.end()) {
     // What is signed takes the place of hearsay.
     if (munros_.size() >= kMaxMunros && munro < munros_.begin()->first) return false;
-    it = munros_.emplace(munro, Munro{now, {}, 0, 0}).first;
+    it = munros_.emplace(munro, Munro{since(munro, now), {}, 0, 0}).first;
     ++unproved_;
   }
   if (it->second.used != 0) return false;
@@ -52,11 +52,13 @@ const RecentMunros::Munro* RecentMunros::find(std::uint64_t munro) const {
   return it == munros_.end() ? nullptr : &it->second;
 }
 
-base::Duration RecentMunros::age(std::uint64_t munro, base::Time now) const {
+base::Time RecentMunros::since(std::uint64_t munro, base::Time now) const {
   for (auto it = munros_.lower_bound(munro); it != munros_.end(); ++it) {
-    if (it->first == munro || it->second.used != 0) return now - it->second.since;
+    if (it->first == munro) return it->second.since;
+    // Nobody's word but the source's makes others old.
+    if (it->second.used != 0) return it->second.since - (index_time(chunk_of(it->first, 0)) - index_time(chunk_of(munro, 0)));
   }
-  return {};
+  return now;
 }
 
 bool RecentMunros::has(tree::ChunkIndex index) const {
@@ -64,15 +66,16 @@ bool RecentMunros::has(tree::ChunkIndex index) const {
   return munro != nullptr && (munro->have >> leaf_of(index) & 1) != 0;
 }
 
-MunroMap RecentMunros::have_map(std::uint64_t first) const {
+MunroMap RecentMunros::have_map(std::uint64_t first, bool plain) const {
   MunroMap map;
   std::size_t bytes = 0;
   constexpr std::size_t kMost = 400;   // so that it fits a datagram beside others
   for (auto it = munros_.lower_bound(first); it != munros_.end() && map.entries.size() < kMaxMapEntries / 2 && bytes < kMost; ++it) {
     const Munro& munro = it->second;
     if (munro.have == 0) continue;
-    map.entries.push_back({it->first, munro.whole(), munro.whole() ? 0 : munro.have});
-    bytes += munro.whole() ? 1 : 5;
+    const bool whole = munro.whole() && !plain;
+    map.entries.push_back({it->first, whole, whole ? 0 : munro.have});
+    bytes += whole ? 1 : 5;
   }
   return map;
 }

@@ -16,7 +16,7 @@ class RecentMunros {
   static constexpr std::size_t kMaxUnproved = 64;    // of them, those that we know from hearsay
 
   struct Munro {
-    base::Time since;          // when we first heard of it
+    base::Time since;          // when we first heard of it, or would have
     base::Time proved;         // when its bundle came
     unsigned used = 0;         // leaves that carry chunks; 0: its bundle is not here
     std::uint32_t have = 0;    // verified and stored, bit per leaf
@@ -34,14 +34,16 @@ class RecentMunros {
   [[nodiscard]] const Munro* find(std::uint64_t munro) const;
   [[nodiscard]] bool has(tree::ChunkIndex index) const;
   [[nodiscard]] const Table& all() const { return munros_; }
-  // How long ago we heard of it, by our own clock: a caster's may jump. Of one that we know nothing of, when a newer one was proved;
-  // zero if none is.
-  [[nodiscard]] base::Duration age(std::uint64_t munro, base::Time now) const;
+  // How long ago we first heard of it, by our own clock: a caster's may jump. What is older than one that was proved before is older by
+  // as much as their indices say, however late we hear of it: who joins, and fetches the past, must not take it for news. Zero if nothing
+  // is known of it or newer ones.
+  [[nodiscard]] base::Duration age(std::uint64_t munro, base::Time now) const { return now - since(munro, now); }
   [[nodiscard]] std::optional<std::uint64_t> newest_proved() const { return newest_proved_; }
-  // What is here of the munros from `first` on.
-  [[nodiscard]] MunroMap have_map(std::uint64_t first) const;
+  // What is here of the munros from `first` on, as much as one map takes. `plain`: chunk by chunk, for those who lack the bundles.
+  [[nodiscard]] MunroMap have_map(std::uint64_t first, bool plain = false) const;
 
  private:
+  [[nodiscard]] base::Time since(std::uint64_t munro, base::Time now) const;
   void make_room();
 
   Table munros_;

@@ -17,6 +17,7 @@
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
+#include "core/swarm/pull_budget.hpp"
 #include "core/swarm/sealed_places.hpp"
 #include "core/swarm/store_batch.hpp"
 #include "core/swarm/token_bucket.hpp"
@@ -119,11 +120,14 @@ class Swarm {
   void flush_stores(Context& context);
   void flush_acks(Context& context, Channel& channel);
   void announce(Context& context);
+  [[nodiscard]] bool hears_at_once(const Context& context, const Channel& channel) const;
 
   // ---- swarm_fetch.cpp: what we ask ----
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
   void ask_live(Context& context);
+  // Seconds until it would have sent of this what it holds; `run` touches that.
+  [[nodiscard]] double live_wait(const Channel& channel, tree::ChunkRange run) const;
   [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
   [[nodiscard]] bool named_seed_here() const;
@@ -170,7 +174,7 @@ class Swarm {
   void meet_pusher(Context& context, Channel& channel, const Hello& hello);
   void meet_again(Context& context, Channel& channel);
   void on_push_message(Context& context, Channel& channel, const wire::Extension& extension);
-  void on_busy(Channel& channel, const MunroMap& map);
+  void on_busy(Context& context, Channel& channel, const MunroMap& map);
   void on_have_map(Context& context, Channel& channel, const MunroMap& map);
   void on_bundle(Context& context, Channel& channel, const Bundle& bundle);
   void tell_pull(Context& context, tree::ChunkRange munro);
@@ -225,6 +229,7 @@ class Swarm {
   tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time first_shown_{};                   // when the first was
   std::unique_ptr<Push> push_;                 // live, where push works
+  PullBudget pull_budget_;                     // beside it
   bool size_told_ = false;
   bool complete_told_ = false;
 

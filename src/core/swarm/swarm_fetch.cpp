@@ -142,23 +142,34 @@ void Swarm::fill_all(Context& context) {
 void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
   constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
-  constexpr base::Duration kAlike{20'000};    // who is slower by less is as good
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
-  constexpr double kSpareSourceOfPush = 4;      // it has its quota of children, and newcomers are many
-  constexpr std::uint64_t kMaxLate = 160;   // chunks asked for at a time that push and repair did not bring: it must not suffer by them
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
-  const bool pulled_late = push_ && push_->trees().begun(context.now);
-  const double spare_source = push_ ? kSpareSourceOfPush : kSpareSource;
+  const bool beside_push = push_ && push_->trees().begun(context.now);
+  // Beside push, holes that a live player has passed are filled when nothing newer is missing, and few at a time.
+  constexpr std::uint64_t kOfUse = 6 * kLiveIndicesPerSecond;
+  constexpr std::uint64_t kMostOld = 1;
+  const ChunkIndex of_use{beside_push && edge_ ? edge_->value() - std::min(edge_->value(), kOfUse) : 0};
+  const auto newer = live_picker_.next_unasked(of_use);
+  const bool old_ones = beside_push && (!newer || push_->covers(newer->first, context.now));
   std::vector<Channel*> neighbours;
   std::vector<Channel*> askable;
   std::uint64_t most_news = 0;
+  std::uint64_t outstanding = 0;
+  for (const auto& channel : channels_) outstanding += channel->pushes ? channel->downloads.outstanding() : 0;
+  const auto room = [&] {
+    if (!push_) return kRequestChunks;
+    const std::uint64_t all = pull_budget_.room(outstanding, beside_push, context.now);
+    return old_ones ? std::min(all, kMostOld - std::min(kMostOld, outstanding)) : all;
+  };
+  if (room() == 0) return;
+  const ChunkIndex from = old_ones ? walk_from_ : std::max(walk_from_, of_use);
   LiveWalk walk{live_picker_};
   for_established([&](Channel& channel) {
     if (channel.peer_has.set().empty()) return;
     neighbours.push_back(&channel);
     most_news = std::max(most_news, channel.news);
     if (!may_ask(channel, context.now)) return;
-    walk.add(channel.peer_has.set(), channel.unasked_mark, walk_from_);
+    walk.add(channel.peer_has.set(), channel.unasked_mark, from);
     askable.push_back(&channel);
   });
   // A walk that was long enough without coming to its end goes on next time: who shows much that is not due keeps nothing from us.
@@ -167,7 +178,7 @@ void Swarm::ask_live(Context& context) {
   int steps = 0;
   for (auto run = walk.next(); run && context.download.allows(context.now); run = walk.next()) {
     if (push_ && push_->covers(run->first, context.now)) break;   // as it does all that is newer
-    if (pulled_late && requested_.count() >= kMaxLate) break;
+    if (room() == 0) break;
     if (++steps > max_steps) {
       walk_from_ = run->first;
       break;
@@ -179,11 +190,9 @@ void Swarm::ask_live(Context& context) {
       if (!channel->peer_has.has_any(*run)) continue;
       holders += channel->stalls < kMaxStalls ? 1 : 0;   // whose word is worth something
       if (!may_ask(*channel, context.now)) continue;
-      // Answers wait for those before them, and come seldom of who was silent; a draw keeps equals from all being asked at once; who
-      // brings the news is the source.
-      const double wait = static_cast<double>((channel->downloads.response() + kAlike).count() << channel->downloads.time_outs()) *
-                          static_cast<double>(kRequestChunks + channel->downloads.outstanding()) * (0.75 + rng_.unit() / 2) *
-                          (channel->news == most_news ? spare_source : 1);
+      // A draw keeps equals from all being asked at once; who brings the news is the source.
+      const double wait =
+          live_wait(*channel, *run) * (0.75 + rng_.unit() / 2) * (channel->news == most_news && !channel->pushes ? kSpareSource : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;
@@ -191,10 +200,26 @@ void Swarm::ask_live(Context& context) {
     }
     if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
     const auto held = *best->peer_has.set().next_at(run->first);
-    request(context, *best, {held.first, std::min(held.last, run->last)});
+    const tree::ChunkRange asked{held.first, std::min({held.last, run->last, ChunkIndex{held.first.value() + room() - 1}})};
+    request(context, *best, asked);
+    outstanding += asked.count();
     touch(*best);
     if (!may_ask(*best, context.now)) walk.leave(static_cast<std::size_t>(std::ranges::find(askable, best) - askable.begin()));
   }
+}
+
+// Answers wait for those before them, and come seldom of who was silent. Who pushes tells more of itself.
+double Swarm::live_wait(const Channel& channel, tree::ChunkRange run) const {
+  constexpr base::Duration kAlike{20'000};   // who is slower by less is as good
+  const std::uint64_t outstanding = channel.downloads.outstanding();
+  double answer = static_cast<double>((channel.downloads.response() + kAlike).count()) / 1e6 *
+                  static_cast<double>(kRequestChunks + outstanding) / kRequestChunks;
+  if (channel.pushes) {
+    const auto held = channel.peer_has.set().next_at(run.first);
+    const tree::ChunkRange part{held->first, std::min(held->last, run.last)};
+    answer = push_->pull_price(channel.local, outstanding, part.count());
+  }
+  return answer * (1U << channel.downloads.time_outs());
 }
 
 void Swarm::request(Context& context, Channel& channel, tree::ChunkRange range) {
@@ -349,6 +374,7 @@ void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange rang
   move_edge(context, channel, range.last);
   if (source_) return;
   if (!follow_ && stale_edge(context)) return;
+  if (push_) push_->begin_at(munro_number(range.last));
   // Neighbours may have told us to begin where nothing will be for long.
   if (!follow_ || (std::exchange(follow_by_word_, false) && range.first < *follow_)) tune_in(context, range.last);
   if (range.last >= *follow_) want_shown(context, {std::max(range.first, *follow_), range.last}, true);

@@ -11,7 +11,6 @@ namespace runnel::swarm {
 namespace {
 
 constexpr std::size_t kMaxFirstHaves = 512;            // ranges told to a new peer, the newest of a live window
-constexpr std::size_t kMaxFirstHavesToPushers = 128;   // who pushes needs only what it tunes in to: seconds, not minutes
 constexpr base::Duration kPexInterval = std::chrono::seconds{30};
 constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers later than that were not asked for
 constexpr std::size_t kMaxCallsPerTick = 8;
@@ -194,10 +193,10 @@ void Swarm::say_hello(Context& context, Channel& channel) {
 
 void Swarm::send_haves(Context& context, Channel& channel) {
   channel.told_haves = true;
+  if (channel.pushes) return push_->greet(channel.local);   // needs only what it tunes in to: seconds, not minutes
   std::vector<tree::ChunkRange> ranges;
   content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
-  const std::size_t most = channel.pushes ? kMaxFirstHavesToPushers : kMaxFirstHaves;
-  if (ranges.size() > most) ranges.erase(ranges.begin(), ranges.end() - static_cast<std::ptrdiff_t>(most));
+  if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - static_cast<std::ptrdiff_t>(kMaxFirstHaves));
   for (const tree::ChunkRange& range : ranges) say_have(context, channel, range);
 }
 

@@ -55,7 +55,7 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   if (const auto* bundle = std::get_if<Bundle>(&*message)) return on_bundle(context, channel, *bundle);
   push_->on_message(channel.local, *message, context.now);
   if (const auto* have = std::get_if<HaveMap>(&*message)) on_have_map(context, channel, have->map);
-  if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(channel, busy->map);
+  if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(context, channel, busy->map);
 }
 
 // As HAVE would: pull goes by it.
@@ -81,13 +81,15 @@ void Swarm::on_have_map(Context& context, Channel& channel, const MunroMap& map)
 }
 
 // What was pulled is free to be asked of others.
-void Swarm::on_busy(Channel& channel, const MunroMap& map) {
+void Swarm::on_busy(Context& context, Channel& channel, const MunroMap& map) {
+  const std::uint64_t waited_for = channel.downloads.outstanding();
   for (const MunroMap::Entry& entry : map.entries) {
     for (std::uint32_t rest = entry.chunks; rest != 0; rest &= rest - 1) {
       const tree::ChunkIndex index = chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest)));
       give_back(channel.downloads.take_range({index, index}));
     }
   }
+  if (channel.downloads.outstanding() < waited_for) pull_budget_.refused(rng_.unit(), context.now);
 }
 
 // Who showed a munro before we knew its chunks holds these, as far as pull goes.

@@ -176,6 +176,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   const bool answer = !channel.pushes || channel.downloads.asked_at(data.chunk);
   const bool asked = answer && channel.downloads.take(data.chunk, true, context.now);
   if (asked) requested_.erase({data.chunk, data.chunk});
+  if (asked && channel.pushes) pull_budget_.answered();
   channel.ack_delay = static_cast<std::uint64_t>(context.now.time_since_epoch().count()) - data.timestamp.value();
   if (channel.pushes) on_pushed_data(context, channel, data, asked);
   const bool ack = asked || !channel.pushes;
@@ -309,6 +310,14 @@ void Swarm::say_have(Context& context, Channel& channel, tree::ChunkRange range)
   channel.post_range(context.outbox, range, [](wire::Encoder& e, tree::ChunkRange part) { return e.have(part); });
 }
 
+// Who pushes is told by HAVE_MAP. Who has just come, and may have no parents yet, hears by HAVE from the source and from those whose
+// partner it is: it gets by pull what is a moment old.
+bool Swarm::hears_at_once(const Context& context, const Channel& channel) const {
+  if (context.now - channel.created > Neighbourhood::kNewcomer) return false;
+  const Neighbour* neighbour = push_->hood().find(channel.local);
+  return source_ || (neighbour != nullptr && neighbour->partner);
+}
+
 // HAVE for what is new, to everyone who may want it (RFC 7574 3.2, 4.3.1).
 void Swarm::announce(Context& context) {
   if (fresh_.empty() || context.no_upload) return;
@@ -322,7 +331,7 @@ void Swarm::announce(Context& context) {
   });
   for_established([&](Channel& channel) {
     if (channel.is_seed) return;   // RFC 7574 3.2
-    if (channel.pushes && context.now - channel.created > Neighbourhood::kNewcomer) return;   // HAVE_MAP tells it
+    if (push_ && channel.agreed.extensions() && (channel.pushes ? !hears_at_once(context, channel) : !channel.told_haves)) return;
     for (const tree::ChunkRange& interval : intervals) {
       if (!channel.peer_has.has(interval)) say_have(context, channel, interval);
     }

@@ -25,6 +25,17 @@ TEST(LagMeter, remembers_what_comes_late_now_and_then) {
   EXPECT_FALSE(lag.overdue(0, milliseconds{150}));
 }
 
+TEST(LagMeter, after_a_moment_of_disorder_twice_the_mean_is_late_all_the_same) {
+  LagMeter lag;
+  for (int i = 0; i < 40; ++i) lag.arrived(0, milliseconds{i % 2 == 0 ? 100 : 2000});
+  for (int i = 0; i < 30; ++i) lag.arrived(0, milliseconds{100});
+  EXPECT_GT(lag.mean(0) + 4 * lag.deviation(0), seconds{1});
+  EXPECT_FALSE(lag.overdue(0, milliseconds{300}));
+  EXPECT_TRUE(lag.overdue(0, milliseconds{600}));
+  for (int i = 0; i < 60; ++i) lag.arrived(0, milliseconds{900});
+  EXPECT_FALSE(lag.overdue(0, milliseconds{1700})) << "where all is late, what is on its way must not be asked for";
+}
+
 TEST(StreamRate, is_what_the_bundles_name_over_their_time) {
   StreamRate rate{1000};
   base::Time now{seconds{100}};

@@ -277,5 +277,67 @@ TEST(Push, who_has_little_to_give_tells_half_as_often_what_it_holds) {
   EXPECT_LE(haves(false), often / 2 + 1) << "no slots yet";
 }
 
+TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
+  const base::Time now{seconds{1000}};
+  Push node{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, now};
+  node.add_peer(PeerKey{5}, NodeTag{5}, now);
+  node.greet(PeerKey{5});
+  EXPECT_TRUE(node.take_out().empty()) << "nothing is here";
+  constexpr std::uint64_t kMunros = 100;
+  for (std::uint64_t munro = kFirst; munro < kFirst + kMunros; ++munro) {
+    node.on_proved(munro, 1, std::nullopt, now);
+    node.on_chunk(chunk_of(munro, 0), std::nullopt, now);
+  }
+  node.greet(PeerKey{5});
+  std::uint64_t told = 0;
+  for (const PushOut& out : node.take_out()) {
+    for (const MunroMap::Entry& entry : std::get<HaveMap>(out.message).map.entries) {
+      EXPECT_EQ(entry, (MunroMap::Entry{kFirst + told, false, 1}));
+      ++told;
+    }
+  }
+  EXPECT_EQ(told, kMunros);
+  node.set_upload(false);
+  node.greet(PeerKey{5});
+  EXPECT_TRUE(node.take_out().empty());
+}
+
+TEST(Push, pull_costs_the_least_where_much_is_held_and_little_waits) {
+  const base::Time now{seconds{1000}};
+  Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
+  const auto add = [&](std::uint32_t id, std::uint16_t uplink, std::uint8_t queue, std::uint8_t lag) {
+    node.add_peer(PeerKey{id}, NodeTag{id}, now);
+    Advert advert;
+    advert.uplink = uplink;
+    advert.queue = queue;
+    advert.lag.fill(lag);
+    node.on_message(PeerKey{id}, advert, now);
+  };
+  add(1, 256, 0, 20);
+  add(2, 256, 50, 20);
+  add(3, 64, 0, 20);
+  add(4, 256, 0, 0);   // the source
+  const double price = node.pull_price(PeerKey{1}, 0, 18);
+  EXPECT_LT(price, node.pull_price(PeerKey{2}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{3}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{4}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{1}, 20, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{1}, 0, 1)) << "each part of a munro comes with a proof";
+  EXPECT_LT(price, node.pull_price(PeerKey{9}, 0, 18)) << "nobody that we know";
+}
+
+TEST(Push, what_comes_after_us_waits_a_little_for_parents_and_what_was_there_before_is_pulled) {
+  base::Time now{seconds{1000}};
+  Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
+  node.add_peer(PeerKey{5}, NodeTag{5}, now);
+  EXPECT_FALSE(node.covers(chunk_of(kFirst + 17, 0), now)) << "of what time it is nobody has told";
+  node.begin_at(kFirst);
+  node.begin_at(kFirst + 100);   // counts once
+  EXPECT_FALSE(node.covers(chunk_of(kFirst, 0), now));
+  node.on_proved(kFirst + 17, kUsed, PeerKey{5}, now);
+  EXPECT_TRUE(node.covers(chunk_of(kFirst + 17, 0), now));
+  EXPECT_FALSE(node.covers(chunk_of(kFirst + 17, 0), now + seconds{1})) << "nobody feeds us";
+}
+
 }  // namespace
 }  // namespace runnel::swarm

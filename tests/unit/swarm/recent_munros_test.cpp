@@ -37,5 +37,29 @@ TEST(RecentMunros, keeps_the_newest_and_little_hearsay) {
   EXPECT_NE(munros.note(9000, kNow), nullptr) << "the hearsay has gone with the old ones";
 }
 
+TEST(RecentMunros, what_is_older_than_a_proved_one_is_so_by_what_their_indices_say) {
+  constexpr std::uint64_t kSecond = kLiveIndicesPerSecond / kPushMunroWidth;
+  constexpr base::Duration kOne = std::chrono::seconds{1};
+  RecentMunros munros;
+  munros.note(10 * kSecond, kNow);
+  EXPECT_EQ(munros.age(8 * kSecond, kNow), base::Duration{}) << "hearsay makes nothing old";
+  munros.prove(10 * kSecond, 3, kNow);
+  EXPECT_EQ(munros.age(8 * kSecond, kNow), 2 * kOne);
+  munros.note(8 * kSecond, kNow + kOne);
+  munros.prove(7 * kSecond, 3, kNow + kOne);
+  EXPECT_EQ(munros.age(8 * kSecond, kNow + kOne), 3 * kOne) << "however late we hear of it";
+  EXPECT_EQ(munros.age(7 * kSecond, kNow + kOne), 4 * kOne);
+  EXPECT_EQ(munros.age(11 * kSecond, kNow + kOne), base::Duration{}) << "newer than all";
+}
+
+TEST(RecentMunros, names_chunk_by_chunk_for_those_who_lack_the_bundles) {
+  RecentMunros munros;
+  munros.prove(7, 2, kNow);
+  munros.add(chunk_of(7, 0), kNow);
+  munros.add(chunk_of(7, 1), kNow);
+  EXPECT_EQ(munros.have_map(0), (MunroMap{{{7, true, 0}}}));
+  EXPECT_EQ(munros.have_map(0, true), (MunroMap{{{7, false, 3}}}));
+}
+
 }  // namespace
 }  // namespace runnel::swarm
