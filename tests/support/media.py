@@ -102,7 +102,7 @@ def packets(path):
     """Digests of its packets of picture and sound as they are, not decoded."""
     done = subprocess.run([*FFMPEG, "-i", str(path), "-map", "0:v", "-map", "0:a", "-c", "copy", "-f", "framemd5", "-"], capture_output=True,
                           text=True, timeout=60, check=True)
-    return {line.rsplit(",", 1)[1].strip() for line in done.stdout.splitlines() if not line.startswith("#")}
+    return [line.rsplit(",", 1)[1].strip() for line in done.stdout.splitlines() if not line.startswith("#")]
 
 
 def duration_s(path):
