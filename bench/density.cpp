@@ -4,7 +4,8 @@
 //
 //   bench_density [PEERS]
 //
-// Prints one JSON object per kind: {"kind":..., "peers":..., "bytes_per_peer":..., "core_percent":...}.
+// Prints one JSON object per kind: {"kind":..., "peers":..., "bytes_per_peer":..., "core_percent":...}; and for a node of a thousand swarms
+// whose peers are known by name alone {"kind":"swarms", "swarms":..., "known_peers":..., "bytes_per_swarm":..., "core_percent":...}.
 #include <malloc.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ namespace {
 
 using namespace runnel;
 
-constexpr std::size_t kPeersOfSwarm = 190;              // below kMaxIncoming
+constexpr std::size_t kPeersOfSwarm = 190;  // below kMaxIncoming
 constexpr base::Duration kBetweenCalls{20'000};  // so that no limit on handshakes is met, and no peer of 5,000 is silent for long meanwhile
 constexpr base::Duration kIdle = std::chrono::minutes{2};
 constexpr base::Duration kStep{10'000};
@@ -199,6 +200,19 @@ class Crowd {
     }
   }
 
+  // Addresses of each swarm where nobody answers.
+  void hear_of(std::size_t peers_of_swarm) {
+    for (std::size_t i = 0; i < contents_.size(); ++i) {
+      std::vector<base::Endpoint> heard;
+      for (std::size_t k = 0; k < peers_of_swarm; ++k)
+        heard.push_back(
+            {base::IpAddress::v4({12, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(k)}),
+             7000});
+      node_.input(swarm::AddPeers{swarm::SwarmHandle{static_cast<std::uint32_t>(i)}, heard, false}, now_);
+    }
+    node_.sent.clear();
+  }
+
   // The share of the node's processor time in that much virtual time, in which every peer keeps alive.
   double idle_core_percent(base::Duration duration) {
     Wire wire;
@@ -284,10 +298,21 @@ void measure(bool sealed, std::size_t peers) {
   std::fflush(stdout);
 }
 
+void measure_swarms() {
+  constexpr std::size_t kSwarms = 1000, kPeers = 10;
+  const std::size_t before = heap_bytes();
+  Crowd crowd{kSwarms * kPeersOfSwarm, true};
+  crowd.hear_of(kPeers);
+  const double bytes = static_cast<double>(heap_bytes() - before) / kSwarms;
+  std::printf("{\"kind\":\"swarms\",\"swarms\":%zu,\"known_peers\":%zu,\"bytes_per_swarm\":%.0f,\"core_percent\":%.3f}\n", kSwarms,
+              kSwarms * kPeers, bytes, crowd.idle_core_percent(kIdle));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   without_thread_cache(argv);
   const std::size_t peers = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 5000;
   for (const bool sealed : {false, true}) measure(sealed, peers);
+  measure_swarms();
 }

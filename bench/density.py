@@ -56,6 +56,8 @@ class Density(Scenario):
                 ("idle peer, sealed: bytes", peers["sealed"]["bytes_per_peer"], "", "<= 4096"),
                 (f"{self.options.peers} idle peers, plain: % of a core", peers["plain"]["core_percent"], "", "<= 0.5"),
                 (f"{self.options.peers} idle peers, sealed: % of a core", peers["sealed"]["core_percent"], "", "<= 0.5"),
+                ("1,000 swarms of 10 known peers: bytes of each", peers["swarms"]["bytes_per_swarm"], "", None),
+                ("1,000 swarms of 10 known peers: % of a core", peers["swarms"]["core_percent"], "", None),
                 (f"{self.options.gigabytes} GB, tree on disk: opened in s", opened_s, "", "<= 1"),
                 (f"{self.options.gigabytes} GB, hashed for the first time in s", hashed_s, "", None),
                 (f"{self.options.gigabytes} GB, watching node: MB (PSS)", watcher_bytes / 1e6, "", "<= 20"),

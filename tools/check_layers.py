@@ -42,7 +42,7 @@ LIBRARIES = {
     "crypto": ("openssl/",),
     "core/wire": (),
     "core/tree": ("absl/container/", "boost/unordered/"),
-    "core/swarm": (),
+    "core/swarm": ("absl/container/",),
     "core/discovery": (),
     "store": ("sqlite3.h",) + POSIX,
     "net": ("boost/", "openssl/") + POSIX,

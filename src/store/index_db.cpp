@@ -179,8 +179,8 @@ std::expected<void, Error> IndexDb::save_header(const IndexHeader& header) {
   return {};
 }
 
-std::expected<RangeSet, Error> IndexDb::load_runs(const char* table) {
-  RangeSet runs;
+std::expected<tree::IntervalSet, Error> IndexDb::load_runs(const char* table) {
+  tree::IntervalSet runs;
   Statement row(db_.get(), std::string{"SELECT first, last FROM "} + table + " ORDER BY first");
   int got = row.step();
   for (; got == SQLITE_ROW; got = row.step()) {
@@ -192,8 +192,8 @@ std::expected<RangeSet, Error> IndexDb::load_runs(const char* table) {
   return runs;
 }
 
-std::expected<RangeSet, Error> IndexDb::claimed() { return load_runs("claimed"); }
-std::expected<RangeSet, Error> IndexDb::synced() { return load_runs("synced"); }
+std::expected<tree::IntervalSet, Error> IndexDb::claimed() { return load_runs("claimed"); }
+std::expected<tree::IntervalSet, Error> IndexDb::synced() { return load_runs("synced"); }
 
 std::expected<void, Error> IndexDb::put_runs(const char* table, std::span<const tree::ChunkRange> runs) {
   Statement remove(db_.get(), std::string{"DELETE FROM "} + table + " WHERE first BETWEEN ? AND ?");
@@ -240,12 +240,13 @@ std::expected<void, Error> IndexDb::mark_synced(std::span<const tree::ChunkRange
   return transaction.commit();
 }
 
-std::expected<void, Error> IndexDb::replace_all(const RangeSet& claimed, const RangeSet& synced, const IndexHeader& header) {
+std::expected<void, Error> IndexDb::replace_all(const tree::IntervalSet& claimed, const tree::IntervalSet& synced,
+                                                const IndexHeader& header) {
   Transaction transaction(*this);
   if (!transaction.begun()) return transaction.begun();
   if (auto emptied = execute("DELETE FROM claimed; DELETE FROM synced"); !emptied) return emptied;
-  if (auto put = put_runs("claimed", claimed.runs()); !put) return put;
-  if (auto put = put_runs("synced", synced.runs()); !put) return put;
+  if (auto put = put_runs("claimed", claimed.list()); !put) return put;
+  if (auto put = put_runs("synced", synced.list()); !put) return put;
   if (auto saved = save_header(header); !saved) return saved;
   return transaction.commit();
 }

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "core/tree/interval_set.hpp"
 #include "crypto/hash.hpp"
 #include "store/error.hpp"
 #include "store/file.hpp"
-#include "store/range_set.hpp"
 
 struct sqlite3;
 
@@ -42,13 +42,13 @@ class IndexDb {
   [[nodiscard]] std::expected<std::optional<IndexHeader>, Error> header();
   std::expected<void, Error> save_header(const IndexHeader& header);
   // The ranges claimed: verified, and written before their row was.
-  [[nodiscard]] std::expected<RangeSet, Error> claimed();
+  [[nodiscard]] std::expected<tree::IntervalSet, Error> claimed();
   // The part of them that was on the disk itself at the last sync mark.
-  [[nodiscard]] std::expected<RangeSet, Error> synced();
+  [[nodiscard]] std::expected<tree::IntervalSet, Error> synced();
   // Each a whole run of what is claimed now; it takes the place of the rows within it.
   std::expected<void, Error> claim(std::span<const tree::ChunkRange> runs);
   std::expected<void, Error> mark_synced(std::span<const tree::ChunkRange> runs, const IndexHeader& header);
-  std::expected<void, Error> replace_all(const RangeSet& claimed, const RangeSet& synced, const IndexHeader& header);
+  std::expected<void, Error> replace_all(const tree::IntervalSet& claimed, const tree::IntervalSet& synced, const IndexHeader& header);
 
   // Moves the log into the database, with fsync.
   static std::expected<void, Error> checkpoint(const std::filesystem::path& file);
@@ -70,7 +70,7 @@ class IndexDb {
   std::expected<void, Error> put_runs(const char* table, std::span<const tree::ChunkRange> runs);
   std::expected<void, Error> put_runs(Statement& remove, Statement& insert, std::span<const tree::ChunkRange> runs);
   std::expected<void, Error> run_once(Statement& statement);
-  std::expected<RangeSet, Error> load_runs(const char* table);
+  std::expected<tree::IntervalSet, Error> load_runs(const char* table);
 
   Handle db_;
   std::filesystem::path file_;

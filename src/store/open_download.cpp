@@ -9,8 +9,8 @@ using tree::ChunkIndex;
 
 namespace {
 
-RangeSet all_chunks(std::uint64_t bytes, std::uint32_t chunk_size) {
-  RangeSet all;
+tree::IntervalSet all_chunks(std::uint64_t bytes, std::uint32_t chunk_size) {
+  tree::IntervalSet all;
   if (bytes > 0) all.insert({ChunkIndex{0}, ChunkIndex{chunks_in(bytes, chunk_size) - 1}});
   return all;
 }
@@ -119,8 +119,8 @@ class Opener {
   }
 
   // What of the claims can be believed as it is, and what has to be hashed first.
-  std::expected<void, Error> judge(const IndexHeader& header, const std::optional<FileIdentity>& record, RangeSet claimed,
-                                   RangeSet synced) {
+  std::expected<void, Error> judge(const IndexHeader& header, const std::optional<FileIdentity>& record, tree::IntervalSet claimed,
+                                   tree::IntervalSet synced) {
     const bool power_lost = !header.clean && header.boot_id != boot_id();
     if (!power_lost) {
       if (record != s_.identity) return check(*header.size, claimed, {});
@@ -131,10 +131,10 @@ class Opener {
     // Of our last writes any number may have reached the disk, and the file's time with them; one outside that span is not ours.
     const bool ours = record && header.synced_identity && s_.identity.inode == header.synced_identity->inode &&
                       s_.identity.modified_ns >= header.synced_identity->modified_ns && s_.identity.modified_ns <= record->modified_ns;
-    return check(*header.size, claimed, ours ? synced : RangeSet{});
+    return check(*header.size, claimed, ours ? synced : tree::IntervalSet{});
   }
 
-  std::expected<void, Error> check(std::uint64_t size, const RangeSet& claimed, const RangeSet& trusted) {
+  std::expected<void, Error> check(std::uint64_t size, const tree::IntervalSet& claimed, const tree::IntervalSet& trusted) {
     auto checked = recheck(job(size), options_.root, claimed, trusted);
     if (!checked) return std::unexpected(checked.error());
     s_.stats.rehashed_chunks += checked->hashed_chunks;

@@ -83,7 +83,7 @@ std::expected<IndexHeader, Error> build_index(const std::filesystem::path& folde
                            .boot_id = boot_id(),
                            .clean = true,
                            .synced_identity = identity};
-  RangeSet whole;
+  tree::IntervalSet whole;
   whole.insert({tree::ChunkIndex{0}, tree::ChunkIndex{chunks_in(identity.size, options.chunk_size) - 1}});
   auto db = IndexDb::open(paths.db);
   if (!db) return std::unexpected(db.error());

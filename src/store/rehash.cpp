@@ -24,7 +24,7 @@ crypto::Digest parent_hash(crypto::Hasher& hasher, const crypto::Digest& left, c
 
 class Checker {
  public:
-  Checker(const HashJob& job, const RangeSet& claimed, const RangeSet& trusted)
+  Checker(const HashJob& job, const tree::IntervalSet& claimed, const tree::IntervalSet& trusted)
       : job_(job),
         claimed_(claimed),
         trusted_(trusted),
@@ -33,7 +33,7 @@ class Checker {
 
   // Walks down from a node whose hash is proved. Recursion is as deep as the tree has layers, at most 62.
   std::expected<void, Error> check(tree::Bin bin, const crypto::Digest& hash) {
-    if (!claimed_.overlaps(bin.range())) return {};
+    if (!claimed_.intersects(bin.range())) return {};
     if (bin.is_leaf()) return check_leaf(bin, hash);
     auto left = child(bin.left());
     if (!left) return std::unexpected(left.error());
@@ -90,11 +90,11 @@ class Checker {
   [[nodiscard]] bool past_end(tree::Bin bin) const { return bin.range().first.value() >= chunks_; }
 
   const HashJob& job_;
-  const RangeSet& claimed_;
-  const RangeSet& trusted_;
+  const tree::IntervalSet& claimed_;
+  const tree::IntervalSet& trusted_;
   std::uint64_t chunks_;
   ChunkReader reader_;
-  RangeSet good_;
+  tree::IntervalSet good_;
 };
 
 }  // namespace
@@ -162,7 +162,8 @@ std::expected<crypto::Digest, Error> build_tree(const HashJob& job) {
   return pending.back().hash;
 }
 
-std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const RangeSet& claimed, const RangeSet& trusted) {
+std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const tree::IntervalSet& claimed,
+                                      const tree::IntervalSet& trusted) {
   if (claimed.empty()) return Recheck{};
   job.media.will_read_in_order();
   Checker checker(job, claimed, trusted);

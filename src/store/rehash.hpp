@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "core/tree/interval_set.hpp"
 #include "core/tree/types.hpp"
 #include "crypto/hash.hpp"
 #include "store/error.hpp"
 #include "store/file.hpp"
-#include "store/range_set.hpp"
 #include "store/static_store.hpp"
 #include "store/tree_file.hpp"
 
@@ -56,12 +56,13 @@ class ChunkReader {
 std::expected<crypto::Digest, Error> build_tree(const HashJob& job);
 
 struct Recheck {
-  RangeSet good;
+  tree::IntervalSet good;
   std::uint64_t hashed_chunks = 0;
 };
 // Which of the claimed chunks are what the tree under `root` says: each leaf's hash, and each node's on the way to the root. Nodes that
 // are missing are made again from what lies below them. Chunks in `trusted` are not hashed; their nodes are checked all the
 // same. Faults: cancelled, io_failed.
-std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const RangeSet& claimed, const RangeSet& trusted);
+std::expected<Recheck, Error> recheck(const HashJob& job, const crypto::Digest& root, const tree::IntervalSet& claimed,
+                                      const tree::IntervalSet& trusted);
 
 }  // namespace runnel::store

@@ -15,7 +15,7 @@ using tree::ChunkRange;
 
 StaticStore::Impl::Impl(OpenedStore opened, crypto::Hasher& hasher, Time now)
     : s_(std::move(opened)), hasher_(hasher), identity_checked_(now), last_sync_(now), last_commit_(now), last_poll_(now) {
-  for (const ChunkRange run : s_.claimed.runs()) {
+  for (const ChunkRange run : s_.claimed.list()) {
     if (!s_.synced.contains(run)) unsynced_.insert(run);
   }
 }
@@ -129,7 +129,7 @@ std::expected<std::size_t, Error> StaticStore::Impl::read(std::uint64_t offset, 
   }
   if (changed_) return std::unexpected(fault(Fault::changed_on_disk));
   if (offset >= *s_.header.size || into.empty()) return 0;
-  const auto run = s_.claimed.run_of(ChunkIndex{offset / s_.header.chunk_size});
+  const auto run = s_.claimed.interval_of(ChunkIndex{offset / s_.header.chunk_size});
   if (!run) return std::unexpected(fault(Fault::not_held));
   const std::uint64_t end = std::min(*s_.header.size, (run->last.value() + 1) * s_.header.chunk_size);
   into = into.first(std::min<std::uint64_t>(into.size(), end - offset));
@@ -143,19 +143,21 @@ std::expected<std::size_t, Error> StaticStore::Impl::read(std::uint64_t offset, 
 
 std::expected<std::vector<ChunkRange>, Error> StaticStore::Impl::reverify(ChunkRange range, const Progress& progress) {
   if (!s_.header.size) return std::vector<ChunkRange>{};
-  RangeSet asked;
-  for (const ChunkRange run : s_.claimed.runs_within(range)) asked.insert(run);
+  tree::IntervalSet asked;
+  for (auto run = s_.claimed.next_at(range.first); run && run->first <= range.last;
+       run = s_.claimed.next_at(ChunkIndex{run->last.value() + 1}))
+    asked.insert({run->first, std::min(run->last, range.last)});
   const bool everything = asked.count() == s_.claimed.count();
   const auto before = s_.media.identity();
   if (!before) return std::unexpected(before.error());
   const HashJob job{s_.media, *s_.tree, hasher_, s_.header.chunk_size, *s_.header.size, progress};
-  auto checked = recheck(job, s_.header.root, asked, RangeSet{});
+  auto checked = recheck(job, s_.header.root, asked, tree::IntervalSet{});
   if (!checked) return std::unexpected(checked.error());
   s_.stats.rehashed_chunks += checked->hashed_chunks;
-  RangeSet given_up = asked;
-  for (const ChunkRange run : checked->good.runs()) given_up.erase(run);
+  tree::IntervalSet given_up = asked;
+  for (const ChunkRange run : checked->good.list()) given_up.erase(run);
   s_.stats.given_up_chunks += given_up.count();
-  for (const ChunkRange run : given_up.runs()) {
+  for (const ChunkRange run : given_up.list()) {
     s_.claimed.erase(run);
     s_.synced.erase(run);
     unsynced_.erase(run);
@@ -165,7 +167,7 @@ std::expected<std::vector<ChunkRange>, Error> StaticStore::Impl::reverify(ChunkR
     s_.identity = *before;
     changed_ = false;
   }
-  if (s_.read_only) return given_up.runs();
+  if (s_.read_only) return given_up.list();
   pending_.clear();
   pending_bytes_ = 0;
   if (everything) {
@@ -176,18 +178,18 @@ std::expected<std::vector<ChunkRange>, Error> StaticStore::Impl::reverify(ChunkR
   }
   if (auto flushed = s_.tree->flush(); !flushed) return std::unexpected(flushed.error());
   unsynced_ = s_.claimed;   // simpler than telling apart, and only more work for the next mark
-  for (const ChunkRange run : s_.synced.runs()) unsynced_.erase(run);
+  for (const ChunkRange run : s_.synced.list()) unsynced_.erase(run);
   if (auto saved = s_.db->replace_all(s_.claimed, s_.synced, s_.header); !saved) return std::unexpected(saved.error());
-  return given_up.runs();
+  return given_up.list();
 }
 
 std::expected<void, Error> StaticStore::Impl::commit_pending(Time now) {
   if (pending_.empty()) return {};
   if (auto flushed = s_.tree->flush(); !flushed) return flushed;
-  std::vector<ChunkRange> runs;
-  runs.reserve(pending_.size());
+  std::vector<ChunkRange>& runs = grown_;
+  runs.clear();
   for (const ChunkRange range : pending_) {
-    const auto run = s_.claimed.run_of(range.first);
+    const auto run = s_.claimed.interval_of(range.first);
     if (run && (runs.empty() || runs.back() != *run)) runs.push_back(*run);
   }
   if (auto claimed = s_.db->claim(runs); !claimed) return claimed;
@@ -219,22 +221,22 @@ void StaticStore::Impl::start_sync(Time now) {
 
 // After data and tree are on the disk itself, the mark.
 std::expected<void, Error> StaticStore::Impl::synced(Background::Result result) {
-  const RangeSet done = std::exchange(syncing_, {});
+  const tree::IntervalSet done = std::exchange(syncing_, {});
   if (!result) {
     // The kernel may have dropped the pages that it could not write: at the next start nothing since the last mark is believed.
-    for (const ChunkRange run : done.runs()) unsynced_.insert(run);
+    for (const ChunkRange run : done.list()) unsynced_.insert(run);
     s_.header.boot_id = "fsync failed";
     static_cast<void>(s_.db->save_header(s_.header));
     return result;
   }
   std::vector<ChunkRange> runs;
-  for (const ChunkRange run : done.runs()) {
+  for (const ChunkRange run : done.list()) {
     s_.synced.insert(run);
-    runs.push_back(*s_.synced.run_of(run.first));
+    runs.push_back(*s_.synced.interval_of(run.first));
   }
   s_.header.synced_identity = syncing_identity_;
   if (auto marked = s_.db->mark_synced(runs, s_.header); !marked) {
-    for (const ChunkRange run : done.runs()) s_.synced.erase(run), unsynced_.insert(run);
+    for (const ChunkRange run : done.list()) s_.synced.erase(run), unsynced_.insert(run);
     return marked;
   }
   ++s_.stats.sync_marks;
@@ -337,7 +339,7 @@ std::expected<void, Error> StaticStore::write(std::span<const tree::ChunkRun> ru
 std::expected<std::size_t, Error> StaticStore::read(std::uint64_t offset, base::MutableByteView into, Time now) {
   return impl_->read(offset, into, now);
 }
-std::vector<ChunkRange> StaticStore::verified() const { return impl_->state().claimed.runs(); }
+std::vector<ChunkRange> StaticStore::verified() const { return impl_->state().claimed.list(); }
 std::uint64_t StaticStore::verified_chunks() const { return impl_->state().claimed.count(); }
 bool StaticStore::is_verified(ChunkIndex index) const { return impl_->state().claimed.contains(index); }
 bool StaticStore::complete() const { return impl_->complete(); }

@@ -1,9 +1,9 @@
 // Inside of StaticStore: opening stands in open_seed.cpp and open_download.cpp, the rest in static_store.cpp.
 #pragma once
+#include "core/tree/interval_set.hpp"
 #include "store/background.hpp"
 #include "store/file.hpp"
 #include "store/index_db.hpp"
-#include "store/range_set.hpp"
 #include "store/rehash.hpp"
 #include "store/static_store.hpp"
 #include "store/tree_file.hpp"
@@ -28,8 +28,8 @@ struct OpenedStore {
   std::optional<IndexDb> db;              // none for a seed
   File identity_record;                   // not open for a seed
   IndexHeader header;
-  RangeSet claimed;
-  RangeSet synced;
+  tree::IntervalSet claimed;
+  tree::IntervalSet synced;
   FileIdentity identity;
   bool read_only = false;
   StaticStore::Stats stats;
@@ -79,11 +79,12 @@ class StaticStore::Impl {
   base::Time identity_checked_;
   std::vector<tree::ChunkRange> pending_;      // written, not claimed
   std::vector<tree::ChunkRange> news_;         // scratch of write()
+  std::vector<tree::ChunkRange> grown_;        // scratch of commit_pending()
   std::uint64_t pending_bytes_ = 0;
   base::Time pending_since_;
-  RangeSet unsynced_;                          // claimed since the last sync began
+  tree::IntervalSet unsynced_;                          // claimed since the last sync began
   std::uint64_t unsynced_bytes_ = 0;
-  RangeSet syncing_;
+  tree::IntervalSet syncing_;
   FileIdentity syncing_identity_;
   Step step_ = Step::none;
   base::Time last_sync_;

@@ -13,7 +13,7 @@ from support.scenario import FULL, Scenario
 LENGTH_S = 60 if FULL else 20
 WATCHERS = 5
 MAX_BEHIND_S = 2.0
-MAX_STARTUP_S = 2.0
+MAX_STARTUP_S = 2.0 if FULL else 4.0   # the goal is for a machine that does nothing else
 MAX_LAG_S = 6.0
 STREAM_KEY = "correct-horse"
 

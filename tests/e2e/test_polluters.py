@@ -16,7 +16,7 @@ POLLUTERS = ("bad-data", "bad-data", "bad-data", "bad-hash", "bad-hash", "wrong-
 LENGTH_S = 75 if FULL else 15
 # Chunks that the polluters got rid of, of those that the viewers wanted. What a ban costs does not grow with the stream.
 MAX_WASTED = 0.01 if FULL else 0.04
-MAX_BEHIND_S = 2.0
+MAX_BEHIND_S = 2.0 if FULL else 6.0     # twenty processes share the machine with other tests
 
 
 class Polluters(Scenario):

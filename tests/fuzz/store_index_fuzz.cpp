@@ -56,7 +56,7 @@ void use(IndexDb& db) {
   static_cast<void>(db.header());
   for (const auto& found : {db.claimed(), db.synced()}) {
     if (!found) continue;
-    for (const ChunkRange& run : found->runs()) base::check(run.valid(), "a range is a range");
+    for (const ChunkRange& run : found->list()) base::check(run.valid(), "a range is a range");
   }
   const ChunkRange run{ChunkIndex{400}, ChunkIndex{700}};
   if (db.save_header(header()) && db.claim({&run, 1})) {

@@ -26,22 +26,21 @@ void Engine::handle(const Input& input, base::Time now) {
 std::optional<Output> Engine::poll(base::Time now) {
   if (outbox_.empty()) {
     context_.now = now;
-    for (const auto& [handle, swarm] : swarms_) {
-      if (swarm->next_tick() <= now) swarm->on_tick(context_);
-    }
+    due_.clear();
+    ticks_.due(now, due_);
+    for (const SwarmHandle handle : due_) with(handle, [this](Swarm& swarm) { swarm.on_tick(context_); });
   }
   return outbox_.pop();
 }
 
-std::optional<base::Time> Engine::next_deadline() const {
-  std::optional<base::Time> next;
-  for (const auto& [handle, swarm] : swarms_) next = std::min(next.value_or(swarm->next_tick()), swarm->next_tick());
-  return next;
-}
+std::optional<base::Time> Engine::next_deadline() const { return ticks_.next(); }
 
 void Engine::on_input(const DatagramsIn& in) {
   for (const DatagramIn& datagram : in.datagrams) on_datagram(datagram);
-  for (Swarm* swarm : touched_) swarm->finish_input(context_, in.more);
+  for (Swarm* swarm : touched_) {
+    swarm->finish_input(context_, in.more);
+    schedule(*swarm);
+  }
   if (!in.more) touched_.clear();
 }
 
@@ -71,20 +70,24 @@ void Engine::on_datagram(const DatagramIn& in) {
 }
 
 void Engine::on_input(const CallFailed& in) {
-  if (const Route route = channels_.find(in.local); route.swarm != nullptr) route.swarm->on_call_failed(context_, *route.channel, in.why);
+  const Route route = channels_.find(in.local);
+  if (route.swarm == nullptr) return;
+  route.swarm->on_call_failed(context_, *route.channel, in.why);
+  schedule(*route.swarm);
 }
 
 void Engine::on_input(const ChunksLoaded& in) {
   for (const LoadedChunks& loaded : in.loads) {
     const auto load = loads_.take(loaded.id);
     if (!load) continue;
-    if (Swarm* swarm = find(load->swarm)) swarm->on_loaded(context_, *load, loaded.chunks);
+    with(load->swarm, [&](Swarm& swarm) { swarm.on_loaded(context_, *load, loaded.chunks); });
   }
 }
 
 void Engine::on_input(const AddSwarm& in) {
   auto swarm = std::make_unique<Swarm>(in, rng_.fork(), context_);
   by_id_.insert_or_assign(key_of(in.metadata.id), swarm.get());
+  schedule(*swarm);
   swarms_.insert_or_assign(in.swarm, std::move(swarm));
 }
 
@@ -94,23 +97,24 @@ void Engine::on_input(const RemoveSwarm& in) {
   it->second->close(context_);
   by_id_.erase(key_of(it->second->metadata().id));
   std::erase(touched_, it->second.get());
+  ticks_.remove(in.swarm);
   swarms_.erase(it);
 }
 
 void Engine::on_input(const AddPeers& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->add_peers(context_, in);
+  with(in.swarm, [&](Swarm& swarm) { swarm.add_peers(context_, in); });
 }
 void Engine::on_input(const Want& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->want(context_, in);
+  with(in.swarm, [&](Swarm& swarm) { swarm.want(context_, in); });
 }
 void Engine::on_input(const Unwant& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->unwant(in.token);
+  with(in.swarm, [&](Swarm& swarm) { swarm.unwant(in.token); });
 }
 void Engine::on_input(const Publish& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->publish(context_, in);
+  with(in.swarm, [&](Swarm& swarm) { swarm.publish(context_, in); });
 }
 void Engine::on_input(const FollowFrom& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->follow_from(context_, in.first);
+  with(in.swarm, [&](Swarm& swarm) { swarm.follow_from(context_, in.first); });
 }
 void Engine::on_input(const SetLimits& in) {
   upload_.set_rate(in.max_upload);
@@ -118,7 +122,7 @@ void Engine::on_input(const SetLimits& in) {
   context_.no_upload = in.no_upload;
 }
 void Engine::on_input(const ForgetChunks& in) {
-  if (Swarm* swarm = find(in.swarm)) swarm->forget(in.range);
+  with(in.swarm, [&](Swarm& swarm) { swarm.forget(in.range); });
 }
 void Engine::on_input(const WallClock& in) { context_.wall = in.now; }
 

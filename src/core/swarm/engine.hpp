@@ -9,6 +9,7 @@
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/swarm.hpp"
+#include "core/swarm/tick_schedule.hpp"
 #include "crypto/secret_rng.hpp"
 
 namespace runnel::swarm {
@@ -46,6 +47,16 @@ class Engine {
   void on_input(const WallClock& in);
   void on_datagram(const DatagramIn& in);
   [[nodiscard]] Swarm* find(SwarmHandle swarm) const;
+  // fn(Swarm&), if there is such a swarm.
+  template <class Fn>
+  void with(SwarmHandle handle, Fn fn) {
+    Swarm* const swarm = find(handle);
+    if (swarm == nullptr) return;
+    fn(*swarm);
+    schedule(*swarm);
+  }
+  // After whatever it did.
+  void schedule(const Swarm& swarm) { ticks_.set(swarm.handle(), swarm.next_tick()); }
 
   base::Rng rng_;
   Outbox outbox_;
@@ -56,6 +67,8 @@ class Engine {
   SealedPlaces sealed_places_;
   Context context_;
   std::unordered_map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;
+  TickSchedule ticks_;
+  std::vector<SwarmHandle> due_;                    // scratch of poll()
   std::unordered_map<std::string, Swarm*> by_id_;   // wire form of the swarm id
   std::vector<Swarm*> touched_;                     // by the input at hand, or by one that was to be followed at once
 };

@@ -110,7 +110,7 @@ void Swarm::publish(Context& context, const Publish& publish) {
     }
     const tree::ChunkRange range = live->publish(first, chunks, publish.now);
     for (std::size_t i = 0; i < chunks.size(); ++i) stores_.add(tree::ChunkIndex{first.value() + i}, chunks[i]);
-    fresh_.insert(range);
+    fresh_.add(range);
     verified_ += range.count();
     edge_ = range.last;
     if (push_) {

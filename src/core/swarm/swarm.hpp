@@ -13,6 +13,7 @@
 #include "core/swarm/choker.hpp"
 #include "core/swarm/content.hpp"
 #include "core/swarm/extensions.hpp"
+#include "core/swarm/fresh_chunks.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
@@ -232,7 +233,7 @@ class Swarm {
   std::vector<tree::NodeHash> hashes_;         // scratch: those that are about to be sent
   StoreBatch stores_;                          // verified by the input at hand
   std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
-  tree::IntervalSet fresh_;                    // not announced yet
+  FreshChunks fresh_;                          // not announced yet
   std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
   base::Time last_announce_{};
 

@@ -356,7 +356,6 @@ void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange rang
   if (const auto lowest = live_content()->trim(range.last)) {
     requested_.erase_below(*lowest);
     live_picker_.drop_below(*lowest);
-    fresh_.erase_below(*lowest);
     if (*follow_ < *lowest) follow_ = lowest;
     for (const auto& other : channels_) other->peer_has.drop_below(*lowest);
     context.outbox.event(Event{WindowMoved{handle_, *lowest}});

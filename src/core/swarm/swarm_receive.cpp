@@ -270,7 +270,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
     }
   }
   live_picker_.arrived(index);
-  fresh_.insert(one);
+  fresh_.add(one);
   if (ack) channel.to_ack.push_back(index);
   if (push_) push_->on_chunk(index, channel.local, context.now);
   stores_.add(index, payload);
@@ -316,11 +316,10 @@ void Swarm::announce(Context& context) {
   last_announce_ = context.now;
   std::vector<tree::ChunkRange>& intervals = news_;
   intervals.clear();
-  fresh_.for_each([&](tree::ChunkRange range) {
+  fresh_.take([&](tree::ChunkRange range) {
     if (!intervals.empty() && intervals.back().contains(range.first)) return;
     if (const auto interval = content_->have().interval_of(range.first)) intervals.push_back(*interval);
   });
-  fresh_.clear();
   for_established([&](Channel& channel) {
     if (channel.is_seed) return;   // RFC 7574 3.2
     if (channel.pushes && context.now - channel.created > Neighbourhood::kNewcomer) return;   // HAVE_MAP tells it

@@ -124,4 +124,11 @@ std::optional<ChunkIndex> IntervalSet::newest() const {
   return ChunkIndex{std::prev(runs_.end())->last};
 }
 
+std::vector<ChunkRange> IntervalSet::list() const {
+  std::vector<ChunkRange> all;
+  all.reserve(runs_.size());
+  for_each([&](ChunkRange range) { all.push_back(range); });
+  return all;
+}
+
 }  // namespace runnel::tree

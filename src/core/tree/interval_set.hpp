@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <absl/container/btree_set.h>
 
@@ -35,6 +36,8 @@ class IntervalSet {
   [[nodiscard]] std::size_t ranges() const { return runs_.size(); }
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::optional<ChunkIndex> newest() const;
+  // Its ranges in order.
+  [[nodiscard]] std::vector<ChunkRange> list() const;
 
   // Calls fn(ChunkRange) for each range in order.
   template <class Fn>
