@@ -1,12 +1,15 @@
-// Whole engines against a model: a seed and a watcher of a file, or a source and a viewer of a stream, and an enemy who says anything to
-// either at any time. The model is the content: nothing else is stored and nothing else leaves. Before the enemy has proved its address it
-// gets no more bytes than it sent. In the end, left alone, the honest pair gets through.
+// Whole engines against a model: a seed and a watcher of a file, or a source and a viewer of a stream, pushed or pulled, and an enemy who
+// says anything to either at any time. The model is the content: nothing else is stored and nothing else leaves. Before the enemy has
+// proved its address it gets no more bytes than it sent. In the end, left alone, the honest pair gets through.
+#include <algorithm>
 #include <array>
 #include <map>
 #include <set>
 
 #include "base/check.hpp"
+#include "core/swarm/extensions.hpp"
 #include "core/swarm/handshake.hpp"
+#include "core/swarm/push_messages.hpp"
 #include "core/wire/decoder.hpp"
 #include "core/wire/encoder.hpp"
 #include "fuzz/input.hpp"
@@ -23,9 +26,10 @@ using wire::ChannelId;
 namespace {
 
 constexpr SwarmHandle kSwarm{1};
-constexpr std::size_t kFileChunks = 40;   // more than a block of leaf hashes
+constexpr std::size_t kFileChunks = 40;  // more than a block of leaf hashes
 constexpr std::uint32_t kChunkSize = 64;
 constexpr int kMaxSteps = 48;
+constexpr std::size_t kMaxOverheard = 16;
 constexpr std::uint64_t kUnixSeconds = 1'700'000'000;
 constexpr base::WallTime kWallStart{std::chrono::seconds{kUnixSeconds}};
 
@@ -54,8 +58,13 @@ class Stamp final : public crypto::Signer, public crypto::Verifier {
 
 class World {
  public:
-  World(bool is_live, std::uint64_t seed)
-      : live_(is_live), net_(seed, {base::Duration{5'000}, base::Duration{1'000}, 0}), one_(net_.add()), other_(net_.add()) {
+  enum class Kind : std::uint8_t { file, pushed, pulled };
+  World(Kind kind, std::uint64_t seed)
+      : live_(kind != Kind::file),
+        push_(kind == Kind::pushed),
+        net_(seed, {base::Duration{5'000}, base::Duration{1'000}, 0}),
+        one_(net_.add()),
+        other_(net_.add()) {
     for (VirtualNode* node : {&one_, &other_}) {
       node->on_send = [this, node](const base::Endpoint& to, base::ByteView bytes) { leaves(*node, to, bytes); };
     }
@@ -64,7 +73,7 @@ class World {
     else
       make_file();
     format_ = format_of(metadata_, live_ ? stamp_.signature_size() : 0);
-    net_.input(other_, AddSwarm{kSwarm, metadata_, parts(other_), {}, true});
+    net_.input(other_, AddSwarm{kSwarm, metadata_, parts(other_), {}, true, SealPolicy::never, push_});
     net_.input(other_, AddPeers{kSwarm, {one_.endpoint}, true});
   }
 
@@ -74,7 +83,7 @@ class World {
     switch (choice % 8) {
       case 0: call(victim, input.octet()); break;
       case 1: say(victim, base::to_bytes(input.piece())); break;
-      case 2: say(victim, message(input)); break;
+      case 2: say(victim, (choice & 8U) != 0 ? push_message(input) : message(input)); break;
       case 3: {
         base::Bytes datagram = base::to_bytes(input.piece());
         deliver(victim, datagram);
@@ -124,7 +133,7 @@ class World {
     metadata_.chunk_size = kChunkSize;
     metadata_.addressing = wire::AddressingMethod::chunks64;
     metadata_.id = stamp_.public_key();
-    net_.input(one_, AddSwarm{kSwarm, metadata_, {&one_.nodes, one_.hasher.get(), &stamp_, &stamp_}, {}, true});
+    net_.input(one_, AddSwarm{kSwarm, metadata_, {&one_.nodes, one_.hasher.get(), &stamp_, &stamp_}, {}, true, SealPolicy::never, push_});
     publish(10);
   }
   SwarmParts parts(VirtualNode& node) { return {&node.nodes, node.hasher.get(), live_ ? &stamp_ : nullptr, nullptr}; }
@@ -192,6 +201,76 @@ class World {
     }
     return base::to_bytes(e.written());
   }
+  // What pushers say to each other, about munros that there are, and the HELLO before which none of it counts.
+  base::Bytes push_message(fuzz::Input& input) {
+    base::Bytes bytes(1'400);
+    wire::Encoder e{bytes, format_};
+    const std::uint8_t kind = input.octet();
+    if (kind % 12 == 0) {
+      e.extension(kHelloType, encode_hello({tag(input.octet()).value(), kind, kAbleToPush}));
+    } else if (kind % 12 == 11) {
+      e.extension(Bundle::kType, bundle(input));
+    } else {
+      const PushMessage message = tree_message(kind, input);
+      e.extension(type_of(message), encode_push(message));
+    }
+    return base::to_bytes(e.written());
+  }
+  PushMessage tree_message(std::uint8_t kind, fuzz::Input& input) {
+    const auto tree = static_cast<std::uint8_t>(input.below(kTrees));
+    switch (kind % 12) {
+      case 1: return Subscribe{tree, input.octet()};
+      case 2: return Accept{tree, path(input)};
+      case 3: return Refuse{tree, static_cast<Refuse::Reason>(input.below(3)), tag(input.octet())};
+      case 4: return Redirect{tree, tag(input.octet())};
+      case 5: return Unsubscribe{tree};
+      case 6: return PathNews{tree, path(input)};
+      case 7: return HaveMap{map(input)};
+      case 8: return Nack{map(input)};
+      case 9: return Busy{input.word(), map(input)};
+      default: return advert(input);
+    }
+  }
+  // Another's, the enemy's own, or one that nobody has.
+  NodeTag tag(std::uint8_t choice) const {
+    if (choice < 64 && !tags_.empty()) return tags_[choice % tags_.size()];
+    return NodeTag{choice};
+  }
+  Path path(fuzz::Input& input) const {
+    Path path(input.below(kMaxPath + 1));
+    for (NodeTag& step : path) step = tag(input.octet());
+    return path;
+  }
+  std::uint64_t munro(fuzz::Input& input) const {
+    return munro_number(ChunkIndex{truth_.empty() ? 0 : truth_.rbegin()->first}) + input.below(4);
+  }
+  MunroMap map(fuzz::Input& input) const {
+    MunroMap map;
+    std::uint64_t at = munro(input);
+    at -= std::min<std::uint64_t>(at, input.octet());
+    for (std::size_t left = input.below(8); left > 0; --left, at += 1 + input.below(160))
+      map.entries.push_back(input.octet() % 4 == 0 ? MunroMap::Entry{at, true, 0}
+                                                   : MunroMap::Entry{at, false, input.word() * 65'537U | 1U});
+    return map;
+  }
+  static Advert advert(fuzz::Input& input) {
+    Advert advert{input.word(),           input.octet(), input.octet(),         input.word() * 65'537U,
+                  input.word() * 65'537U, input.word(),  input.word() * 65'537U};
+    advert.lag.fill(input.octet());
+    advert.weakest_key.fill(input.octet());
+    return advert;
+  }
+  // One that the source made, whole or with an octet changed, or one that nobody made.
+  base::Bytes bundle(fuzz::Input& input) const {
+    if (bundles_.empty() || input.octet() % 4 == 0) {
+      Bundle bundle{munro(input), wire::NtpTimestamp{base::to_ntp(wall())}, base::Bytes(format_.signature_size, std::byte{9}), {}};
+      bundle.leaves.assign(1 + input.below(kPushMunroWidth), crypto::Digest{base::Bytes(format_.hash_size, std::byte{7})});
+      return encode_push(bundle);
+    }
+    base::Bytes bytes = bundles_[input.octet() % bundles_.size()];
+    bytes[input.word() % bytes.size()] ^= static_cast<std::byte>(input.octet());
+    return bytes;
+  }
   void deliver(VirtualNode& victim, const base::Bytes& bytes) {
     Contact& contact = contacts_[&victim];
     contact.received += bytes.size();
@@ -228,16 +307,29 @@ class World {
         base::check(known != truth_.end() && base::equal(known->second, data->payload), "nothing else leaves");
         base::check(to != enemy_ || contacts_[&from].proved, "nothing heavy before the address is proved");
       }
+      if (const auto* extension = std::get_if<wire::Extension>(&**message)) overhear(*extension);
       const auto* handshake = std::get_if<wire::Handshake>(&**message);
       if (handshake == nullptr || to != enemy_ || handshake->is_close()) continue;
       is_call = parts->channel == wire::kNoChannel;
       contacts_[&from].channel = handshake->source;
       contacts_[&from].given.insert(handshake->source.value());
     }
-    if (to != enemy_ || is_call) return;   // a call goes to an address that somebody else named
+    if (to != enemy_ || is_call) return;  // a call goes to an address that somebody else named
     Contact& contact = contacts_[&from];
     contact.sent += bytes.size();
     base::check(contact.proved || contact.sent <= contact.received, "no amplification");
+  }
+  // What the enemy can repeat of what others say.
+  void overhear(const wire::Extension& extension) {
+    if (extension.type == kHelloType) {
+      const auto hello = decode_hello(extension.value);
+      base::check(hello.has_value(), "a HELLO can be read");
+      const NodeTag tag{static_cast<std::uint32_t>(hello->node_id)};
+      if (std::ranges::find(tags_, tag) == tags_.end()) tags_.push_back(tag);
+      return;
+    }
+    base::check(decode_push(extension.type, extension.value, format_).has_value(), "what a pusher says can be read");
+    if (extension.type == Bundle::kType && bundles_.size() < kMaxOverheard) bundles_.push_back(base::to_bytes(extension.value));
   }
   void check_stored() {
     for (const auto& [index, bytes] : other_.chunks) {
@@ -251,7 +343,7 @@ class World {
   }
 
   struct Contact {
-    ChannelId channel;             // the newest that the victim gave the enemy
+    ChannelId channel;  // the newest that the victim gave the enemy
     std::set<std::uint32_t> given;
     std::uint64_t received = 0;
     std::uint64_t sent = 0;
@@ -259,6 +351,7 @@ class World {
   };
 
   bool live_;
+  bool push_;
   VirtualNetwork net_;
   VirtualNode& one_;
   VirtualNode& other_;
@@ -270,6 +363,8 @@ class World {
   LiveIndexer indexer_{tree::kDefaultMunroWidth, kChunkSize, std::nullopt};
   std::map<std::uint64_t, base::Bytes> truth_;
   std::map<const VirtualNode*, Contact> contacts_;
+  std::vector<NodeTag> tags_;  // of who said HELLO
+  std::vector<base::Bytes> bundles_;
 };
 
 }  // namespace
@@ -277,7 +372,8 @@ class World {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input{data, size};
   const std::uint8_t kind = input.octet();
-  World world{(kind & 1U) != 0, kind};
+  const World::Kind pulled_or_pushed = (kind & 2U) != 0 ? World::Kind::pulled : World::Kind::pushed;
+  World world{(kind & 1U) != 0 ? pulled_or_pushed : World::Kind::file, kind};
   for (int steps = 0; steps < kMaxSteps && !input.empty(); ++steps) world.step(input);
   world.end();
   return 0;

@@ -185,6 +185,16 @@ def operations():
         # Calls both, comes in by a keep-alive, asks, lies, waits.
         engine.add(bytes([live, 0, 0, 0x80, 0, 1, 0, 0x81, 0, 2, 1, 0, 5, 0x82, 0, 0, 31, 4, 50, 0x82, 5, 3, 0, 0, 9, 4, 100]))
         engine.add(bytes([live, 0x80, 3, 0x81, 0, 0x82, 6, 1, 0, 0x82, 7, 2, 0, 0x82, 11, 0, 0, 10, 5, 4, 200, 6, 1, 3, 4, 9]))
+    # The enemy as a pusher: HELLO first. As a child it subscribes to trees and asks again and again for what it lacks.
+    meets = [1, 7, 9, 4, 20, 0, 0, 1, 0, 10, 0, 200, 0x80, 0, 0x81, 0, 0x8A, 0, 200]
+    trees = [n for tree in range(0, 18, 2) for n in (10, 1, tree, 200)]
+    asks = [n for _ in range(4) for n in (10, 8, 0, 0, 2, 2, 1, 255, 255, 0, 0)]
+    engine.add(bytes([*meets, *trees, 7, 40, 4, 30, *asks, 10, 5, 2, 4, 30]))
+    # As a parent: it seems the quickest, accepts, gives what is not true, and sends its children away.
+    advert = [0x8A, 10, 0, 4, 0, 255, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 255]
+    accepts = [n for tree in range(0, 18, 3) for n in (0x8A, 2, tree, 1, 0)]
+    lies = [0x8A, 7, 0, 0, 0, 1, 0, 0x82, 4, 0, 0, 0, 0, 0x8A, 11, 1, 0, 0, 30, 1, 0x8A, 11, 0, 1, 5, 0x8A, 9, 1, 0, 0, 0, 1, 1, 255, 255]
+    engine.add(bytes([*meets, *advert, 4, 60, *accepts, *lies, 7, 20, 4, 40, 0x8A, 4, 0, 1, 0x8A, 3, 3, 2, 1, 0x8A, 6, 6, 2, 0, 1, 4, 90]))
 
 
 def main():

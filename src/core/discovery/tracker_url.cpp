@@ -97,6 +97,7 @@ std::expected<TrackerUrl, UrlError> TrackerUrl::parse(std::string_view text) {
     if (error != std::errc{} || end != authority.data() + authority.size() || url.port == 0) return Unexpected{UrlError::malformed};
   }
   if (url.port == 0) return Unexpected{UrlError::no_port};
+  if (url.to_string().size() > kMaxTrackerUrlBytes) return Unexpected{UrlError::too_long};   // with what it left out
   return url;
 }
 

@@ -110,11 +110,6 @@ class LivePicker {
   // A neighbour shows these chunks: what we lack of them is wanted. Returns what of it nobody had shown. Turns begin with the first who
   // is `believed`; what only others show has none.
   std::vector<tree::ChunkRange> seen(tree::ChunkRange range, const tree::IntervalSet& have, base::Time now, bool believed = true);
-  // The oldest chunk that anybody ever showed and we lack.
-  [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const {
-    const auto run = missing_.next_at(tree::ChunkIndex{0});
-    return run ? std::optional{run->first} : std::nullopt;
-  }
   void arrived(tree::ChunkIndex index) {
     missing_.erase({index, index});
     unasked_.erase({index, index});

@@ -15,10 +15,6 @@ const crypto::Digest* HashInbox::find(Bin bin) const {
   return it == offers_.rend() ? nullptr : &it->hash;
 }
 
-void HashInbox::forget(ChunkRange range) {
-  std::erase_if(offers_, [&](const NodeHash& n) { return range.contains(n.bin.range()); });
-}
-
 Bin HashTree::root_bin(std::uint64_t chunks) {
   const std::uint64_t leaves = std::bit_ceil(std::max<std::uint64_t>(chunks, 1));
   return Bin::at(static_cast<unsigned>(std::countr_zero(leaves)), 0);

@@ -25,7 +25,6 @@ class HashInbox {
 
   void offer(Bin bin, const crypto::Digest& hash);
   [[nodiscard]] const crypto::Digest* find(Bin bin) const;
-  void forget(ChunkRange range);   // what lies inside `range`
   void clear() { offers_.clear(); }
   [[nodiscard]] std::size_t size() const { return offers_.size(); }
 

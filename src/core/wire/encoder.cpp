@@ -19,10 +19,11 @@ void store_octets(base::MutableByteView to, const std::array<std::uint8_t, N>& o
 
 bool is_subtree(tree::ChunkRange range) { return range.valid() && tree::Bin::of(range).has_value(); }
 
-// The byte that a chunk with content starts at; nullopt without a fixed chunk size or past 2^64.
+// The byte that a chunk with content starts at; nullopt without a fixed chunk size or where its bytes pass 2^64.
 std::optional<std::uint64_t> chunk_start(tree::ChunkIndex chunk, const Format& format) {
   if (format.chunk_size == kVariableChunkSize) return std::nullopt;
-  if (chunk.value() >= std::numeric_limits<std::uint64_t>::max() / format.chunk_size) return std::nullopt;
+  const std::uint64_t tail = format.chunk_size - 1;
+  if (chunk.value() > (std::numeric_limits<std::uint64_t>::max() - tail) / format.chunk_size) return std::nullopt;
   return chunk.value() * format.chunk_size;
 }
 
@@ -77,11 +78,15 @@ bool Encoder::handshake(const Handshake& handshake) {
 std::optional<base::MutableByteView> Encoder::data_in_place(tree::ChunkIndex chunk, NodeTimestamp timestamp, std::size_t payload_size) {
   if (payload_size == 0 || payload_size > format_.chunk_size || payload_size > remaining()) return std::nullopt;
   Format format = format_;
-  if (format.addressing == AddressingMethod::bytes64 && payload_size < format.chunk_size) {
-    // Only the last chunk is short, so this one tells where the content ends.
+  const bool is_short = payload_size < format.chunk_size;
+  const bool end_is_known = format.content_size != kUnknownSize;
+  if (format.addressing == AddressingMethod::bytes64 && (is_short || end_is_known)) {
     const auto start = chunk_start(chunk, format);
     if (!start) return std::nullopt;
-    format.content_size = *start + payload_size;
+    const std::uint64_t end = *start + payload_size;
+    // Only the last chunk is short. Where nobody knows where the content ends, this one tells.
+    if (!end_is_known) format.content_size = end;
+    if (end > format.content_size || (is_short && end < format.content_size)) return std::nullopt;
   }
   const auto body = begin(MessageType::data, tree::ChunkRange{chunk, chunk}, 8 + payload_size, format);
   if (!body) return std::nullopt;

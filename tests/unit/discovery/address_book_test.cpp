@@ -63,6 +63,16 @@ TEST(BanList, its_tables_are_bounded_and_the_oldest_go_first) {
   EXPECT_TRUE(bans.banned(numbered(kMaxBans + 9), kNow + 1s));
 }
 
+TEST(BanList, so_many_whole_addresses_are_banned_and_the_oldest_go_first) {
+  BanList bans;
+  constexpr std::uint32_t kMost = kMaxBans / kPortsToBanAddress;
+  for (std::uint32_t i = 0; i <= kMost; ++i) {
+    for (std::uint16_t port = 1; port <= kPortsToBanAddress; ++port) bans.ban(numbered(i, port), kNow + i * 1us);
+  }
+  EXPECT_FALSE(bans.banned(numbered(0, 99), kNow + 1s));
+  for (std::uint32_t i = 1; i <= kMost; ++i) EXPECT_TRUE(bans.banned(numbered(i, 99), kNow + 1s)) << i;
+}
+
 TEST(AddressBook, takes_usable_strangers_only) {
   AddressBook book(base::Rng{1});
   book.set_own({at("203.0.113.9:80")});

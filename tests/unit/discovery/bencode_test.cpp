@@ -34,6 +34,14 @@ TEST(Bencode, refuses_what_bep_3_does_not_allow) {
   EXPECT_EQ(error_of("d1:a0:1:a0:e"), BencodeError::unsorted_keys) << "twice the same key";
 }
 
+TEST(Bencode, every_error_has_words_of_its_own) {
+  std::set<std::string> words;
+  for (const auto error : {BencodeError::malformed, BencodeError::too_large, BencodeError::too_deep, BencodeError::too_many_values,
+                           BencodeError::trailing_bytes, BencodeError::unsorted_keys})
+    words.insert(message(error));
+  EXPECT_EQ(words.size(), 6U);
+}
+
 TEST(Bencode, takes_any_order_of_keys_where_told_to) {
   const auto value = decode("d1:b1:x1:a1:y1:b1:ze", BencodeKeys::any_order);
   ASSERT_TRUE(value);

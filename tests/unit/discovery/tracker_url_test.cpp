@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <set>
+
 namespace runnel::discovery {
 namespace {
 
@@ -34,6 +36,29 @@ TEST(TrackerUrl, refuses_the_rest_with_a_reason) {
         "cher/"}) {
     EXPECT_EQ(TrackerUrl::parse(text).error(), UrlError::malformed) << text;
   }
+}
+
+// Found by the fuzz target tracker_answer: with its port and slash written out, a long one was longer than allowed.
+TEST(TrackerUrl, whatever_is_taken_reads_back_the_same) {
+  std::size_t taken = 0;
+  for (std::size_t size = kMaxTrackerUrlBytes - 10; size <= kMaxTrackerUrlBytes; ++size) {
+    std::string text = "http://a?";
+    text.resize(size, 'x');
+    const auto url = TrackerUrl::parse(text);
+    if (!url) continue;
+    ++taken;
+    const auto again = TrackerUrl::parse(url->to_string());
+    ASSERT_TRUE(again) << size;
+    EXPECT_EQ(again->to_string(), url->to_string());
+  }
+  EXPECT_EQ(taken, 7U) << "a port and a slash are four bytes";
+}
+
+TEST(TrackerUrl, every_refusal_has_words_of_its_own) {
+  std::set<std::string> words;
+  for (const auto error : {UrlError::malformed, UrlError::too_long, UrlError::unsupported_scheme, UrlError::no_port})
+    words.insert(message(error));
+  EXPECT_EQ(words.size(), 4U);
 }
 
 RC_GTEST_PROP(TrackerUrl, percent_encoding_is_undone_by_decoding, (const std::string& bytes)) {

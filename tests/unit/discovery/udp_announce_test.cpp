@@ -117,12 +117,14 @@ RC_GTEST_PROP(UdpAnnounce, requests_come_back_as_they_were_written, ()) {
   p.event = static_cast<AnnounceEvent>(*rc::gen::inRange(0, 4));
   p.num_want = *rc::gen::inRange<std::uint32_t>(0, 0x7fff'ffff);
   p.key = *rc::gen::arbitrary<std::uint32_t>();
+  if (*rc::gen::arbitrary<bool>()) p.ipv4 = base::IpAddress::v4({11, 2, 3, *rc::gen::arbitrary<std::uint8_t>()});
   const auto back = decode_udp_request(encode(request));
   RC_ASSERT(back.has_value());
   const auto& r = std::get<UdpAnnounce>(*back);
   RC_ASSERT(encode(r) == encode(request));
   RC_ASSERT(r.parameters.stats.left == p.stats.left);
   RC_ASSERT(r.parameters.event == p.event);
+  RC_ASSERT(r.parameters.ipv4 == p.ipv4);
 }
 
 RC_GTEST_PROP(UdpAnnounce, any_bytes_are_read_without_harm, (const std::vector<std::uint8_t>& noise, bool v4)) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/swarm/handshake.hpp"
+#include "core/swarm/push_messages.hpp"
+#include "core/wire/encoder.hpp"
 #include "support/virtual_swarm.hpp"
 
 namespace runnel::swarm {
@@ -411,6 +414,46 @@ void reach_every_viewer_soon(bool push) {
 
 TEST(Engine, live_records_reach_every_viewer_soon) { reach_every_viewer_soon(false); }
 TEST(Engine, live_records_reach_every_viewer_soon_by_push) { reach_every_viewer_soon(true); }
+
+// In place of what it holds it tells of a munro that the source never made.
+TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at, true};
+  source.run(20'000);
+  std::size_t complete = 0;
+  std::size_t bans = 0;
+  viewer.on_event = [&](const Event& event) {
+    complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0;
+    const auto* banned = std::get_if<PeerBanned>(&event);
+    if (banned == nullptr) return;
+    EXPECT_EQ(banned->peer, liar.endpoint);
+    ++bans;
+  };
+  const wire::Format format = format_of(source.metadata, at.verifier->signature_size());
+  liar.corrupt = [&](base::Bytes& bytes) {
+    base::Reader reader{bytes};
+    const auto channel = reader.read<std::uint32_t>();
+    const auto message = reader.read<std::uint8_t>();
+    const auto type = reader.read<std::uint16_t>();
+    if (message != static_cast<std::uint8_t>(wire::MessageType::extension) || (type != HaveMap::kType && type != Advert::kType)) return;
+    Bundle lie{munro_number(ChunkIndex{source.records.rbegin()->first}) + 100, {}, base::Bytes(format.signature_size), {}};
+    lie.leaves.emplace_back(base::Bytes(format.hash_size, std::byte{7}));
+    bytes.resize(1'000);
+    wire::Encoder encoder{bytes, format};
+    encoder.channel(wire::ChannelId{*channel});
+    encoder.extension(Bundle::kType, encode_push(lie));
+    bytes.resize(encoder.size());
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_EQ(bans, 1U);
+  EXPECT_GT(complete + 10, source.records.size());
+}
 
 // It claims all indices between the records, which never were, and gives nothing.
 TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {

@@ -135,6 +135,19 @@ TEST(Repair, what_would_come_too_late_is_left_to_pull) {
   EXPECT_EQ(viewer.hood.find(kNear)->asked, 0U);
 }
 
+TEST(Repair, a_bundle_is_asked_for_longer_than_chunks_are) {
+  Viewer viewer;
+  viewer.munros.note(kMunro + 17, viewer.now);
+  viewer.hood.find(kFar)->have.add(chunk_of(kMunro + 17, 0));
+  viewer.tick(milliseconds{300});
+  EXPECT_GT(viewer.repair.outstanding(), 0U);
+  const auto out = viewer.tick(Repair::kTooLate);
+  ASSERT_THAT(Viewer::peers(out), ElementsAre(kFar));
+  EXPECT_EQ(std::get<Nack>(out[0].message).map, (MunroMap{{{kMunro + 17, true, 0}}}));
+  EXPECT_THAT(viewer.tick(seconds{5}), IsEmpty());
+  EXPECT_EQ(viewer.repair.outstanding(), 0U);
+}
+
 TEST(Repair, so_many_gaps_are_kept) {
   Viewer viewer;
   for (std::uint64_t i = 0; i < 2 * Repair::kMaxTracked; ++i) viewer.repair.gap(tree::ChunkIndex{kMunro * kPushMunroWidth + i}, viewer.now);

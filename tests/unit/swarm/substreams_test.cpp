@@ -185,6 +185,42 @@ TEST(Substreams, a_stronger_child_takes_the_place_of_the_weakest_which_is_fed_a_
   EXPECT_FALSE(node.trees.is_child(PeerKey{20}));
 }
 
+TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  node.trees.on_subscribe(PeerKey{22}, NodeTag{22}, {kTree, 13}, node.now);
+  ASSERT_THAT(node.asked<Redirect>(node.trees.take_out()), ElementsAre(PeerKey{20}));
+  node.trees.on_unsubscribe(PeerKey{21}, {kTree});
+  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{20}));
+  EXPECT_EQ(node.trees.children(), 2U) << "once";
+  node.wait(milliseconds{700});
+  node.tick();
+  EXPECT_TRUE(node.trees.is_child(PeerKey{20}));
+}
+
+TEST(Substreams, who_accepts_too_late_is_told_that_another_was_found) {
+  Child child;
+  child.attach(8);
+  child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
+  EXPECT_EQ(child.trees.parent(kTree), PeerKey{8});
+  EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{7}));
+}
+
+TEST(Substreams, a_parent_that_is_gone_is_replaced_at_once) {
+  for (const bool forgotten : {true, false}) {
+    Child child;
+    child.attach(8);
+    child.wait(milliseconds{501});   // 7 refused, and may be asked again
+    if (forgotten) child.trees.forget(PeerKey{8});
+    child.hood.remove(PeerKey{8});
+    EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7}));
+    EXPECT_EQ(child.trees.parent(kTree), std::nullopt);
+  }
+}
+
 TEST(Substreams, who_starves_or_stands_below_the_asker_takes_no_children) {
   Child node;
   node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);

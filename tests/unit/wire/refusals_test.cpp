@@ -72,6 +72,25 @@ TEST_F(Refusals, bins_of_32_bits_end_where_the_empty_bin_is) {
 
 // ---- encoder ----------------------------------------------------------------------------------------------------------
 
+// Found by the fuzz target wire: a short chunk was written amid the content, with a range that nobody could read.
+TEST_F(Refusals, chunks_named_by_bytes_are_as_long_as_the_content_has_them) {
+  constexpr std::uint32_t kChunk = 16;
+  constexpr std::uint64_t kContent = 40;   // two chunks and a half
+  const Format known{.addressing = AddressingMethod::bytes64, .chunk_size = kChunk, .content_size = kContent};
+  for (std::uint64_t chunk = 0; chunk < 4; ++chunk) {
+    for (std::size_t size = 1; size <= kChunk; ++size) {
+      const std::uint64_t end = chunk * kChunk + size;
+      const bool right = size == kChunk ? end <= kContent : end == kContent;
+      Encoder encoder{buffer_, known};
+      EXPECT_EQ(encoder.data(ChunkIndex{chunk}, NodeTimestamp{1}, base::Bytes(size)), right) << chunk << " of " << size;
+      Decoder decoder{encoder.written(), known};
+      const auto back = decoder.next();
+      ASSERT_TRUE(back) << message(back.error());
+      EXPECT_EQ(back->has_value(), right);
+    }
+  }
+}
+
 TEST_F(Refusals, what_the_peer_did_not_list_is_not_said_but_for_handshakes) {
   const MessageSet nothing;
   const auto said = [&](auto write) {
@@ -98,6 +117,8 @@ TEST_F(Refusals, messages_need_their_room_to_the_last_byte) {
   expect_refused([](Encoder& e) { return e.have(range(0, 0)); }, {}, 8);
   expect_refused([](Encoder& e) { return e.ack(range(0, 0), DelaySample{1}); }, {}, 16);
   expect_refused([&](Encoder& e) { return e.integrity(range(0, 0), hash_); }, {.hash_size = 20}, 28);
+  expect_refused([](Encoder& e) { return e.pex_res_cert(base::Bytes(10)); }, {}, 12);
+  expect_refused([](Encoder& e) { return e.extension(1, base::Bytes(10)); }, {}, 14);
 }
 
 TEST_F(Refusals, a_handshake_whose_options_can_not_be_written_is_not) {
@@ -128,7 +149,11 @@ TEST_F(Refusals, a_short_chunk_named_by_bytes_has_an_end_that_64_bits_name) {
   const auto write = [&](std::uint64_t index) {
     return [&, index](Encoder& e) { return e.data(ChunkIndex{index}, NodeTimestamp{1}, chunk); };
   };
-  expect_refused(write(std::numeric_limits<std::uint64_t>::max() / 1024), {.addressing = AddressingMethod::bytes64, .chunk_size = 1024});
+  const Format far{.addressing = AddressingMethod::bytes64, .chunk_size = 1024};
+  constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 1024;
+  expect_refused(write(kLast + 1), far);
+  Encoder encoder{buffer_, far};
+  EXPECT_TRUE(write(kLast)(encoder)) << "what can be read can be written";
   expect_refused(write(0), {.addressing = AddressingMethod::bytes64, .chunk_size = kVariableChunkSize});
   expect_refused(write(0), {.addressing = AddressingMethod::bytes64, .chunk_size = 0});
 }
