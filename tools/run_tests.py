@@ -31,6 +31,7 @@ LANES = 2 * (os.cpu_count() or 1)
 ALONE = {"netlab.links", "netlab.swarm", "e2e.file_swarm", "e2e.live_watchers", "e2e.players"}   # these measure
 PROGRAM_LIMIT_S = 300
 SCRIPT_LIMIT_S = 900
+SLOWER = {"asan": 3, "tsan": 6}    # programs built with a sanitizer have so many times their limit
 RUNNING = set()                    # processes under way, each with a process group of its own; ended when this script is
 
 
@@ -53,16 +54,19 @@ class Case:
 
 
 # ---- what there is to run ------------------------------------------------------------------------------------------
-def ctest_jobs(build_dir):
+def ctest_jobs(options, build_dir):
     listing = subprocess.run(["ctest", "--show-only=json-v1"], cwd=build_dir, capture_output=True, text=True, check=True)
     jobs = []
     for test in json.loads(listing.stdout)["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
         labels = properties.get("LABELS", [])
         group = next((g for g in GROUPS if g in labels), "unit")
+        if options.core and "core" not in labels:
+            continue
         if "command" not in test:
             sys.exit(f"{test['name']} was not built")
-        jobs.append(Job(group, test["name"], test["command"], float(properties.get("TIMEOUT", PROGRAM_LIMIT_S)),
+        limit_s = float(properties.get("TIMEOUT", PROGRAM_LIMIT_S)) * SLOWER.get(options.preset, 1)
+        jobs.append(Job(group, test["name"], test["command"], limit_s,
                         directory=properties.get("WORKING_DIRECTORY", str(build_dir))))
     return jobs
 
@@ -225,7 +229,8 @@ def run_once(options, log_dir):
     environment = dict(os.environ, RUNNEL_BUILD=str(build_dir), RUNNEL_TEST_LOG=str(log_dir))
     if options.full:
         environment["RUNNEL_FULL"] = "1"
-    jobs = [narrowed(j, options.filter) for j in ctest_jobs(build_dir) + script_jobs() if j.group in options.groups]
+    found = ctest_jobs(options, build_dir) + ([] if options.core else script_jobs())
+    jobs = [narrowed(j, options.filter) for j in found if j.group in options.groups]
     jobs = [j for j in jobs if j is not None]
     run = Run(log_dir, environment)
     # The longest are end to end; what is short fills the gaps at the end.
@@ -278,16 +283,17 @@ def parse():
     arguments.add_argument("--preset", default="release", help=argparse.SUPPRESS)
     arguments.add_argument("--unit", action="store_true", help="only layers, unit and sim")
     arguments.add_argument("--e2e", action="store_true", help="only interop, netlab and e2e")
+    arguments.add_argument("--core", action="store_true", help="only unit tests of base, crypto and core, and sim")
     arguments.add_argument("--filter", default="", metavar="REGEX", help="only tests whose name matches, such as e2e.file_swarm")
     arguments.add_argument("--repeat", type=int, default=0, metavar="N", help="N runs, going on after failures")
     arguments.add_argument("--full", action="store_true", help="the end-to-end tests at their full length")
-    arguments.add_argument("--asan", action="store_true", help="unit and sim with the address and undefined behaviour sanitizers")
-    arguments.add_argument("--tsan", action="store_true", help="unit and sim with the thread sanitizer")
+    arguments.add_argument("--asan", action="store_true", help="with the address and undefined behaviour sanitizers: unit and sim, or --e2e")
+    arguments.add_argument("--tsan", action="store_true", help="with the thread sanitizer, likewise")
     options = arguments.parse_args()
-    if options.unit or options.asan or options.tsan:
-        options.groups = ("layers", "unit", "sim")
-    elif options.e2e:
+    if options.e2e:
         options.groups = ("interop", "netlab", "e2e")
+    elif options.core or options.unit or options.asan or options.tsan:
+        options.groups = ("layers", "unit", "sim")
     else:
         options.groups = GROUPS
     return options
