@@ -220,6 +220,7 @@ void Run::restart_source(const ScenarioEvent& event) {
   sources_.back()->vanish();
   tracker_ = Crowd{simulation_.fork_rng()};
   simulation_.after(event.by, [this, same = event.same_address] {
+    sources_.back()->vanish();   // it may have come back from an earlier fall meanwhile
     start_source(same ? sources_.back()->place() : simulation_.add_place(scenario_.source));
     workload_->mended(simulation_.now());
   });
