@@ -365,6 +365,16 @@ struct LiveSource {
   std::map<std::uint64_t, base::Bytes> records;
 };
 
+// A source at `at`, and two that may follow it.
+struct LiarAmongViewers {
+  explicit LiarAmongViewers(bool push = false) : source{net, at, push} { source.run(20'000); }
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source;
+};
+
 void reach_every_viewer_soon(bool push) {
   for (const double loss : {0.0, 0.03}) {
     VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, loss}};
@@ -417,12 +427,8 @@ TEST(Engine, live_records_reach_every_viewer_soon_by_push) { reach_every_viewer_
 
 // In place of what it holds it tells of a munro that the source never made.
 TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
-  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-  VirtualNode& at = net.add();
-  VirtualNode& liar = net.add();
-  VirtualNode& viewer = net.add();
-  LiveSource source{net, at, true};
-  source.run(20'000);
+  LiarAmongViewers swarm{true};
+  auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
   std::size_t bans = 0;
   viewer.on_event = [&](const Event& event) {
@@ -457,12 +463,8 @@ TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
 
 // It claims all indices between the records, which never were, and gives nothing.
 TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
-  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-  VirtualNode& at = net.add();
-  VirtualNode& liar = net.add();
-  VirtualNode& viewer = net.add();
-  LiveSource source{net, at};
-  source.run(20'000);
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
   std::uint64_t least_kept = ~std::uint64_t{0};
   viewer.on_event = [&](const Event& event) {
@@ -489,12 +491,8 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
 }
 
 TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once_it_hears_of_it) {
-  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-  VirtualNode& at = net.add();
-  VirtualNode& liar = net.add();
-  VirtualNode& viewer = net.add();
-  LiveSource source{net, at};
-  source.run(20'000);
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
   count_munros(viewer, complete);
   liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
@@ -574,12 +572,8 @@ TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
 }
 
 TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
-  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-  VirtualNode& at = net.add();
-  VirtualNode& liar = net.add();
-  VirtualNode& viewer = net.add();
-  LiveSource source{net, at};
-  source.run(20'000);
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
   count_munros(viewer, complete);
   liar.corrupt = [](base::Bytes& bytes) {
