@@ -6,9 +6,14 @@
 namespace runnel::tree {
 
 IntervalSet::Runs::const_iterator IntervalSet::ending_from(std::uint64_t index) const {
-  if (runs_.empty()) return runs_.end();
-  // At the end, where a live stream is asked about most.
-  if (const auto last = std::prev(runs_.end()); index >= last->first) return index <= last->last ? last : runs_.end();
+  // Near the end, where a live stream is asked about most.
+  constexpr int kNear = 8;
+  auto it = runs_.end();
+  for (int step = 0; step < kNear; ++step) {
+    if (it == runs_.begin()) return it;
+    const auto after = it--;
+    if (index >= it->first) return index <= it->last ? it : after;
+  }
   const auto after = runs_.upper_bound(index);
   if (after == runs_.begin()) return after;
   const auto before = std::prev(after);
@@ -77,7 +82,7 @@ std::uint64_t IntervalSet::erase(ChunkRange range) {
 }
 
 void IntervalSet::erase_below(ChunkIndex first) {
-  if (first.value() > 0) erase({ChunkIndex{0}, ChunkIndex{first.value() - 1}});
+  if (!runs_.empty() && runs_.begin()->first < first.value()) erase({ChunkIndex{0}, ChunkIndex{first.value() - 1}});
 }
 
 void IntervalSet::clear() {
