@@ -37,7 +37,7 @@ void EngineLoop::start() {
   thread_ = std::thread{[this] {
     ::prctl(PR_SET_NAME, "engine");   // so that top and perf tell it from the service thread
     const auto work = boost::asio::make_work_guard(io_);
-    arm_timer();
+    arm_timer(next_deadline());
     io_.run();
   }};
 }
@@ -70,16 +70,32 @@ void EngineLoop::wait_readable() {
   });
 }
 
+// While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them.
 void EngineLoop::on_readable() {
+  for (int round = 0; round < kRoundsPerWait; ++round) {
+    const Read read = this->read();
+    tick_sealer();
+    run_outputs();
+    const base::Time next = next_deadline();
+    const base::Time now = steady_now();
+    const base::Duration pause = read == Read::all ? read_pace_.after_read(now) : base::Duration{};
+    if (pause == base::Duration{}) return arm_timer(next);
+    if (next > now) std::this_thread::sleep_for(std::min(pause, next - now));
+  }
+  arm_timer(next_deadline());
+}
+
+EngineLoop::Read EngineLoop::read() {
   bool more = true;
-  for (int turn = 0; more && turn < kReadsPerTurn; ++turn) {
+  for (int turn = 0; more; ++turn) {
     const std::size_t trains = socket_->receive(buffer_views_, received_);
+    if (trains == 0 && turn == 0) return Read::nothing;
     more = trains == kBuffers && turn + 1 < kReadsPerTurn;
-    if (trains == 0 && turn == 0) break;
     sealer_.receive(std::span{received_}.first(trains), steady_now());
     input(swarm::DatagramsIn{sealer_.received(), more});   // none may be left although more were awaited: then that is said
+    if (trains < kBuffers) return Read::all;
   }
-  drain();
+  return Read::some;
 }
 
 // ---- out ------------------------------------------------------------------------------------------------------------
@@ -87,7 +103,7 @@ void EngineLoop::on_readable() {
 void EngineLoop::drain() {
   tick_sealer();
   run_outputs();
-  arm_timer();
+  arm_timer(next_deadline());
 }
 
 // Polls the engine dry. Its views die with the next handle(), so what is gathered is sent before loads are answered.
@@ -177,12 +193,15 @@ void EngineLoop::tick_sealer() {
   for (const swarm::CallFailed& failed : sealer_.take_failed()) input(failed);
 }
 
-void EngineLoop::arm_timer() {
-  const base::Time at_now = steady_now();
-  const auto idle = client_.on_idle(at_now);   // may feed the engine: its deadline is asked for afterwards
+base::Time EngineLoop::next_deadline() {
+  const base::Time now = steady_now();
+  const auto idle = client_.on_idle(now);   // may feed the engine: its deadline is asked for afterwards
   base::Time next = base::Time::max();
-  for (const auto& deadline : {engine_.next_deadline(), idle, sealer_.next_deadline(at_now)})
-    next = std::min(next, deadline.value_or(next));
+  for (const auto& deadline : {engine_.next_deadline(), idle, sealer_.next_deadline(now)}) next = std::min(next, deadline.value_or(next));
+  return next;
+}
+
+void EngineLoop::arm_timer(base::Time next) {
   if (next == timer_at_) return;
   timer_at_ = next;
   if (next == base::Time::max()) {

@@ -17,6 +17,7 @@
 #include "base/ring.hpp"
 #include "core/swarm/engine.hpp"
 #include "net/datagram_socket.hpp"
+#include "net/read_pace.hpp"
 #include "net/sealer.hpp"
 
 namespace runnel::net {
@@ -63,18 +64,23 @@ class EngineLoop {
   static constexpr std::size_t kBuffers = 8;                       // trains read at a time: half a megabyte, which stays in the cache
   static constexpr std::size_t kLoadsAtOnce = 32;                  // answered together
   static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
-  static constexpr int kReadsPerTurn = 16;                         // then posted tasks and timers get their turn
+  static constexpr int kReadsPerTurn = 16;                         // then timers get their turn
+  static constexpr int kRoundsPerWait = 8;                         // of reading and gathering; then posted tasks get theirs
 
   void wait_readable();
   void wait_writable();
   void on_readable();
+  enum class Read : std::uint8_t { nothing, some, all };   // of what had come
+  Read read();
   void drain();
   void run_outputs();
   void tick_sealer();
   void answer_loads();
   void send_gathered();
   void send_backlog();
-  void arm_timer();
+  // What the client wants done after each round of work is done by then.
+  [[nodiscard]] base::Time next_deadline();
+  void arm_timer(base::Time next);
 
   boost::asio::io_context io_;
   std::unique_ptr<DatagramSocket> socket_;
@@ -82,6 +88,7 @@ class EngineLoop {
   boost::asio::posix::stream_descriptor ready_;
   boost::asio::steady_timer timer_;
   base::Time timer_at_ = base::Time::max();
+  ReadPace read_pace_;
   swarm::Engine engine_;
   Sealer sealer_;
   EngineClient& client_;

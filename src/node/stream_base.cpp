@@ -59,6 +59,8 @@ player::StreamStatus StreamBase::status() const {
     status.peers.push_back(to_status(peer));
   }
   status.trackers = trackers_;
+  status.chunk_delays = state_.chunk_delays;
+  status.push = state_.push;
   fill(status);
   return status;
 }

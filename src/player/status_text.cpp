@@ -68,6 +68,38 @@ void add_timeline(json::object& object, media::LiveTimeline& timeline) {
   object["timeline"] = std::move(window);
 }
 
+double seconds(base::Duration d) { return std::chrono::duration<double>(d).count(); }
+
+// `counts`: [no later than so many ms, how many chunks], those of none left out.
+json::object chunk_delays_json(const swarm::DelayHistogram& delays) {
+  json::array counts;
+  for (std::size_t i = 0; i < swarm::DelayHistogram::kBuckets; ++i) {
+    if (delays.count(i) > 0) counts.push_back({seconds(swarm::DelayHistogram::upper(i)) * 1000, delays.count(i)});
+  }
+  return {
+      {"p50_s", seconds(delays.quantile(0.5))},
+      {"p95_s", seconds(delays.quantile(0.95))},
+      {"p99_s", seconds(delays.quantile(0.99))},
+      {"counts", std::move(counts)},
+  };
+}
+
+// Bytes per second on the wire, trees, and chunks.
+json::object push_json(const swarm::PushState& push) {
+  return {
+      {"stream_rate", push.stream_rate},
+      {"uplink", push.uplink},
+      {"line_queue_s", push.line_queue ? json::value(seconds(*push.line_queue)) : json::value(nullptr)},
+      {"waiting_s", seconds(push.backlog)},
+      {"slots", push.slots},
+      {"slots_used", push.slots_used},
+      {"parents", push.parents},
+      {"fed", push.fed},
+      {"repairs_asked", push.nacks},
+      {"repairs_refused", push.busy},
+  };
+}
+
 json::object stream_json(Stream& stream, bool to_this_machine) {
   const StreamStatus status = stream.status();
   json::object object = identity_json(stream, to_this_machine);
@@ -85,6 +117,8 @@ json::object stream_json(Stream& stream, bool to_this_machine) {
   object["have_bytes"] = status.have_bytes;
   object["buffer_s"] = status.buffer_s;
   object["lag_s"] = status.lag_s ? json::value(*status.lag_s) : json::value(nullptr);
+  object["chunk_delays"] = status.chunk_delays ? json::value(chunk_delays_json(*status.chunk_delays)) : json::value(nullptr);
+  object["push"] = status.push ? json::value(push_json(*status.push)) : json::value(nullptr);
   object["wanted_chunks"] = status.wanted_chunks;
   object["known_peers"] = status.known_peers;
   object["timeline"] = nullptr;
@@ -120,6 +154,11 @@ struct Metric {
 
 double number(std::uint64_t n) { return static_cast<double>(n); }
 
+std::optional<double> delay(const StreamStatus& status, double quantile) {
+  if (!status.chunk_delays || status.chunk_delays->total() == 0) return std::nullopt;
+  return seconds(status.chunk_delays->quantile(quantile));
+}
+
 constexpr Metric kMetrics[] = {
     {"runnel_down_bytes_total", "counter", "Chunk payload received, duplicates included.",
      [](const StreamStatus& s) { return std::optional{number(s.down_bytes)}; }},
@@ -138,6 +177,10 @@ constexpr Metric kMetrics[] = {
      [](const StreamStatus& s) { return std::optional{number(s.total_bytes)}; }},
     {"runnel_buffer_seconds", "gauge", "Media held ahead of the player.", [](const StreamStatus& s) { return std::optional{s.buffer_s}; }},
     {"runnel_lag_seconds", "gauge", "Age of the newest playable media of a live stream.", [](const StreamStatus& s) { return s.lag_s; }},
+    {"runnel_chunk_delay_p50_seconds", "gauge", "From the source's signing of a chunk to its being verified here: half were quicker.",
+     [](const StreamStatus& s) { return delay(s, 0.5); }},
+    {"runnel_chunk_delay_p99_seconds", "gauge", "The same: one in a hundred was slower.",
+     [](const StreamStatus& s) { return delay(s, 0.99); }},
     {"runnel_wanted_chunks", "gauge", "Chunks requested and not yet here.",
      [](const StreamStatus& s) { return std::optional{number(s.wanted_chunks)}; }},
     {"runnel_peers", "gauge", "Peers connected now.",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "core/swarm/io.hpp"
 #include "media/content_reader.hpp"
 #include "media/live_timeline.hpp"
 #include "media/sessions.hpp"
@@ -44,6 +45,9 @@ struct StreamStatus {
   double transfer_s = 0;             // on demand, once complete: from the first chunk that came to the last
   double buffer_s = 0;
   std::optional<double> lag_s;       // live only: age of the newest media that could be played now
+  // Live, when watching: from the source's signing of a chunk to its being verified here, by both clocks.
+  std::optional<swarm::DelayHistogram> chunk_delays;
+  std::optional<swarm::PushState> push;       // live
   std::uint64_t wanted_chunks = 0;   // requested and not yet here
   std::uint64_t known_peers = 0;     // addresses heard of, connected or not
   std::vector<PeerStatus> peers;

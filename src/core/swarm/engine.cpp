@@ -124,7 +124,10 @@ void Engine::on_input(const SetLimits& in) {
 void Engine::on_input(const ForgetChunks& in) {
   with(in.swarm, [&](Swarm& swarm) { swarm.forget(in.range); });
 }
-void Engine::on_input(const WallClock& in) { context_.wall = in.now; }
+void Engine::on_input(const WallClock& in) {
+  context_.wall = in.now;
+  context_.wall_told = context_.now;
+}
 
 std::optional<SwarmState> Engine::state(SwarmHandle swarm, base::Time now) const {
   const Swarm* found = find(swarm);

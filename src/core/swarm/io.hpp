@@ -12,6 +12,7 @@
 #include "base/endpoint.hpp"
 #include "base/strong.hpp"
 #include "base/time.hpp"
+#include "core/swarm/delay_histogram.hpp"
 #include "core/swarm/metadata.hpp"
 #include "core/tree/node_store.hpp"
 #include "core/tree/types.hpp"
@@ -243,6 +244,7 @@ struct SwarmState {
   std::optional<tree::ChunkIndex> newest;     // live: newest index any neighbour shows
   std::vector<PeerState> peers;
   std::optional<PushState> push;              // live, where push works
+  std::optional<DelayHistogram> chunk_delays; // live, at viewers: from a chunk's signature to its being verified here
 };
 
 }  // namespace runnel::swarm

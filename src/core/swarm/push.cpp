@@ -30,13 +30,11 @@ constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower
 constexpr double kPerRequest = 8;       // chunks that the proof of one alone would stand for
 constexpr double kNeverPulled = 1e9;
 constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
-constexpr base::Duration kQuantum{1'000};  // sends within it leave together
+constexpr base::Duration kQuantum{3'000};  // sends within it leave together: each wake costs, and a line that is 15 ms full is calm
+constexpr double kQuantumSeconds = static_cast<double>(kQuantum.count()) / 1e6;
 constexpr base::Duration kWaited{5'000};
 constexpr double kShareForChildren = 0.85;  // of the uplink; the rest is for bursts, repair and control
 constexpr double kSourceGuess = 4;  // uplink in stream rates before it is measured
-// Its quota twice over. Whoever joins while its line is full sees no queue grow: without a limit, sixty newcomers' wishes drove the
-// estimate to four times the line.
-constexpr double kSourceMost = 4;
 constexpr double kViewerGuess = 1;
 constexpr double kUnknownPace = 300'000;  // bytes per second, before the stream's rate is known
 
@@ -353,7 +351,14 @@ void Push::charge(std::uint64_t bytes, base::Time now) {
   free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(bytes) * 1e6 / pace())};
 }
 
-bool Push::has_time_for_others(base::Time now) const { return free_at_ <= now + kQuantum && backlog() < kBusyQueue; }
+bool Push::has_time(base::Time now) const { return free_at_ <= now + kQuantum && backlog() < kBusyQueue; }
+
+std::uint64_t Push::room_for_others(base::Time now) {
+  others_wait_ = !has_time(now);
+  if (!others_wait_) return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(pace() * kQuantumSeconds / setup_.chunk_bytes));
+  uplink_.waited();
+  return 0;
+}
 
 void Push::on_wire(std::uint64_t total, base::Time now) {
   const std::uint64_t sent = total - std::exchange(on_wire_, total);
@@ -362,7 +367,7 @@ void Push::on_wire(std::uint64_t total, base::Time now) {
   free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(others) * 1e6 / pace())};
 }
 
-base::Time Push::next_deadline() const { return queue_.empty() ? next_tick_ : std::min(next_tick_, free_at_); }
+base::Time Push::next_deadline() const { return queue_.empty() && !others_wait_ ? next_tick_ : std::min(next_tick_, free_at_); }
 
 std::vector<PushOut> Push::take_out() {
   for (PushOut& out : trees_.take_out()) out_.push_back(std::move(out));
@@ -398,10 +403,7 @@ void Push::update_means(base::Time now) {
   const double rate = rate_.bytes_per_second();
   if (rate <= 0) return;
   const double slot = rate / kSubstreams;
-  if (setup_.source)
-    uplink_.begin(rate * kSourceGuess, slot, now, rate * kSourceMost);
-  else
-    uplink_.begin(rate * kViewerGuess, slot, now);
+  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), slot, now);
   uplink_.tick(now);
   const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
   trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/rng.hpp"
@@ -76,8 +77,13 @@ class Push {
   [[nodiscard]] std::optional<Send> next_send(base::Time now);
   // The user's limit is used up.
   void wait_until(base::Time when) { free_at_ = std::max(free_at_, when); }
-  // Who does not push asks by pull: comes last as well.
-  [[nodiscard]] bool has_time_for_others(base::Time now) const;
+  // Who does not push asks by pull, and comes last as well: how many chunks of theirs may leave now. When none, they wait for
+  // next_deadline().
+  [[nodiscard]] std::uint64_t room_for_others(base::Time now);
+  // Whether that time has come; whoever still finds no room waits anew.
+  [[nodiscard]] bool take_turn_of_others(base::Time now) { return has_time(now) && std::exchange(others_wait_, false); }
+  // What one of them says of the way to it: its clock less ours, us.
+  void timed_other(PeerKey peer, std::uint32_t delay_us, base::Time now) { uplink_.on_delay(peer, delay_us, now); }
   // So many chunks of theirs are about to leave.
   void charge_others(std::uint64_t chunks, base::Time now) { charge(chunks * setup_.chunk_bytes, now); }
   // All that the node has put on the wire so far: what was not pushed takes its part of the uplink as well.
@@ -107,6 +113,7 @@ class Push {
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   [[nodiscard]] double pace() const;
   void charge(std::uint64_t bytes, base::Time now);
+  [[nodiscard]] bool has_time(base::Time now) const;
 
   Setup setup_;
   base::Rng rng_;
@@ -123,6 +130,7 @@ class Push {
   SentLately sent_;
   std::optional<std::uint64_t> met_at_;
   base::Time free_at_;            // the pacer: when what was sent will have left
+  bool others_wait_ = false;      // for the pacer
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
   base::Time next_tick_;

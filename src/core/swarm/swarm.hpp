@@ -12,6 +12,7 @@
 #include "core/swarm/channel_table.hpp"
 #include "core/swarm/choker.hpp"
 #include "core/swarm/content.hpp"
+#include "core/swarm/delay_histogram.hpp"
 #include "core/swarm/extensions.hpp"
 #include "core/swarm/fresh_chunks.hpp"
 #include "core/swarm/io.hpp"
@@ -36,6 +37,10 @@ struct Context {
   bool no_upload = false;
   base::Time now;
   std::optional<base::WallTime> wall;   // nullopt until someone told it
+  base::Time wall_told;                 // when
+
+  // The world's time at `now`.
+  [[nodiscard]] std::optional<base::WallTime> wall_now() const { return wall ? std::optional{*wall + (now - wall_told)} : std::nullopt; }
 };
 
 constexpr std::size_t kMaxChannels = 1024;         // of one swarm
@@ -106,6 +111,7 @@ class Swarm {
   void on_data(Context& context, Channel& channel, const wire::Data& data);
   // `ack`: it was asked for, or its sender knows nothing of push.
   void on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload, bool ack);
+  void measure_delay(const Context& context, tree::ChunkIndex index);
   void on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index);
   void judge_held(Context& context);
   void judge_held(Context& context, Channel& channel, HeldChunks::Held held);
@@ -181,6 +187,7 @@ class Swarm {
   void on_pushed_data(Context& context, Channel& channel, const wire::Data& data, bool answer);
   // Messages and chunks whose time has come; channels that got a message are touched.
   void pump_push(Context& context);
+  void pump_others(Context& context);
   void send_bundle(Context& context, Channel& channel, std::uint64_t munro);
   void send_pushed(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
   void tick_push(Context& context);
@@ -241,6 +248,8 @@ class Swarm {
   FreshChunks fresh_;                          // not announced yet
   std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
   base::Time last_announce_{};
+  std::optional<base::WallTime> began_;        // live: when the first chunk came
+  DelayHistogram chunk_delays_;                // of chunks signed since, from then to now, by the world's clock
 
   Choker choker_;
   base::Time next_choke_round_{};

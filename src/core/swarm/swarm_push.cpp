@@ -150,6 +150,13 @@ void Swarm::pump_push(Context& context) {
   }
 }
 
+// By turns: none of them is always the last.
+void Swarm::pump_others(Context& context) {
+  if (!push_->take_turn_of_others(context.now) || channels_.empty()) return;
+  const std::size_t start = rng_.below(channels_.size());
+  for (std::size_t i = 0; i < channels_.size(); ++i) pump(context, *channels_[(start + i) % channels_.size()]);
+}
+
 void Swarm::send_bundle(Context& context, Channel& channel, std::uint64_t munro) {
   const auto bundle = live_content()->bundle(munro);
   if (!bundle) return;
@@ -180,6 +187,7 @@ void Swarm::tick_push(Context& context) {
   push_->on_wire(context.outbox.wire_bytes(), context.now);
   push_->tick(context.now);
   pump_push(context);
+  pump_others(context);
   for (Channel* channel : std::exchange(touched_, {})) channel->flush(context.outbox);
 }
 

@@ -138,6 +138,7 @@ void Swarm::on_ack(Context& context, Channel& channel, const wire::Ack& ack) {
   const auto range = content_->plausible(ack.range);
   if (!range) return;
   if (channel.uploads) channel.uploads->on_ack(*range, ack.delay.value(), context.now);
+  if (push_ && !channel.pushes) push_->timed_other(channel.local, static_cast<std::uint32_t>(ack.delay.value()), context.now);
   on_have(context, channel, *range);
 }
 
@@ -276,6 +277,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
   if (push_) push_->on_chunk(index, channel.local, context.now);
   stores_.add(index, payload);
   if (LiveContent* live = live_content()) {
+    measure_delay(context, index);
     if (const auto munro = live->take_completed(index)) {
       flush_stores(context);
       context.outbox.event(Event{MunroComplete{handle_, *munro}});
@@ -284,6 +286,16 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
       announce(context);
     }
   }
+}
+
+// What was there before us says nothing of how quickly things come.
+void Swarm::measure_delay(const Context& context, tree::ChunkIndex index) {
+  const SignedMunro* munro = live_content()->munro(index);
+  const auto wall = context.wall_now();
+  if (munro == nullptr || !wall) return;
+  if (!began_) began_ = wall;
+  const base::WallTime complete = base::from_ntp(munro->timestamp.value());
+  if (complete >= *began_) chunk_delays_.add(*wall - complete);
 }
 
 void Swarm::flush_stores(Context& context) {

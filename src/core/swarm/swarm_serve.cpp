@@ -16,8 +16,9 @@ constexpr std::uint64_t kListWorthwhile = 8;   // chunks of a block asked for at
 void Swarm::pump(Context& context, Channel& channel) {
   if (channel.state != Channel::State::established || !channel.uploads) return;
   UploadQueue& uploads = *channel.uploads;
-  while (uploads.wants_more() && context.upload.allows(context.now) && (!push_ || push_->has_time_for_others(context.now))) {
-    const auto burst = uploads.next_burst(push_ ? 1 : UploadQueue::kBurstChunks);
+  while (uploads.wants_more() && context.upload.allows(context.now)) {
+    const std::uint64_t room = push_ ? push_->room_for_others(context.now) : UploadQueue::kBurstChunks;
+    const auto burst = room > 0 ? uploads.next_burst(std::min(room, UploadQueue::kBurstChunks)) : std::nullopt;
     if (!burst) return;
     if (push_) push_->charge_others(burst->count(), context.now);
     if (!content_->has(*burst)) {   // it left the window meanwhile

@@ -1,14 +1,13 @@
 #include "core/swarm/uplink.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace runnel::swarm {
 
-void Uplink::begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most) {
+void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
   if (begun()) return;
-  most_ = most;
-  starting_ = !most;
   rate_ = bytes_per_second;
   slot_ = slot;
   window_started_ = last_growth_ = now;
@@ -18,7 +17,7 @@ void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {
   auto it = peers_.find(peer);
   if (it == peers_.end()) {
     if (peers_.size() >= kMaxPeers) return;
-    it = peers_.emplace(peer, Peer{sample_us, {}, {}, {}, now, now}).first;
+    it = peers_.emplace(peer, Peer{sample_us, {}, {}, {}, now, now, calm(now)}).first;
   }
   Peer& one = it->second;
   const base::Duration delay{static_cast<std::int32_t>(sample_us - one.first)};
@@ -32,11 +31,15 @@ void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {
   one.at = now;
 }
 
+bool Uplink::calm(base::Time now) const { return queue(now).value_or(base::Duration{}) <= kCalm; }
+
 std::optional<base::Duration> Uplink::queue(base::Time now) const {
   std::vector<base::Duration> queues;
+  std::vector<base::Duration> blind;
   for (const auto& [key, peer] : peers_) {
-    if (now - peer.at <= kFresh) queues.push_back(peer.now - std::min(peer.least, peer.before));
+    if (now - peer.at <= kFresh) (peer.sees ? queues : blind).push_back(peer.now - std::min(peer.least, peer.before));
   }
+  if (queues.empty()) queues = std::move(blind);
   if (queues.empty()) return std::nullopt;
   const auto middle = queues.begin() + static_cast<std::ptrdiff_t>(queues.size() / 2);
   std::ranges::nth_element(queues, middle);
@@ -47,7 +50,6 @@ void Uplink::grow() {
   constexpr double kFactor = 1.5;   // while starting: a line of four times the guess is found in four steps
   constexpr double kShare = 1.0 / 16;
   rate_ += starting_ ? (kFactor - 1) * rate_ : kShare * rate_;
-  if (most_) rate_ = std::min(rate_, *most_);
 }
 
 // While there was a queue all along, the line has carried what went out but for what the queue grew by. Otherwise bursts make such sums
@@ -80,6 +82,9 @@ void Uplink::tick(base::Time now) {
   windows_[window_++ % kWindows] = {rate, seen.value_or(base::Duration{}), window_waited_ && rate > used * rate_};
   if (seen && *seen <= kCalm) {
     draining_ = false;
+    for (auto& [key, peer] : peers_) {
+      if (!std::exchange(peer.sees, true)) peer.least = peer.before = peer.now;
+    }
     // Streams come in bursts, once a second or two: what each of them shows counts until the next.
     const bool full = std::ranges::any_of(windows_, &Window::used);
     const bool calm = std::ranges::all_of(windows_, [](const Window& w) { return w.queue <= kCalm; });

@@ -20,9 +20,8 @@ class Uplink {
   static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
 
-  // Nothing is measured before the stream's rate is known. `most`: what is ever of use, which the estimate comes near to by small steps;
-  // without it, the guess may be far off, and steps are large until a queue shows.
-  void begin(double bytes_per_second, double slot, base::Time now, std::optional<double> most = std::nullopt);
+  // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows.
+  void begin(double bytes_per_second, double slot, base::Time now);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
   [[nodiscard]] double rate() const { return rate_; }
   // What may leave for now: less while a queue is to go away.
@@ -52,18 +51,19 @@ class Uplink {
     base::Duration now{};
     base::Time half_started;
     base::Time at;
+    bool sees = true;   // a queue, when there is one: not who came while there was
   };
   struct Window {
     double bytes_per_second = 0;
     base::Duration queue{};
     bool used = false;                   // to the full, and more would have been sent
   };
+  [[nodiscard]] bool calm(base::Time now) const;
   void grow();
   void fall(base::Duration queue);
 
   double rate_ = 0;
   double slot_ = 0;
-  std::optional<double> most_;
   bool starting_ = true;
   std::map<PeerKey, Peer> peers_;
   base::Time window_started_;

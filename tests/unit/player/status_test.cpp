@@ -25,6 +25,8 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
        .have_bytes = 10,
        .buffer_s = 11.5,
        .lag_s = 0.25,
+       .chunk_delays = swarm::DelayHistogram{},
+       .push = swarm::PushState{.stream_rate = 1, .uplink = 2, .slots = 3},
        .wanted_chunks = 12,
        .known_peers = 13};
   s.peers.push_back({.address = "192.0.2.1:5000",
@@ -40,6 +42,7 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
                      .have_fraction = 0.5,
                      .choking_us = true,
                      .choked_by_us = false});
+  s.chunk_delays->add(std::chrono::milliseconds{100});
   s.trackers = {"http://127.0.0.1:1/announce: working"};
   start();
   const Reply reply = get("/api/status");
@@ -57,6 +60,10 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
   EXPECT_EQ(stream.at("lag_s").to_number<double>(), 0.25);
   EXPECT_EQ(stream.at("wanted_chunks").to_number<int>(), 12);
   EXPECT_EQ(stream.at("known_peers").to_number<int>(), 13);
+  EXPECT_NEAR(stream.at("chunk_delays").at("p99_s").to_number<double>(), 0.1, 0.005);
+  EXPECT_EQ(stream.at("chunk_delays").at("counts").at(0).at(1).to_number<int>(), 1);
+  EXPECT_EQ(stream.at("push").at("slots").to_number<double>(), 3);
+  EXPECT_TRUE(stream.at("push").at("line_queue_s").is_null());
   EXPECT_EQ(stream.at("timeline").at("playable").as_bool(), false);
   EXPECT_EQ(stream.at("trackers").as_array().size(), 1U);
   const auto& peer = stream.at("peers").as_array().at(0).as_object();
@@ -72,7 +79,7 @@ TEST_F(StatusTest, lag_is_null_where_there_is_none) {
   start();
   const auto root = boost::json::parse(get("/api/status").body);
   EXPECT_TRUE(root.at("streams").at(0).at("lag_s").is_null());
-  EXPECT_TRUE(root.at("streams").at(0).at("timeline").is_null());
+  for (const char* of_live : {"timeline", "chunk_delays", "push"}) EXPECT_TRUE(root.at("streams").at(0).at(of_live).is_null()) << of_live;
 }
 
 TEST_F(StatusTest, the_list_of_streams_leads_to_each) {

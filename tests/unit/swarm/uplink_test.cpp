@@ -118,18 +118,29 @@ TEST(Uplink, what_shows_at_the_end_of_bursts_holds_it_near_the_line) {
   EXPECT_LT(line.uplink.rate(), 1.35 * line.capacity);
 }
 
-TEST(Uplink, does_not_grow_past_what_is_of_use_whatever_receivers_fail_to_see) {
+// To who never saw it empty, a full queue looks like a long way.
+TEST(Uplink, newcomers_to_a_full_line_do_not_hide_its_queue) {
   Uplink uplink;
   base::Time now{seconds{100}};
-  uplink.begin(300'000, 20'000, now, 400'000);
-  for (int i = 0; i < 600; ++i, now += milliseconds{100}) {
-    uplink.sent(static_cast<std::uint64_t>(uplink.rate()) / 10);
+  uplink.begin(300'000, 20'000, now);
+  uplink.on_delay(PeerKey{1}, 10'000, now);
+  uplink.on_delay(PeerKey{1}, 110'000, now);
+  for (std::uint32_t peer = 2; peer < 60; ++peer) uplink.on_delay(PeerKey{peer}, 130'000, now);
+  EXPECT_EQ(uplink.queue(now), milliseconds{100});
+  for (int i = 0; i < 20; ++i, now += milliseconds{100}) {
+    uplink.sent(30'000);
     uplink.waited();
-    uplink.on_delay(PeerKey{1}, 100'000, now);   // a full queue looks like this to who never saw it empty
+    for (std::uint32_t peer = 1; peer < 60; ++peer) uplink.on_delay(PeerKey{peer}, peer == 1 ? 110'000 : 130'000, now);
     uplink.tick(now);
-    if (i == 10) EXPECT_LT(uplink.rate(), 350'000) << "by small steps";
   }
-  EXPECT_EQ(uplink.rate(), 400'000);
+  EXPECT_LT(uplink.rate(), 300'000);
+  // Once it has gone, they know how long the way is.
+  for (int i = 0; i < 3; ++i, now += milliseconds{100}) {
+    for (std::uint32_t peer = 1; peer < 60; ++peer) uplink.on_delay(PeerKey{peer}, peer == 1 ? 10'000 : 30'000, now);
+    uplink.tick(now);
+  }
+  for (std::uint32_t peer = 2; peer < 60; ++peer) uplink.on_delay(PeerKey{peer}, 80'000, now);
+  EXPECT_EQ(uplink.queue(now), milliseconds{50});
 }
 
 }  // namespace

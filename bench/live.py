@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""One live scenario twice: by real processes in the network lab, sealed, and by the simulator, side by side. Needs root.
+
+    bench/live.py [--scenario NAME] [--peers N] [--seconds N] [--no-history]
+
+The scenario is one of tests/sim/scenarios, in TOML; the lab takes its lines and paths from it. The delay of a chunk is from the source's
+signature, when its record is complete, to its being verified at a viewer; all processes share this machine's clock. Of the source, what its
+line carried, headers included, against what the stream's own chunks would take. Exit status 1 when a goal is missed.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
+import history
+from support import media
+from support.netlab import Netlab
+from support.processes import Missed, Node
+from support.scenario import BUILD, ROOT, RUNNEL, Scenario
+
+SCENARIOS = ROOT / "tests" / "sim" / "scenarios"
+QUEUE_BYTES = 128 * 1024            # of an uplink, as in the simulator
+AUDIO_KBPS = 128
+IN_TIME_S = 1
+GOALS = {"p50": "<= 0.2", "p95": "<= 0.35", "p99": "<= 0.5"}
+
+
+def film(kbps):
+    """What a camera's encoder would send at this rate: one key frame a second."""
+    video = f"{kbps - AUDIO_KBPS}k"
+    return media.cached(f"live-rate-{kbps}.mp4", [
+        *media.picture(20, 1280, 720), *media.tone(20), *media.H264, "-tune", "zerolatency", "-b:v", video, "-minrate", video, "-maxrate",
+        video, "-bufsize", video, "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", *media.AAC])
+
+
+class Delays:
+    """Counts by bucket, of all viewers together."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def add(self, counts, sign=1):
+        for upper_ms, chunks in counts:
+            self.counts[upper_ms] = self.counts.get(upper_ms, 0) + sign * chunks
+
+    @property
+    def total(self):
+        return sum(self.counts.values())
+
+    def within_s(self, limit_s):
+        return sum(chunks for upper_ms, chunks in self.counts.items() if upper_ms <= limit_s * 1000) / max(self.total, 1)
+
+    def quantile_s(self, share):
+        seen = 0
+        for upper_ms, chunks in sorted(self.counts.items()):
+            seen += chunks
+            if seen >= share * self.total:
+                return upper_ms / 1000
+        return float("nan")
+
+
+class Live(Scenario):
+    def setUp(self):
+        super().setUp()
+        self.plan = tomllib.loads((SCENARIOS / f"{self.options.scenario}.toml").read_text(encoding="utf-8"))
+        self.peers = self.options.peers or self.plan["peers"]
+        self.hosts = [f"viewer-{i + 1}" for i in range(self.peers)]
+
+    def lab_description(self):
+        """The scenario in the lab's words; lines are dealt out by the seed."""
+        lines = [f"path = {self.words(self.plan['path'])}", f"[host.source]\nup = {self.line(self.plan['source'])}",
+                 f"[host.viewer]\ncount = {self.peers}"]
+        kinds = []
+        for kind in self.plan["viewers"]:
+            kinds += [kind] * round(kind["share"] * self.peers)
+        kinds = (kinds + [self.plan["viewers"][-1]] * self.peers)[:self.peers]
+        random.Random(self.seed).shuffle(kinds)
+        for host, kind in zip(self.hosts, kinds):
+            lines.append(f"[host.{host}]\nup = {self.line(kind)}\ndown = {{ rate_mbps = {kind['down_mbps']} }}")
+        self.uplinks = dict(zip(self.hosts, (kind["up_mbps"] for kind in kinds)))
+        return "\n".join(lines)
+
+    @staticmethod
+    def line(kind):
+        return f"{{ rate_mbps = {kind['up_mbps']}, queue_bytes = {QUEUE_BYTES} }}"
+
+    @staticmethod
+    def words(table):
+        return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
+
+    def run_in(self, host, verb, *arguments):
+        command = [RUNNEL, verb, *arguments, "--json", "--listen", f"{self.lab.address(host)}:0", "--http", "127.0.0.1:0"]
+        return self.start(self.lab.command(host, command), host, Node)
+
+    def status(self, host, node):
+        def read():
+            with urllib.request.urlopen(node.url("/api/status"), timeout=10) as answer:
+                return json.load(answer)["streams"][0]
+        return self.lab.call(host, read)
+
+    def statuses(self):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return dict(zip(self.viewers, pool.map(lambda item: self.status(*item), self.viewers.items())))
+
+    def look(self):
+        return {"at": time.monotonic(), "lab": self.lab.stats(), "viewers": self.statuses(), "source": self.status("source", self.caster),
+                "cpu_s": {host: cpu_s(node) for host, node in [*self.viewers.items(), ("source", self.caster)]}}
+
+    def real(self):
+        """The lab's column, by measure."""
+        self.lab = Netlab(self.lab_description(), self.log, seed=self.seed)
+        self.addCleanup(self.lab.close)
+        self.caster = self.run_in("source", "cast", "--live", "--loop", film(self.plan["live"]["kbps"]))
+        link = self.caster.link
+        self.viewers = {}
+        begun, over_s = time.monotonic(), self.plan["joins"]["over_s"]
+        for i, host in enumerate(self.hosts):
+            self.caster.wait_for_end(max(0, begun + over_s * i / self.peers - time.monotonic()))
+            self.viewers[host] = self.run_in(host, "watch", link, "--player", "none")
+        self.caster.wait_for_end(begun + self.plan["live"]["measure_from_s"] - time.monotonic())
+        startups = self.startups()
+        first = self.look()
+        self.caster.wait_for_end(self.options.seconds)
+        last = self.look()
+        self.tell(first, last)
+        return dict(self.compare(first, last), **startups)
+
+    def startups(self):
+        """How long the viewers took to have something to play, those that have."""
+        taken = sorted(event["startup_s"] for node in self.viewers.values() for event in node.all_events("playable"))
+        return {"playable": len(taken) / self.peers, "playable_p50_s": taken[len(taken) // 2] if taken else float("nan")}
+
+    def compare(self, first, last):
+        delays, media_bytes = Delays(), 0
+        for host in self.viewers:
+            before, after = first["viewers"][host], last["viewers"][host]
+            delays.add(after["chunk_delays"]["counts"])
+            delays.add(before["chunk_delays"]["counts"], -1)
+            media_bytes += after["down_bytes"] - before["down_bytes"]
+        seconds = last["at"] - first["at"]
+
+        def sent(host):
+            return last["lab"]["hosts"][host]["up"]["bytes"] - first["lab"]["hosts"][host]["up"]["bytes"]
+        stream = self.plan["live"]["kbps"] * 125 * seconds
+        return {"p50": delays.quantile_s(0.5), "p95": delays.quantile_s(0.95), "p99": delays.quantile_s(0.99),
+                "in_time": delays.within_s(IN_TIME_S), "chunks_per_viewer_s": delays.total / self.peers / seconds,
+                "source_copies": sent("source") / stream, "wire": (sum(map(sent, self.viewers)) + sent("source")) / max(media_bytes, 1),
+                "cores": sum(last["cpu_s"].values()) / seconds - sum(first["cpu_s"].values()) / seconds,
+                "lab_late_us": last["lab"]["lateness"]["mean_us"]}
+
+    def tell(self, first, last):
+        """A line for each viewer, for whoever wants to know why."""
+        push = last["source"]["push"]
+        print(f"  source     up {self.plan['source']['up_mbps']:4.1f} Mb/s, found {push['uplink'] / 125e3:5.2f}; stream {push['stream_rate'] / 125e3:5.2f}; "
+              f"slots {push['slots_used']:4.1f} of {push['slots']:4.1f}; waiting {push['waiting_s']:.3f} s; line {push['line_queue_s']}")
+        for host in self.viewers:
+            mine = Delays()
+            mine.add(last["viewers"][host]["chunk_delays"]["counts"])
+            mine.add(first["viewers"][host]["chunk_delays"]["counts"], -1)
+            push = last["viewers"][host]["push"] or {}
+            print(f"  {host:<10} up {self.uplinks[host]:4.1f} Mb/s, found {push.get('uplink', 0) / 125e3:5.2f}; slots {push.get('slots_used', 0):4.1f} of "
+                  f"{push.get('slots', 0):4.1f}, fed by {push.get('fed', 0):2}; peers {len(last['viewers'][host]['peers']):2}; delays "
+                  f"{mine.quantile_s(0.5):.2f} {mine.quantile_s(0.95):.2f} {mine.quantile_s(0.99):.2f}, {mine.total} chunks; "
+                  f"rejected {last['viewers'][host]['rejected']}", flush=True)
+
+    def simulated(self):
+        settings = ["--peers", str(self.peers), "--seed", "1", "--set", f"duration_s={self.plan['live']['measure_from_s'] + self.options.seconds}"]
+        done = subprocess.run([BUILD / "runnel-sim", SCENARIOS / f"{self.options.scenario}.toml", *settings, "--json"], capture_output=True,
+                              text=True, check=False)
+        measures = json.loads(done.stdout)["measures"]
+        return {"p50": measures["chunk_delay_p50_s"], "p95": measures["chunk_delay_p95_s"], "p99": measures["chunk_delay_p99_s"],
+                "in_time": measures["in_time_1s"]}
+
+    def runTest(self):
+        real = self.real()
+        self.lab.close()
+        simulated = self.simulated() if self.options.simulator else {}
+        rows = [(f"real: {name}", value, f"(simulated {simulated[name]:.3g})" if name in simulated else "", GOALS.get(name))
+                for name, value in real.items()]
+        self.assertTrue(history.report(f"live {self.options.scenario} {self.peers}", rows, self.options.history), "a goal is missed")
+
+
+def cpu_s(node):
+    """Of a process and all that it has waited for."""
+    try:
+        fields = pathlib.Path(f"/proc/{node.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        raise Missed(f"{node.name} has ended\n{node.last_lines()}") from None
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    sys.exit(history.main(Live, __doc__, [("--scenario", str, "live_push_60", "of tests/sim/scenarios"),
+                                          ("--peers", int, 0, "viewers; 0: as many as the scenario says"),
+                                          ("--seconds", int, 20, "that are measured"),
+                                          ("--simulator", int, 1, "0: without the simulator's column")]))
