@@ -77,7 +77,10 @@ bool StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInb
   std::uint64_t next = 0;
   while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next)
     next = offered[peaks++].bin.range().last.value() + 1;
-  if (peaks > 0) {
+  if (peaks == 1 && offered[0].bin.is_leaf()) {
+    // The root, as a peak, would make one chunk of any swarm. A file that has no more needs none (8.16): check() knows it by its chunk.
+    offered = offered.subspan(1);
+  } else if (peaks > 0) {
     if (tree_.learn_peaks(offered.first(peaks), root_)) {
       peaks_known_ = true;
       offered = offered.subspan(peaks);
@@ -132,9 +135,9 @@ base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, c
 }
 
 bool LiveContent::longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const {
-  constexpr std::uint64_t kLongest = 1ULL << 30;   // seconds; a source that keeps everything lets nothing grow old
+  constexpr std::uint64_t kLongest = 1ULL << 30;  // seconds; a source that keeps everything lets nothing grow old
   const std::uint64_t seconds = std::min(metadata_.live_window / kLiveIndicesPerSecond, kLongest) + kStaleMarginSeconds;
-  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);   // NTP time wraps in 2036
+  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);  // NTP time wraps in 2036
 }
 
 bool LiveContent::too_old(Bin munro, wire::NtpTimestamp timestamp) const {
@@ -152,7 +155,7 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   if (munro != tree::munro_of(message.range.first, metadata_.munro_width)) return false;
   if (munros_.contains(munro.offset()) || message.range.first < lowest_ || too_old(munro, message.timestamp)) return true;
   const crypto::Digest* hash = inbox.find(munro);
-  if (!hash) return true;   // its INTEGRITY was lost: not the peer's fault
+  if (!hash) return true;  // its INTEGRITY was lost: not the peer's fault
   if (!verifier_->verify(signed_bytes(munro, message.timestamp, *hash), message.signature)) return false;
   if (munros_.size() >= kMaxMunros) return true;
   tree_.trust(munro, *hash);

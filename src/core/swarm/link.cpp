@@ -28,12 +28,10 @@ std::optional<Number> parse_number(std::string_view text) {
   return value;
 }
 
-// The hash function whose roots have this length; only the two that swarms are made with.
+// The hash function whose roots have this length. No key that kind_of() takes has one of these.
 std::optional<crypto::HashAlgorithm> hash_of_root(std::size_t size) {
-  for (const auto algorithm : {crypto::HashAlgorithm::sha256, crypto::HashAlgorithm::sha1}) {
-    if (size == crypto::digest_size(algorithm)) return algorithm;
-  }
-  return std::nullopt;
+  const auto* const found = std::ranges::find(crypto::kHashAlgorithms, size, crypto::digest_size);
+  return found != crypto::kHashAlgorithms.end() ? std::optional{*found} : std::nullopt;
 }
 
 // Sizes count the algorithm byte (RFC 7574 6.1).

@@ -72,7 +72,7 @@ struct Link {
   std::optional<LinkIndex> index;                    // x.ix
   std::optional<std::uint32_t> chunk_size;           // cs: bytes
   std::optional<wire::AddressingMethod> addressing;  // ca: the number of RFC 7574 7.8
-  std::optional<crypto::HashAlgorithm> hash;         // hf: the number of RFC 7574 7.6
+  std::optional<crypto::HashAlgorithm> hash;         // hf: the number of RFC 7574 7.6; the root of a file tells it by its length
 
   // What holds when the link does not say.
   [[nodiscard]] crypto::HashAlgorithm hash_algorithm() const;

@@ -10,8 +10,8 @@ std::string_view message(LinkError error) {
     case LinkError::other_scheme: return "this is not a Runnel link: it must begin with runnel: or be a bare id";
     case LinkError::id_not_hex: return "the id must be hexadecimal digits (0-9 and a-f) only";
     case LinkError::id_length:
-      return "the id must be 64 digits long (a file), 40 (a file of an older peer), or 68, 66 or 130 (a live stream): it seems cut off or "
-             "has too much";
+      return "the id must be 64 digits long (a file; 40, 56, 96 or 128 where its hash is not SHA-256), or 68, 66 or 130 (a live stream; "
+             "with P-384 and RSA keys more): it seems cut off or has too much";
     case LinkError::id_key: return "the id begins like a live stream's key, but its length does not fit: it seems cut off or has too much";
     case LinkError::bad_percent: return "the link has a % that is not followed by two hexadecimal digits";
     case LinkError::control_character: return "the link has control characters in it";
