@@ -112,7 +112,10 @@ Run add_cast(CLI::App& app) {
   cast.add_flag("--live", options->live, "Cast a file in real time");
   cast.add_flag("--loop", options->loop, "With --live: start the file again at its end");
   cast.add_option("--title", options->title, "What viewers see (default: the file's name)")->type_name("TITLE");
-  cast.add_option("--key", options->key, "The channel's key file, made when missing; the same key is the same link, also after a restart")
+  cast.add_option("--key", options->key,
+                  "The channel's key file, made when missing; the same key is the same link, also after a restart.\n"
+                  "Made with ECDSA P-256; PEM files of P-384, Ed25519 and RSA (2048 to 4096 bits) will do as well,\n"
+                  "like that of: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE")
       ->type_name("FILE");
   add_hash_option(cast, options->hash, "What makes the ids of chunks: sha1, sha224, sha256 (default), sha384 or sha512");
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
