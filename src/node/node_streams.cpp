@@ -86,6 +86,8 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   add.metadata.live = true;
   add.metadata.chunk_size = parsed.chunk_size_bytes();
   add.metadata.addressing = parsed.addressing_method();
+  add.metadata.sign_all = parsed.integrity_method() == wire::IntegrityMethod::sign_all;
+  if (add.metadata.sign_all) add.metadata.munro_width = 1;
   auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata.hash, std::move(*crypto::make_verifier(wire_id)), signer,
                                          std::move(on_munro));
   add.parts = host->parts();

@@ -9,15 +9,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from reference_scenario import ReferenceScenario
 from refpeer import clock, hashes, records, roles
 from refpeer.addressing import NAMES as ADDRESSINGS
+from refpeer.bins import Range
 from refpeer.fetch import Fetch
 from refpeer.link import parse_link, uncompressed
-from refpeer.live import LiveSource, TimedSource
-from refpeer.messages import SignedIntegrity
+from refpeer.live import INDICES_PER_S, LiveSource, TimedSource
+from refpeer.messages import Have, SignedIntegrity
+from refpeer.misbehave import misbehaving
 from refpeer.signatures import NAMES as ALGORITHMS
 from refpeer.signatures import PrivateKey
+from refpeer.swarm import SIGN_ALL, live_swarm
 
 CHUNKS = 100
 LEAVES = 32
+AHEAD = 40 * INDICES_PER_S      # of the clock: who does not know the source's yet believes up to 60 s
 OTHER_HASHES = ("sha1", "sha224", "sha384", "sha512")
 
 
@@ -30,6 +34,58 @@ class ReferenceAsSource(ReferenceScenario):
         self.assertAcknowledges(source, CHUNKS, node)
         self.assertFollows(self.live_client_of(node, source.peer.swarm), CHUNKS)
         self.assertStops(node)
+
+    def follows_and_relays_signed_chunks(self, algorithm):
+        """6.1.1: no munros, a signature before each chunk. Nothing but HAVEs says where to tune in."""
+        key = PrivateKey.generate(ALGORITHMS[algorithm])
+        source = self.live_source(key, integrity=SIGN_ALL)
+        node = self.watch(self.link_to(source))
+        self.assertAcknowledges(source, CHUNKS, node)
+        fetch = Fetch(live=True)
+        fetch.first = 0
+        self.assertFollows(self.live_client_of(node, source.peer.swarm, fetch=fetch), CHUNKS)
+        self.assertEqual(node.next_stats()["rejected"], 0)
+        self.assertStops(node)
+
+    def test_a_stream_of_signed_chunks_plays(self):
+        """The records of a cast, each of its chunks signed anew by another key."""
+        caster = self.cast("test:")
+        copied = self.live_client_of(caster, parse_link(caster.link)[0]).peer.store.chunks
+
+        class Copying(LiveSource):
+            def flush(self, now):
+                for index in sorted(set(copied) - set(self.peer.store.chunks)):
+                    self.add_munro(index, [copied[index]], clock.now_ntp(), now)
+                super().flush(now)
+
+        key = PrivateKey.generate(ALGORITHMS["p256"])
+        source = self.host(roles.live_source(live_swarm(key.swarm_id, integrity=SIGN_ALL), key, source=Copying(key)))
+        self.watch(self.link_to(source)).event("playable", 15)
+
+    def test_who_claims_chunks_of_the_future_keeps_nobody_from_signed_ones(self):
+        """Without munros, HAVEs are all that a newcomer has to go by."""
+        class Ahead(TimedSource):
+            def greeting(self, channel):
+                return []
+
+            def announce(self, channel, chunks, now):
+                self.peer.send(channel, [Have(Range(chunks.first + AHEAD, chunks.last + AHEAD))], now)
+
+            def serve(self, channel, chunk, now):
+                pass
+
+        key = PrivateKey.generate(ALGORITHMS["ed25519"])
+        honest, liar = self.live_source(key, integrity=SIGN_ALL), self.live_source(key, Ahead, integrity=SIGN_ALL)
+        node = self.watch(self.link_to(liar, honest))
+        self.assertTrue(liar.wait_for(lambda: liar.peer.open_channels(), 10))
+        self.assertAcknowledges(honest, CHUNKS, node)
+
+    def test_wrong_chunks_among_signed_ones_are_never_taken(self):
+        key = PrivateKey.generate(ALGORITHMS["ed25519"])
+        liar = self.live_source(key, misbehaving("bad-data", TimedSource), integrity=SIGN_ALL)
+        node = self.watch(self.link_to(liar))
+        node.event("stats", 15, where=lambda s: s["rejected"] > 0)
+        self.assertEqual(node.next_stats()["verified"], 0)
 
     def metadata_are_heeded(self, **metadata):
         """Runnel takes the link; so its handshake must say what the link says (3.1, 11.1.1), and the stream must come."""
@@ -68,6 +124,10 @@ def add_sources():
         def test(self, algorithm=algorithm):
             self.follows_and_relays(algorithm)
         setattr(ReferenceAsSource, f"test_runnel_follows_and_relays_{algorithm.replace('-', '_')}", test)
+
+        def test(self, algorithm=algorithm):
+            self.follows_and_relays_signed_chunks(algorithm)
+        setattr(ReferenceAsSource, f"test_runnel_follows_and_relays_chunks_signed_each_with_{algorithm.replace('-', '_')}", test)
     for name in ("bin32", "chunks32", "bin64"):
         def test(self, name=name):
             self.metadata_are_heeded(addressing=ADDRESSINGS[name])

@@ -122,15 +122,15 @@ std::optional<ChunkRange> LiveContent::plausible(ChunkRange range) const {
   return first <= range.last ? std::optional{ChunkRange{first, range.last}} : std::nullopt;
 }
 
-base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const {
-  // RFC 7574 6.1.2.2: the chunk specification as on the wire, the time stamp, the munro's hash.
+base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, base::ByteView subject) const {
+  // RFC 7574 6.1.1, 6.1.2.2: the chunk specification as on the wire, the time stamp, the chunk or the munro's hash.
   wire::Format format;
   format.addressing = metadata_.addressing;
   base::Bytes message(wire::chunk_spec_size(metadata_.addressing));
   base::check(wire::write_chunk_spec(message, munro.range(), format), "munro range");
   base::Writer writer{message};
   writer.write(timestamp.value());
-  writer.write_view(hash.view());
+  writer.write_view(subject);
   return message;
 }
 
@@ -156,7 +156,7 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   if (munros_.contains(munro.offset()) || message.range.first < lowest_ || too_old(munro, message.timestamp)) return true;
   const crypto::Digest* hash = inbox.find(munro);
   if (!hash) return true;  // its INTEGRITY was lost: not the peer's fault
-  if (!verifier_->verify(signed_bytes(munro, message.timestamp, *hash), message.signature)) return false;
+  if (!verifier_->verify(signed_bytes(munro, message.timestamp, hash->view()), message.signature)) return false;
   if (munros_.size() >= kMaxMunros) return true;
   tree_.trust(munro, *hash);
   munros_.emplace(munro.offset(), SignedMunro{message.timestamp, base::to_bytes(message.signature), *hash, std::nullopt, false});
@@ -182,7 +182,7 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const crypto::Digest hash = munro_hash(bundle.leaves);
   if (known != munros_.end()) {
     if (hash != known->second.hash) return BundleCheck::wrong;
-  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash), bundle.signature)) {
+  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash.view()), bundle.signature)) {
     return BundleCheck::wrong;
   }
   if (known == munros_.end() && munros_.size() >= kMaxMunros) return BundleCheck::known;
@@ -222,6 +222,15 @@ LeafCheck LiveContent::check(ChunkIndex index, base::ByteView payload, const tre
   return tree_.verify_leaf(index, tree_.hasher().hash(payload), inbox);
 }
 
+LeafCheck LiveContent::check_signed(const ChunkSignature& signature, base::ByteView payload) {
+  if (payload.size() > metadata_.chunk_size) return LeafCheck::mismatch;
+  const Bin leaf = Bin::leaf(signature.chunk);
+  if (munros_.size() >= kMaxMunros || too_old(leaf, signature.timestamp)) return LeafCheck::missing_hashes;
+  if (!verifier_->verify(signed_bytes(leaf, signature.timestamp, payload), signature.signature)) return LeafCheck::mismatch;
+  munros_.try_emplace(leaf.offset(), SignedMunro{signature.timestamp, signature.signature, {}, 1, false});
+  return LeafCheck::verified;
+}
+
 // All leaves behind `index` are zero if, on the way up, every right sibling is known to be.
 void LiveContent::prove_used(ChunkIndex index, SignedMunro& munro) {
   const Bin top = tree::munro_of(index, metadata_.munro_width);
@@ -253,7 +262,7 @@ ChunkRange LiveContent::publish(ChunkIndex first, std::span<const base::ByteView
   const Bin munro = tree::munro_of(first, metadata_.munro_width);
   const crypto::Digest hash = tree::build_munro(nodes_, tree_.hasher(), munro, leaves_);
   const wire::NtpTimestamp timestamp{base::to_ntp(now)};
-  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash)), hash,
+  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash.view())), hash,
                                               static_cast<std::uint32_t>(chunks.size()), true});
   const ChunkRange range{first, ChunkIndex{first.value() + chunks.size() - 1}};
   have_.insert(range);

@@ -151,6 +151,17 @@ Status read_hash(std::string_view value, Link& link) {
   return {};
 }
 
+Status read_integrity(std::string_view value, Link& link) {
+  using Method = wire::IntegrityMethod;
+  const auto number = parse_number<std::uint8_t>(value);
+  const auto fits = [&](Method method) { return number == static_cast<std::uint8_t>(method); };
+  const bool live = link.kind == LinkKind::live;
+  if (live ? !fits(Method::sign_all) && !fits(Method::unified_merkle_tree) : !fits(Method::merkle_tree))
+    return fail(LinkError::bad_integrity);
+  link.integrity = static_cast<Method>(*number);
+  return {};
+}
+
 struct Parameter {
   std::string_view name;
   bool may_repeat;
@@ -161,7 +172,7 @@ constexpr std::array kParameters{
     Parameter{"xl", false, read_size},    Parameter{"dn", false, read_title},      Parameter{"tr", true, read_tracker},
     Parameter{"x.pe", true, read_peer},   Parameter{"ws", true, read_origin},      Parameter{"k", false, read_secret},
     Parameter{"x.ix", false, read_index}, Parameter{"cs", false, read_chunk_size}, Parameter{"ca", false, read_addressing},
-    Parameter{"hf", false, read_hash},
+    Parameter{"hf", false, read_hash},    Parameter{"im", false, read_integrity},
 };
 
 using Seen = std::array<bool, kParameters.size()>;
@@ -258,6 +269,11 @@ wire::AddressingMethod Link::addressing_method() const {
   return kind == LinkKind::live ? wire::AddressingMethod::chunks64 : wire::AddressingMethod::chunks32;
 }
 
+wire::IntegrityMethod Link::integrity_method() const {
+  if (integrity) return *integrity;
+  return kind == LinkKind::live ? wire::IntegrityMethod::unified_merkle_tree : wire::IntegrityMethod::merkle_tree;
+}
+
 std::expected<Link, LinkError> parse_link(std::string_view text) {
   text = trim(text);
   if (text.empty()) return std::unexpected(LinkError::empty);
@@ -286,6 +302,7 @@ std::string to_string(const Link& link) {
   if (link.chunk_size) out.number("cs", *link.chunk_size);
   if (link.addressing) out.number("ca", static_cast<std::uint8_t>(*link.addressing));
   if (link.hash) out.number("hf", static_cast<std::uint8_t>(*link.hash));
+  if (link.integrity) out.number("im", static_cast<std::uint8_t>(*link.integrity));
   return out.take();
 }
 

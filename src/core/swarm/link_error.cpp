@@ -29,6 +29,8 @@ std::string_view message(LinkError error) {
     case LinkError::bad_chunk_size: return "the chunk size (cs=) must be a whole number of bytes from 1 to 60000";
     case LinkError::bad_addressing: return "the chunk addressing (ca=) must be a number from 0 to 4";
     case LinkError::bad_hash: return "the hash function (hf=) must be a number from 0 (SHA-1) to 4 (SHA-512)";
+    case LinkError::bad_integrity:
+      return "the integrity method (im=) must be 1 for a file, and for a live stream 3 (signed trees) or 2 (every chunk signed)";
     case LinkError::hash_against_id: return "the hash function (hf=) does not fit the length of the id";
   }
   return "the link is not valid";

@@ -88,6 +88,9 @@ TEST(Link, has_defaults_that_follow_from_its_kind) {
   EXPECT_EQ(parse_link(kP256Id)->addressing_method(), wire::AddressingMethod::chunks64);
   EXPECT_EQ(parse_link(kP256Id)->hash_algorithm(), crypto::HashAlgorithm::sha256);
   EXPECT_EQ(parse_link(kP256Id + "?hf=0")->hash_algorithm(), crypto::HashAlgorithm::sha1);
+  EXPECT_EQ(parse_link(kSha256Id)->integrity_method(), wire::IntegrityMethod::merkle_tree);
+  EXPECT_EQ(parse_link(kP256Id)->integrity_method(), wire::IntegrityMethod::unified_merkle_tree);
+  EXPECT_EQ(parse_link(kP256Id + "?im=2")->integrity_method(), wire::IntegrityMethod::sign_all);
 }
 
 TEST(Link, ignores_parameters_that_it_does_not_know_and_a_fragment) {
@@ -160,6 +163,8 @@ TEST(Link, says_what_is_wrong_with_a_parameter) {
   EXPECT_EQ(error_of(with("ca=5")), LinkError::bad_addressing);
   EXPECT_EQ(error_of(with("hf=5")), LinkError::bad_hash);
   EXPECT_EQ(error_of(with("hf=256")), LinkError::bad_hash);
+  for (const char* wrong : {"im=0", "im=2", "im=3", "im=4", "im=", "im=257"}) EXPECT_EQ(error_of(with(wrong)), LinkError::bad_integrity);
+  for (const char* wrong : {"?im=0", "?im=1", "?im=4"}) EXPECT_EQ(error_of(kP256Id + wrong), LinkError::bad_integrity);
   for (const auto of_id : crypto::kHashAlgorithms) {
     for (const auto named : crypto::kHashAlgorithms) {
       const std::string text = std::string(2 * crypto::digest_size(of_id), 'a') + "?hf=" + std::to_string(static_cast<int>(named));
@@ -208,7 +213,7 @@ TEST(Link, keeps_each_of_its_limits) {
 
 TEST(Link, has_a_sentence_of_its_own_for_every_error) {
   std::vector<std::string_view> texts;
-  for (int error = 0; error <= static_cast<int>(LinkError::hash_against_id); ++error) {
+  for (int error = 0; error <= static_cast<int>(LinkError::bad_integrity); ++error) {
     texts.push_back(message(static_cast<LinkError>(error)));
     EXPECT_GT(texts.back().size(), 20U);
   }
@@ -255,6 +260,9 @@ Link arbitrary_link() {
   if (maybe()) link.chunk_size = *rc::gen::inRange<std::uint32_t>(1, kMaxLinkChunkSize + 1);
   if (maybe()) link.addressing = static_cast<wire::AddressingMethod>(*rc::gen::inRange(0, 5));
   if (link.kind == LinkKind::live && maybe()) link.hash = static_cast<crypto::HashAlgorithm>(*rc::gen::inRange(0, 5));
+  using Method = wire::IntegrityMethod;
+  if (maybe())
+    link.integrity = link.kind == LinkKind::static_content ? Method::merkle_tree : maybe() ? Method::sign_all : Method::unified_merkle_tree;
   return link;
 }
 
