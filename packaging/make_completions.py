@@ -25,6 +25,7 @@ BOTH = {
     "--verbose": (None, "say more on stderr"),
     "--help": (None, "what the verb does and its options"),
 }
+HASHES = "sha1 sha224 sha256 sha384 sha512"
 VERBS = {
     "cast": ("share a file or a live stream", {
         **BOTH,
@@ -32,6 +33,7 @@ VERBS = {
         "--loop": (None, "start the file again at its end"),
         "--title": ("", "what viewers see"),
         "--key": ("FILE", "the channel's key, made when it is not there"),
+        "--hash": (HASHES, "what makes the ids of chunks"),
         "--chunk-size": ("", "bytes in a chunk of a file"),
         "--compat": (None, "a swarm for older PPSPP peers"),
         "--private": (None, "only who has the link can join"),
@@ -55,6 +57,7 @@ VERBS = {
         "--help": (None, "what the verb does and its options"),
     }),
     "inspect": ("tell what a link, a file or a running node is", {
+        "--hash": (HASHES, "what computes the id of a file"),
         "--json": (None, "one JSON object on stdout"),
         "--help": (None, "what the verb does and its options"),
     }),

@@ -19,6 +19,7 @@ complete -c runnel -n '__fish_seen_subcommand_from cast' -l live -d 'cast a file
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l loop -d 'start the file again at its end'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l title -x -d 'what viewers see'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l key -r -F -d 'the channel\'s key, made when it is not there'
+complete -c runnel -n '__fish_seen_subcommand_from cast' -l hash -x -a 'sha1 sha224 sha256 sha384 sha512' -d 'what makes the ids of chunks'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l chunk-size -x -d 'bytes in a chunk of a file'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l compat -d 'a swarm for older PPSPP peers'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l private -d 'only who has the link can join'
@@ -50,5 +51,6 @@ complete -c runnel -n '__fish_seen_subcommand_from tracker' -l json -d 'one JSON
 complete -c runnel -n '__fish_seen_subcommand_from tracker' -l help -d 'what the verb does and its options'
 complete -c runnel -n __fish_use_subcommand -a inspect -d 'tell what a link, a file or a running node is'
 complete -c runnel -n '__fish_seen_subcommand_from inspect' -F
+complete -c runnel -n '__fish_seen_subcommand_from inspect' -l hash -x -a 'sha1 sha224 sha256 sha384 sha512' -d 'what computes the id of a file'
 complete -c runnel -n '__fish_seen_subcommand_from inspect' -l json -d 'one JSON object on stdout'
 complete -c runnel -n '__fish_seen_subcommand_from inspect' -l help -d 'what the verb does and its options'

@@ -22,6 +22,7 @@ struct CastOptions {
   bool loop = false;
   std::string title;
   std::string key;
+  std::string hash{crypto::name(crypto::HashAlgorithm::sha256)};
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
   bool compat = false;
   bool is_private = false;
@@ -50,6 +51,8 @@ int run_cast(const CastOptions& options) {
     return report.wrong_usage("--private and --compat exclude each other: older peers can not encrypt");
   if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
 
+  const crypto::HashAlgorithm hash = *crypto::hash_algorithm(options.hash);   // one of those that CLI11 let through
+
   // A channel keeps its ports with its key, so that links survive a restart.
   node::ChannelState remembered;
   if (!options.key.empty()) {
@@ -73,13 +76,14 @@ int run_cast(const CastOptions& options) {
   if (!node) return report.failed(node.error());
 
   if (live) {
-    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, options.is_private};
+    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, hash, options.is_private};
     if (!options.key.empty()) cast.key_file = options.key;
     if (const auto stream = (*node)->cast(cast); !stream) session.fail(stream.error());
   } else {
     node::CastFile cast;
     cast.file = options.source;
     cast.title = title_of(options);
+    cast.hash = hash;
     cast.chunk_size = options.chunk_size;
     cast.compat = options.compat;
     cast.is_private = options.is_private;
@@ -108,10 +112,14 @@ Run add_cast(CLI::App& app) {
   cast.add_flag("--live", options->live, "Cast a file in real time");
   cast.add_flag("--loop", options->loop, "With --live: start the file again at its end");
   cast.add_option("--title", options->title, "What viewers see (default: the file's name)")->type_name("TITLE");
-  cast.add_option("--key", options->key, "The channel's key file, made when missing; the same key is the same link, also after a restart")
+  cast.add_option("--key", options->key,
+                  "The channel's key file, made when missing; the same key is the same link, also after a restart.\n"
+                  "Made with ECDSA P-256; PEM files of P-384, Ed25519 and RSA (2048 to 4096 bits) will do as well,\n"
+                  "like that of: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE")
       ->type_name("FILE");
+  add_hash_option(cast, options->hash, "What makes the ids of chunks: sha1, sha224, sha256 (default), sha384 or sha512");
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
-  cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks");
+  cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks")->excludes("--hash");
   cast.add_flag("--private", options->is_private,
                 "Only who has the link can join, or find out what is cast; cast again, it is the same link");
   add_node_options(cast, options->node);

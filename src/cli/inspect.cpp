@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/options.hpp"
 #include "cli/report.hpp"
 #include "cli/verbs.hpp"
 #include "core/discovery/info_hash.hpp"
@@ -22,6 +23,7 @@ namespace {
 
 struct InspectOptions {
   std::string subject;
+  std::string hash{crypto::name(crypto::HashAlgorithm::sha256)};
   bool json = false;
 };
 
@@ -55,8 +57,10 @@ int inspect_link(const swarm::Link& link, bool json, Report& report) {
     }
     wire_id = *key;
   }
-  boost::json::object facts{
-      {"kind", live ? "live" : "static"}, {"id", base::to_hex(link.id_bytes)}, {"chunk_size", link.chunk_size_bytes()}};
+  boost::json::object facts{{"kind", live ? "live" : "static"},
+                            {"id", base::to_hex(link.id_bytes)},
+                            {"hash", crypto::name(link.hash_algorithm())},
+                            {"chunk_size", link.chunk_size_bytes()}};
   if (!link.title.empty()) facts["title"] = link.title;
   if (link.size) {
     facts["bytes"] = *link.size;
@@ -76,8 +80,8 @@ int inspect_link(const swarm::Link& link, bool json, Report& report) {
   return kDone;
 }
 
-int inspect_file(const std::filesystem::path& file, bool json, Report& report) {
-  const auto hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
+int inspect_file(const std::filesystem::path& file, const InspectOptions& asked, Report& report) {
+  const auto hasher = crypto::make_hasher(*crypto::hash_algorithm(asked.hash));   // one of those that CLI11 let through
   store::SeedOptions options;
   options.file = file;
   options.cache_folder = node::cache_folder();
@@ -92,13 +96,15 @@ int inspect_file(const std::filesystem::path& file, bool json, Report& report) {
   link.id_bytes = base::to_bytes((*opened)->root().view());
   link.size = (*opened)->size();
   link.title = file.filename().string();
+  if (options.chunk_size != link.chunk_size_bytes()) link.chunk_size = options.chunk_size;
   boost::json::object facts{{"kind", "file"},
                             {"id", base::to_hex(link.id_bytes)},
+                            {"hash", asked.hash},
                             {"bytes", *link.size},
                             {"chunks", *(*opened)->chunk_count()},
                             {"chunk_size", options.chunk_size},
                             {"link", swarm::to_string(link)}};
-  print(facts, json);
+  print(facts, asked.json);
   return kDone;
 }
 
@@ -140,7 +146,7 @@ int run_inspect(const InspectOptions& options) {
   Report report{options.json};
   const std::string& subject = options.subject;
   if (subject.starts_with("http://") || subject.starts_with("https://")) return inspect_node(subject, options.json, report);
-  if (std::error_code none; std::filesystem::exists(subject, none)) return inspect_file(subject, options.json, report);
+  if (std::error_code none; std::filesystem::exists(subject, none)) return inspect_file(subject, options, report);
   const auto link = swarm::parse_link(subject);
   if (!link) {
     report.error("\"" + subject.substr(0, 80) +
@@ -156,6 +162,7 @@ Run add_inspect(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App& inspect = *app.add_subcommand("inspect", "Tell what a link, a file or a running node is");
   inspect.add_option("X", options->subject, "A link or id, a file (its id and link are computed), or a node's http address")->required();
+  add_hash_option(inspect, options->hash, "Of a file: compute its id by sha1, sha224, sha256 (default), sha384 or sha512");
   inspect.add_flag("--json", options->json, "One JSON object on stdout");
   inspect.footer(
       "Examples:\n"

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/log.hpp"
+#include "crypto/hash.hpp"
 #include "node/xdg.hpp"
 
 namespace runnel::cli {
@@ -21,6 +22,12 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
       ->excludes("--sealed-only");
   app.add_flag("--json", options.json, "One JSON object per line on stdout: ready, playable, stats, complete, error");
   app.add_flag("--verbose", options.verbose, "Say more on stderr");
+}
+
+void add_hash_option(CLI::App& app, std::string& hash, const std::string& text) {
+  std::vector<std::string> names;
+  for (const crypto::HashAlgorithm algorithm : crypto::kHashAlgorithms) names.emplace_back(crypto::name(algorithm));
+  app.add_option("--hash", hash, text)->check(CLI::IsMember(names))->type_name("NAME");
 }
 
 void add_later(CLI::App& app, const std::string& name) {

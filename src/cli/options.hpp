@@ -29,6 +29,8 @@ struct NodeOptions {
 };
 
 void add_node_options(CLI::App& app, NodeOptions& options);
+// A hash function of RFC 7574 7.6 by its name.
+void add_hash_option(CLI::App& app, std::string& hash, const std::string& text);
 // An option of the contract that does not work yet: a usage error that says so. Not in --help.
 void add_later(CLI::App& app, const std::string& name);
 

@@ -7,6 +7,8 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "crypto/openssl.hpp"
 
@@ -72,6 +74,22 @@ class OpensslHasher final : public Hasher {
 
 std::optional<HashAlgorithm> hash_algorithm(std::uint8_t number) {
   return number <= 4 ? std::optional{static_cast<HashAlgorithm>(number)} : std::nullopt;
+}
+
+std::optional<HashAlgorithm> hash_algorithm(std::string_view wanted) {
+  const auto* const found = std::ranges::find(kHashAlgorithms, wanted, name);
+  return found != kHashAlgorithms.end() ? std::optional{*found} : std::nullopt;
+}
+
+std::string_view name(HashAlgorithm algorithm) {
+  switch (algorithm) {
+    case HashAlgorithm::sha1: return "sha1";
+    case HashAlgorithm::sha224: return "sha224";
+    case HashAlgorithm::sha256: return "sha256";
+    case HashAlgorithm::sha384: return "sha384";
+    case HashAlgorithm::sha512: return "sha512";
+  }
+  return {};
 }
 
 std::unique_ptr<Hasher> make_hasher(HashAlgorithm algorithm) { return std::make_unique<OpensslHasher>(algorithm); }

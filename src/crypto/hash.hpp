@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/bytes.hpp"
 
@@ -25,7 +26,12 @@ constexpr std::size_t digest_size(HashAlgorithm algorithm) {
   }
   return 0;
 }
+inline constexpr std::array kHashAlgorithms{HashAlgorithm::sha1, HashAlgorithm::sha224, HashAlgorithm::sha256, HashAlgorithm::sha384,
+                                            HashAlgorithm::sha512};
 std::optional<HashAlgorithm> hash_algorithm(std::uint8_t number);
+// By what command lines and texts call them: "sha1", "sha224", "sha256", "sha384", "sha512".
+std::optional<HashAlgorithm> hash_algorithm(std::string_view name);
+std::string_view name(HashAlgorithm algorithm);
 
 // A hash value of 20 to 64 bytes; unused bytes stay zero, so values compare whole.
 class Digest {

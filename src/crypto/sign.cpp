@@ -9,7 +9,10 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <vector>
 
 #include "base/check.hpp"
 
@@ -38,6 +41,7 @@ unsigned char* raw(base::Bytes& bytes) { return reinterpret_cast<unsigned char*>
 // RSA moduli outside these are refused: shorter ones are broken, longer ones are a way to burn our time.
 constexpr int kMinRsaBits = 1024;
 constexpr int kMaxRsaBits = 4096;
+constexpr int kMinSigningRsaBits = 2048;   // of keys for new streams
 
 const EVP_MD* message_digest(SignatureAlgorithm algorithm) {
   switch (algorithm) {
@@ -184,6 +188,16 @@ class OpensslVerifier final : public Verifier {
   MdContext context_;
 };
 
+// A number of the key, in `size` bytes or, without one, as few as it takes.
+base::Bytes number_of(const EVP_PKEY* key, const char* name, std::optional<int> size = std::nullopt) {
+  BIGNUM* number = nullptr;
+  base::check(EVP_PKEY_get_bn_param(key, name, &number) == 1, "public key");
+  const Bignum owned{number};
+  base::Bytes bytes(static_cast<std::size_t>(size.value_or(BN_num_bytes(number))));
+  base::check(BN_bn2binpad(number, raw(bytes), static_cast<int>(bytes.size())) >= 0, "public key");
+  return bytes;
+}
+
 base::Bytes wire_form(SignatureAlgorithm algorithm, EVP_PKEY* key) {
   base::Bytes out{static_cast<std::byte>(algorithm)};
   if (algorithm == SignatureAlgorithm::ed25519) {
@@ -193,15 +207,22 @@ base::Bytes wire_form(SignatureAlgorithm algorithm, EVP_PKEY* key) {
     base::Writer{out}.write_view(std::as_bytes(std::span{bytes}));
     return out;
   }
-  const std::size_t coordinate = coordinate_size(algorithm);
-  for (const char* name : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
-    BIGNUM* number = nullptr;
-    base::check(EVP_PKEY_get_bn_param(key, name, &number) == 1, "public key");
-    const Bignum owned{number};
-    base::Bytes bytes(coordinate);
-    BN_bn2binpad(owned.get(), raw(bytes), static_cast<int>(coordinate));
-    base::Writer{out}.write_view(bytes);
+  const int coordinate = static_cast<int>(coordinate_size(algorithm));
+  if (coordinate != 0) {
+    base::Writer{out}.write_view(number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, coordinate));
+    base::Writer{out}.write_view(number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, coordinate));
+    return out;
   }
+  const base::Bytes exponent = number_of(key, OSSL_PKEY_PARAM_RSA_E);   // RFC 3110 2
+  base::Writer writer{out};
+  if (exponent.size() < 256) {
+    writer.write(static_cast<std::uint8_t>(exponent.size()));
+  } else {
+    writer.write(std::uint8_t{0});
+    writer.write(static_cast<std::uint16_t>(exponent.size()));
+  }
+  writer.write_view(exponent);
+  writer.write_view(number_of(key, OSSL_PKEY_PARAM_RSA_N));
   return out;
 }
 
@@ -211,12 +232,19 @@ class OpensslSigner final : public Signer {
       : algorithm_(algorithm), key_(std::move(key)), context_(EVP_MD_CTX_new()), public_key_(wire_form(algorithm, key_.get())) {}
 
   base::Bytes sign(base::ByteView message) override {
+    auto signature = try_sign(message);
+    base::check(signature.has_value(), "sign");
+    return std::move(*signature);
+  }
+
+  // nullopt: a key whose parts do not fit each other.
+  std::optional<base::Bytes> try_sign(base::ByteView message) {
     std::size_t size = 0;
     EVP_MD_CTX_reset(context_.get());
-    base::check(EVP_DigestSignInit(context_.get(), nullptr, message_digest(algorithm_), nullptr, key_.get()) == 1, "sign");
-    base::check(EVP_DigestSign(context_.get(), nullptr, &size, raw(message), message.size()) == 1, "sign");
+    if (EVP_DigestSignInit(context_.get(), nullptr, message_digest(algorithm_), nullptr, key_.get()) != 1) return std::nullopt;
+    if (EVP_DigestSign(context_.get(), nullptr, &size, raw(message), message.size()) != 1) return std::nullopt;
     base::Bytes out(size);
-    base::check(EVP_DigestSign(context_.get(), raw(out), &size, raw(message), message.size()) == 1, "sign");
+    if (EVP_DigestSign(context_.get(), raw(out), &size, raw(message), message.size()) != 1) return std::nullopt;
     out.resize(size);
     const std::size_t coordinate = coordinate_size(algorithm_);
     return coordinate != 0 ? raw_from_der(out, coordinate) : out;
@@ -224,6 +252,7 @@ class OpensslSigner final : public Signer {
 
   const base::Bytes& public_key() const override { return public_key_; }
   EVP_PKEY* key() const { return key_.get(); }
+  SignatureAlgorithm algorithm() const { return algorithm_; }
 
  private:
   SignatureAlgorithm algorithm_;
@@ -232,8 +261,52 @@ class OpensslSigner final : public Signer {
   base::Bytes public_key_;
 };
 
-// The printed and the wire form differ for P-256 alone.
-bool is_p256(base::ByteView key) { return !key.empty() && key[0] == static_cast<std::byte>(SignatureAlgorithm::ecdsa_p256_sha256); }
+bool is_of(SignatureAlgorithm algorithm, base::ByteView key) { return !key.empty() && key[0] == static_cast<std::byte>(algorithm); }
+
+// ---- key files ------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kAlgorithmLine = "Algorithm:";
+
+// What a private key can sign with, the usual first; nothing for keys of other kinds.
+std::vector<SignatureAlgorithm> algorithms_of(const EVP_PKEY* key) {
+  if (EVP_PKEY_is_a(key, "ED25519") == 1) return {SignatureAlgorithm::ed25519};
+  if (EVP_PKEY_is_a(key, "RSA") == 1) return {SignatureAlgorithm::rsa_sha256, SignatureAlgorithm::rsa_sha1};
+  std::array<char, 32> group{};
+  std::size_t size = 0;
+  if (EVP_PKEY_is_a(key, "EC") != 1 || EVP_PKEY_get_group_name(key, group.data(), group.size(), &size) != 1) return {};
+  if (std::string_view{group.data()} == "prime256v1") return {SignatureAlgorithm::ecdsa_p256_sha256};
+  if (std::string_view{group.data()} == "secp384r1") return {SignatureAlgorithm::ecdsa_p384_sha384};
+  return {};
+}
+
+// The number that a line before the PEM block names, 0 if it is none; nullopt without such a line.
+std::optional<unsigned> named_algorithm(std::string_view pem) {
+  std::string_view head = pem.substr(0, pem.find("-----BEGIN"));
+  while (!head.empty()) {
+    std::string_view line = head.substr(0, head.find('\n'));
+    head.remove_prefix(std::min(head.size(), line.size() + 1));
+    if (!line.starts_with(kAlgorithmLine)) continue;
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(' ', kAlgorithmLine.size())));
+    unsigned number = 0;
+    std::from_chars(line.data(), line.data() + line.size(), number);
+    return number;
+  }
+  return std::nullopt;
+}
+
+std::expected<Pkey, KeyError> read_private_key(std::string_view pem) {
+  if (!pem.contains("PRIVATE KEY-----")) return std::unexpected(KeyError::no_private_key);
+  const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+  // A callback that gives no pass phrase: an encrypted key must not stop us at a prompt.
+  bool encrypted = false;
+  const auto refuse = [](char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+  };
+  Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse, &encrypted)};
+  if (!key) return std::unexpected(encrypted ? KeyError::encrypted : KeyError::malformed);
+  return key;
+}
 
 }  // namespace
 
@@ -253,8 +326,10 @@ std::string message(KeyError error) {
     case KeyError::malformed: return "the key is damaged or has the wrong length";
     case KeyError::unsupported_algorithm: return "the key's algorithm is not one of RSA, ECDSA P-256, ECDSA P-384 and Ed25519";
     case KeyError::not_on_curve: return "the key is not a point of its curve: it was mistyped or cut";
-    case KeyError::unreadable_file: return "the key file can not be read";
-    case KeyError::unwritable_file: return "the key file can not be written";
+    case KeyError::no_private_key: return "it holds no private key in PEM form";
+    case KeyError::encrypted: return "the key is encrypted: `openssl pkey -in OLD -out NEW` writes it without its pass phrase";
+    case KeyError::other_algorithm: return "its line Algorithm: names an algorithm that its key is not for";
+    case KeyError::rsa_size: return "an RSA key must have 2048 to 4096 bits, and a public exponent of at most 64";
   }
   return {};
 }
@@ -269,26 +344,42 @@ std::expected<std::unique_ptr<Verifier>, KeyError> make_verifier(base::ByteView 
 }
 
 std::unique_ptr<Signer> generate_signer(SignatureAlgorithm algorithm) {
-  const bool edwards = algorithm == SignatureAlgorithm::ed25519;
-  base::check(edwards || algorithm == SignatureAlgorithm::ecdsa_p256_sha256, "keys are made for P-256 and Ed25519");
-  Pkey key{edwards ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519") : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")};
+  Pkey key;
+  switch (algorithm) {
+    case SignatureAlgorithm::rsa_sha1:
+    case SignatureAlgorithm::rsa_sha256:
+      key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(kMinSigningRsaBits)));
+      break;
+    case SignatureAlgorithm::ecdsa_p256_sha256: key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")); break;
+    case SignatureAlgorithm::ecdsa_p384_sha384: key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-384")); break;
+    case SignatureAlgorithm::ed25519: key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")); break;
+  }
   base::check(key != nullptr, "key generation");
   return std::make_unique<OpensslSigner>(algorithm, std::move(key));
 }
 
 std::expected<std::unique_ptr<Signer>, KeyError> parse_signer(std::string_view pem) {
-  const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-  // A callback that gives no pass phrase: an encrypted key must not stop us at a prompt.
-  Pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr)};
-  if (!key) return std::unexpected(KeyError::malformed);
-  if (EVP_PKEY_is_a(key.get(), "ED25519") == 1) return std::make_unique<OpensslSigner>(SignatureAlgorithm::ed25519, std::move(key));
-  std::array<char, 32> group{};
-  std::size_t size = 0;
-  if (EVP_PKEY_is_a(key.get(), "EC") != 1 || EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &size) != 1 ||
-      std::string_view{group.data()} != "prime256v1") {
-    return std::unexpected(KeyError::unsupported_algorithm);
+  auto key = read_private_key(pem);
+  if (!key) return std::unexpected(key.error());
+  const auto algorithms = algorithms_of(key->get());
+  if (algorithms.empty()) return std::unexpected(KeyError::unsupported_algorithm);
+  SignatureAlgorithm algorithm = algorithms[0];
+  if (const auto named = named_algorithm(pem)) {
+    const auto found = std::ranges::find(algorithms, *named, [](SignatureAlgorithm a) { return static_cast<unsigned>(a); });
+    if (found == algorithms.end()) return std::unexpected(KeyError::other_algorithm);
+    algorithm = *found;
   }
-  return std::make_unique<OpensslSigner>(SignatureAlgorithm::ecdsa_p256_sha256, std::move(key));
+  const bool is_rsa = algorithms.size() > 1;
+  const int bits = EVP_PKEY_get_bits(key->get());
+  if (is_rsa && (bits < kMinSigningRsaBits || bits > kMaxRsaBits)) return std::unexpected(KeyError::rsa_size);
+  auto signer = std::make_unique<OpensslSigner>(algorithm, std::move(*key));
+  // A file may hold parts that do not fit each other, or a public key that no viewer takes: better told now than by silence.
+  const auto verifier = make_verifier(signer->public_key());
+  if (!verifier) return std::unexpected(is_rsa ? KeyError::rsa_size : verifier.error());
+  const auto probe = base::as_bytes("probe");
+  const auto signature = signer->try_sign(probe);
+  if (!signature || !(*verifier)->verify(probe, *signature)) return std::unexpected(KeyError::malformed);
+  return signer;
 }
 
 std::string to_pem(const Signer& signer) {
@@ -297,11 +388,12 @@ std::string to_pem(const Signer& signer) {
   base::check(PEM_write_bio_PKCS8PrivateKey(bio.get(), own.key(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "key to PEM");
   char* text = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(size)};
+  std::string pem{text, static_cast<std::size_t>(size)};
+  return own.algorithm() == SignatureAlgorithm::rsa_sha1 ? std::string{kAlgorithmLine} + " 5 (RSASHA1)\n" + pem : pem;
 }
 
 std::expected<base::Bytes, KeyError> compress_key(base::ByteView wire_form) {
-  if (!is_p256(wire_form)) return base::to_bytes(wire_form);
+  if (!is_of(SignatureAlgorithm::ecdsa_p256_sha256, wire_form)) return base::to_bytes(wire_form);
   if (wire_form.size() != 65) return std::unexpected(KeyError::malformed);
   base::Bytes out{wire_form[0], (wire_form[64] & std::byte{1}) == std::byte{0} ? std::byte{2} : std::byte{3}};
   base::Writer{out}.write_view(wire_form.subspan(1, 32));
@@ -309,15 +401,16 @@ std::expected<base::Bytes, KeyError> compress_key(base::ByteView wire_form) {
 }
 
 std::expected<base::Bytes, KeyError> expand_key(base::ByteView printed_form) {
-  if (!is_p256(printed_form) || printed_form.size() == 65) {
-    const auto known = make_verifier(printed_form);
-    if (!known) return std::unexpected(known.error());
-    return base::to_bytes(printed_form);
+  for (const auto algorithm : {SignatureAlgorithm::ecdsa_p256_sha256, SignatureAlgorithm::ecdsa_p384_sha384}) {
+    // The point behind the algorithm byte: one byte more than a coordinate.
+    if (!is_of(algorithm, printed_form) || printed_form.size() != 2 + coordinate_size(algorithm)) continue;
+    const Pkey key = ec_key(algorithm, printed_form.subspan(1));
+    if (!key) return std::unexpected(KeyError::not_on_curve);
+    return crypto::wire_form(algorithm, key.get());
   }
-  if (printed_form.size() != 34) return std::unexpected(KeyError::malformed);
-  const Pkey key = ec_key(SignatureAlgorithm::ecdsa_p256_sha256, printed_form.subspan(1));
-  if (!key) return std::unexpected(KeyError::not_on_curve);
-  return crypto::wire_form(SignatureAlgorithm::ecdsa_p256_sha256, key.get());
+  const auto known = make_verifier(printed_form);
+  if (!known) return std::unexpected(known.error());
+  return base::to_bytes(printed_form);
 }
 
 }  // namespace runnel::crypto

@@ -32,8 +32,9 @@ struct NodeConfig {
 struct CastFile {
   std::filesystem::path file;
   std::string title;                          // empty: the file's name
+  crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
-  bool compat = false;                        // SHA-1, 1024-byte chunks
+  bool compat = false;                        // SHA-1, 1024-byte chunks, whatever the two above say
   bool is_private = false;                    // only who has the link can join, or find out that it is served
   std::function<void(std::uint64_t done, std::uint64_t total)> on_hashing;   // on the calling thread
   std::function<bool()> cancelled;
@@ -44,6 +45,7 @@ struct CastLive {
   std::string title;
   bool loop = false;
   std::optional<std::filesystem::path> key_file;
+  crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
   bool is_private = false;                    // as above
 };
 

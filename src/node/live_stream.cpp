@@ -61,9 +61,8 @@ void LiveStream::recorded(std::expected<void, std::string> result) {
 }
 
 void LiveStream::on_munro(tree::ChunkRange munro, base::ByteView bytes) {
-  constexpr std::uint64_t kWidth = tree::kDefaultMunroWidth;
   if (next_ != munro.first) reader_.gap();
-  next_ = tree::ChunkIndex{munro.first.value() + kWidth};
+  next_ = tree::ChunkIndex{munro.last.value() + 1};   // a record goes on there; if this ended one, the next begins anywhere
   auto result = reader_.feed(bytes, true);
   if (!result) return;
   if (*result)

@@ -86,6 +86,8 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   add.metadata.live = true;
   add.metadata.chunk_size = parsed.chunk_size_bytes();
   add.metadata.addressing = parsed.addressing_method();
+  add.metadata.sign_all = parsed.integrity_method() == wire::IntegrityMethod::sign_all;
+  if (add.metadata.sign_all) add.metadata.munro_width = 1;
   auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata.hash, std::move(*crypto::make_verifier(wire_id)), signer,
                                          std::move(on_munro));
   add.parts = host->parts();
@@ -156,7 +158,7 @@ swarm::Link NodeImpl::complete_link(swarm::Link link) const {
 // ---- casting a file -------------------------------------------------------------------------------------------------
 
 std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast) {
-  const auto algorithm = cast.compat ? crypto::HashAlgorithm::sha1 : crypto::HashAlgorithm::sha256;
+  const auto algorithm = cast.compat ? crypto::HashAlgorithm::sha1 : cast.hash;
   Film film;
   film.hasher = crypto::make_hasher(algorithm);
   store::SeedOptions options;
@@ -252,6 +254,7 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   link.kind = swarm::LinkKind::live;
   link.id_bytes = *crypto::compress_key(key->signer().public_key());
   link.title = cast.title;
+  if (cast.hash != link.hash_algorithm()) link.hash = cast.hash;
   if (cast.is_private) {
     auto secret = cast.key_file ? private_secret(cast.key_file->string() + ".private", secrets_) : new_private_secret(secrets_);
     if (!secret) return std::unexpected(secret.error());
@@ -373,11 +376,12 @@ std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) 
 std::expected<void, std::string> NodeImpl::fetch_index(Entry& entry, const swarm::LinkIndex& index) {
   if (index.size > kMaxScannedIndex) return std::unexpected("the link's seek index is too large to be one");
   Film film;
-  film.hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
-  film.metadata.id = index.root;
-  film.metadata.content_bytes = index.size;
   film.link.id_bytes = index.root;
   film.link.size = index.size;
+  film.hasher = crypto::make_hasher(film.link.hash_algorithm());
+  film.metadata.id = index.root;
+  film.metadata.hash = film.link.hash_algorithm();
+  film.metadata.content_bytes = index.size;
   film.link.trackers = entry.stream->parsed_link().trackers;
   film.link.secret = entry.stream->parsed_link().secret;
   auto cache = store::Cache::open(config_.cache_folder, config_.cache_quota);

@@ -68,6 +68,9 @@ def text():
     links.add(f"runnel:{key}?x.pe=host.example:7000&k=000102030405060708090a0b0c0d0e0f&ca=4&cs=1080&hf=2")
     links.add(f"runnel:{root}?xl=5&ws=https://origin.example/film.mp4&x.ix={root}:500#part")
     links.add("0123456789abcdef0123456789abcdef01234567")
+    links.add(f"runnel:{key}?x.pe=127.0.0.1:7000&im=2")
+    for function, digits in ((1, 56), (3, 96), (4, 128)):
+        links.add(f"{(root * 2)[:digits]}?xl=1000&hf={function}&x.ix={(root * 2)[:digits]}:9")
     urls = Corpus("ingest_url")
     for key_, stream_id, url in (("KEY", "KEY", "rtmp://0.0.0.0:1935/live/KEY"), ("KEY", "publish:KEY", "srt://0.0.0.0:9000?streamid=KEY&latency=200"),
                                  ("KEY", "#!::r=KEY,m=publish,u=me", "rtmp://[::1]/a/b/c/KEY"), ("", "#!::m=request", "srt://:9000?passphrase=longenough1")):

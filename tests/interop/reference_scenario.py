@@ -9,9 +9,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from refpeer import addressing, clock, hashes, host, link, records, roles  # noqa: E402
 from refpeer.live import LiveSource, TimedSource  # noqa: E402
 from refpeer.swarm import live_swarm  # noqa: E402
-from support.scenario import RUNNEL, Scenario  # noqa: E402
+from support.scenario import FULL, RUNNEL, Scenario  # noqa: E402
 
-__all__ = ["RUNNEL", "STOP_WITHIN_S", "ReferenceScenario"]
+__all__ = ["FULL", "RUNNEL", "STOP_WITHIN_S", "ReferenceScenario"]
 
 MEGABYTE = 1_000_003             # no multiple of any chunk size: the last chunk is short
 COMPLETE_WITHIN_S = 15           # most take a tenth of it

@@ -1,6 +1,8 @@
-// Real SHA-256 or SHA-1 for tests that hash files, straight from OpenSSL.
+// Real hashes for tests that hash files, straight from OpenSSL.
 #pragma once
 #include <openssl/evp.h>
+
+#include <string>
 
 #include "crypto/hash.hpp"
 
@@ -9,7 +11,7 @@ namespace runnel::test {
 class TestHasher final : public crypto::Hasher {
  public:
   explicit TestHasher(crypto::HashAlgorithm algorithm = crypto::HashAlgorithm::sha256)
-      : algorithm_(algorithm), context_(EVP_MD_CTX_new()), md_(algorithm == crypto::HashAlgorithm::sha1 ? EVP_sha1() : EVP_sha256()) {}
+      : algorithm_(algorithm), context_(EVP_MD_CTX_new()), md_(EVP_get_digestbyname(std::string{crypto::name(algorithm)}.c_str())) {}
   ~TestHasher() override { EVP_MD_CTX_free(context_); }
   TestHasher(const TestHasher&) = delete;
   TestHasher& operator=(const TestHasher&) = delete;

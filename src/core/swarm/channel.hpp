@@ -10,6 +10,7 @@
 #include "base/endpoint.hpp"
 #include "base/time.hpp"
 #include "core/swarm/availability.hpp"
+#include "core/swarm/chunk_signatures.hpp"
 #include "core/swarm/download_queue.hpp"
 #include "core/swarm/handshake.hpp"
 #include "core/swarm/held_chunks.hpp"
@@ -101,6 +102,7 @@ class Channel {
   // ---- what it holds, what we believe of it ----
   Availability peer_has;
   tree::HashInbox inbox;
+  ChunkSignatures signatures;               // live, where each chunk is signed
   std::uint64_t rejected = 0;
   ShownMark unasked_mark;                   // live: what of its chunks may be asked for,
   ShownMark missing_mark;                   // and what is still to come

@@ -77,7 +77,10 @@ bool StaticContent::offer(std::span<const tree::NodeHash> offered, tree::HashInb
   std::uint64_t next = 0;
   while (!peaks_known_ && peaks < offered.size() && offered[peaks].bin.range().first.value() == next)
     next = offered[peaks++].bin.range().last.value() + 1;
-  if (peaks > 0) {
+  if (peaks == 1 && offered[0].bin.is_leaf()) {
+    // The root, as a peak, would make one chunk of any swarm. A file that has no more needs none (8.16): check() knows it by its chunk.
+    offered = offered.subspan(1);
+  } else if (peaks > 0) {
     if (tree_.learn_peaks(offered.first(peaks), root_)) {
       peaks_known_ = true;
       offered = offered.subspan(peaks);
@@ -119,22 +122,22 @@ std::optional<ChunkRange> LiveContent::plausible(ChunkRange range) const {
   return first <= range.last ? std::optional{ChunkRange{first, range.last}} : std::nullopt;
 }
 
-base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const {
-  // RFC 7574 6.1.2.2: the chunk specification as on the wire, the time stamp, the munro's hash.
+base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, base::ByteView subject) const {
+  // RFC 7574 6.1.1, 6.1.2.2: the chunk specification as on the wire, the time stamp, the chunk or the munro's hash.
   wire::Format format;
   format.addressing = metadata_.addressing;
   base::Bytes message(wire::chunk_spec_size(metadata_.addressing));
   base::check(wire::write_chunk_spec(message, munro.range(), format), "munro range");
   base::Writer writer{message};
   writer.write(timestamp.value());
-  writer.write_view(hash.view());
+  writer.write_view(subject);
   return message;
 }
 
 bool LiveContent::longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const {
-  constexpr std::uint64_t kLongest = 1ULL << 30;   // seconds; a source that keeps everything lets nothing grow old
+  constexpr std::uint64_t kLongest = 1ULL << 30;  // seconds; a source that keeps everything lets nothing grow old
   const std::uint64_t seconds = std::min(metadata_.live_window / kLiveIndicesPerSecond, kLongest) + kStaleMarginSeconds;
-  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);   // NTP time wraps in 2036
+  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);  // NTP time wraps in 2036
 }
 
 bool LiveContent::too_old(Bin munro, wire::NtpTimestamp timestamp) const {
@@ -152,8 +155,8 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   if (munro != tree::munro_of(message.range.first, metadata_.munro_width)) return false;
   if (munros_.contains(munro.offset()) || message.range.first < lowest_ || too_old(munro, message.timestamp)) return true;
   const crypto::Digest* hash = inbox.find(munro);
-  if (!hash) return true;   // its INTEGRITY was lost: not the peer's fault
-  if (!verifier_->verify(signed_bytes(munro, message.timestamp, *hash), message.signature)) return false;
+  if (!hash) return true;  // its INTEGRITY was lost: not the peer's fault
+  if (!verifier_->verify(signed_bytes(munro, message.timestamp, hash->view()), message.signature)) return false;
   if (munros_.size() >= kMaxMunros) return true;
   tree_.trust(munro, *hash);
   munros_.emplace(munro.offset(), SignedMunro{message.timestamp, base::to_bytes(message.signature), *hash, std::nullopt, false});
@@ -179,7 +182,7 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const crypto::Digest hash = munro_hash(bundle.leaves);
   if (known != munros_.end()) {
     if (hash != known->second.hash) return BundleCheck::wrong;
-  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash), bundle.signature)) {
+  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash.view()), bundle.signature)) {
     return BundleCheck::wrong;
   }
   if (known == munros_.end() && munros_.size() >= kMaxMunros) return BundleCheck::known;
@@ -219,6 +222,15 @@ LeafCheck LiveContent::check(ChunkIndex index, base::ByteView payload, const tre
   return tree_.verify_leaf(index, tree_.hasher().hash(payload), inbox);
 }
 
+LeafCheck LiveContent::check_signed(const ChunkSignature& signature, base::ByteView payload) {
+  if (payload.size() > metadata_.chunk_size) return LeafCheck::mismatch;
+  const Bin leaf = Bin::leaf(signature.chunk);
+  if (munros_.size() >= kMaxMunros || too_old(leaf, signature.timestamp)) return LeafCheck::missing_hashes;
+  if (!verifier_->verify(signed_bytes(leaf, signature.timestamp, payload), signature.signature)) return LeafCheck::mismatch;
+  munros_.try_emplace(leaf.offset(), SignedMunro{signature.timestamp, signature.signature, {}, 1, false});
+  return LeafCheck::verified;
+}
+
 // All leaves behind `index` are zero if, on the way up, every right sibling is known to be.
 void LiveContent::prove_used(ChunkIndex index, SignedMunro& munro) {
   const Bin top = tree::munro_of(index, metadata_.munro_width);
@@ -250,7 +262,7 @@ ChunkRange LiveContent::publish(ChunkIndex first, std::span<const base::ByteView
   const Bin munro = tree::munro_of(first, metadata_.munro_width);
   const crypto::Digest hash = tree::build_munro(nodes_, tree_.hasher(), munro, leaves_);
   const wire::NtpTimestamp timestamp{base::to_ntp(now)};
-  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash)), hash,
+  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash.view())), hash,
                                               static_cast<std::uint32_t>(chunks.size()), true});
   const ChunkRange range{first, ChunkIndex{first.value() + chunks.size() - 1}};
   have_.insert(range);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "core/swarm/chunk_signatures.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/metadata.hpp"
 #include "core/swarm/push_messages.hpp"
@@ -102,6 +103,8 @@ class LiveContent final : public Content {
 
   // SIGNED_INTEGRITY: the munro's hash was offered before it. False: the signature does not hold. What is too old is let go, unjudged.
   [[nodiscard]] bool offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox);
+  // Where each chunk is signed (RFC 7574 6.1.1): by its own signature. Then it is a munro that has this one chunk.
+  [[nodiscard]] tree::LeafCheck check_signed(const ChunkSignature& signature, base::ByteView payload);
   // All that proves a munro's chunks at once. `wrong`: the signature, or what is known of the munro, is against it.
   enum class BundleCheck : std::uint8_t { fresh, known, wrong };
   [[nodiscard]] BundleCheck offer_bundle(const Bundle& bundle);
@@ -123,7 +126,8 @@ class LiveContent final : public Content {
   [[nodiscard]] tree::ChunkIndex lowest() const { return lowest_; }
 
  private:
-  [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, const crypto::Digest& hash) const;
+  // What a signature covers; `subject`: the munro's hash, or the chunk where each is signed.
+  [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, base::ByteView subject) const;
   // Beside the newest munro: by the source's own clock, so that ours does not matter. What has a newer index is never too old.
   [[nodiscard]] bool too_old(tree::Bin munro, wire::NtpTimestamp timestamp) const;
   [[nodiscard]] bool longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const;

@@ -11,7 +11,7 @@ std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.live ?
 
 void add_content_options(wire::Options& options, const Metadata& metadata) {
   options.integrity = metadata.integrity();
-  options.hash = metadata.hash;
+  if (!metadata.sign_all) options.hash = metadata.hash;   // RFC 7574 7.6: where there are trees
   if (metadata.live) options.signature = algorithm_of(metadata);
   options.addressing = metadata.addressing;
   if (metadata.live) options.discard_window = metadata.live_window;
@@ -21,7 +21,7 @@ void add_content_options(wire::Options& options, const Metadata& metadata) {
 bool same_swarm(const Metadata& metadata, const wire::Options& theirs) {
   if (theirs.swarm_id && !base::equal(*theirs.swarm_id, metadata.id)) return false;
   if (theirs.integrity && *theirs.integrity != metadata.integrity()) return false;
-  if (theirs.hash && *theirs.hash != metadata.hash) return false;
+  if (theirs.hash && !metadata.sign_all && *theirs.hash != metadata.hash) return false;
   if (theirs.signature && (!metadata.live || *theirs.signature != algorithm_of(metadata))) return false;
   if (theirs.addressing && *theirs.addressing != metadata.addressing) return false;
   return !theirs.chunk_size || *theirs.chunk_size == wire_chunk_size(metadata);
@@ -76,7 +76,7 @@ std::optional<Agreed> accept_reply(const Metadata& metadata, const wire::Options
 wire::Format format_of(const Metadata& metadata, std::size_t signature_size) {
   wire::Format format;
   format.addressing = metadata.addressing;
-  format.hash_size = crypto::digest_size(metadata.hash);
+  format.hash_size = metadata.sign_all ? 0 : crypto::digest_size(metadata.hash);
   format.signature_size = signature_size;
   format.chunk_size = wire_chunk_size(metadata);
   format.content_size = metadata.content_bytes.value_or(wire::kUnknownSize);

@@ -28,12 +28,10 @@ std::optional<Number> parse_number(std::string_view text) {
   return value;
 }
 
-// The hash function whose roots have this length; only the two that swarms are made with.
+// The hash function whose roots have this length. No key that kind_of() takes has one of these.
 std::optional<crypto::HashAlgorithm> hash_of_root(std::size_t size) {
-  for (const auto algorithm : {crypto::HashAlgorithm::sha256, crypto::HashAlgorithm::sha1}) {
-    if (size == crypto::digest_size(algorithm)) return algorithm;
-  }
-  return std::nullopt;
+  const auto* const found = std::ranges::find(crypto::kHashAlgorithms, size, crypto::digest_size);
+  return found != crypto::kHashAlgorithms.end() ? std::optional{*found} : std::nullopt;
 }
 
 // Sizes count the algorithm byte (RFC 7574 6.1).
@@ -153,6 +151,17 @@ Status read_hash(std::string_view value, Link& link) {
   return {};
 }
 
+Status read_integrity(std::string_view value, Link& link) {
+  using Method = wire::IntegrityMethod;
+  const auto number = parse_number<std::uint8_t>(value);
+  const auto fits = [&](Method method) { return number == static_cast<std::uint8_t>(method); };
+  const bool live = link.kind == LinkKind::live;
+  if (live ? !fits(Method::sign_all) && !fits(Method::unified_merkle_tree) : !fits(Method::merkle_tree))
+    return fail(LinkError::bad_integrity);
+  link.integrity = static_cast<Method>(*number);
+  return {};
+}
+
 struct Parameter {
   std::string_view name;
   bool may_repeat;
@@ -163,7 +172,7 @@ constexpr std::array kParameters{
     Parameter{"xl", false, read_size},    Parameter{"dn", false, read_title},      Parameter{"tr", true, read_tracker},
     Parameter{"x.pe", true, read_peer},   Parameter{"ws", true, read_origin},      Parameter{"k", false, read_secret},
     Parameter{"x.ix", false, read_index}, Parameter{"cs", false, read_chunk_size}, Parameter{"ca", false, read_addressing},
-    Parameter{"hf", false, read_hash},
+    Parameter{"hf", false, read_hash},    Parameter{"im", false, read_integrity},
 };
 
 using Seen = std::array<bool, kParameters.size()>;
@@ -260,6 +269,11 @@ wire::AddressingMethod Link::addressing_method() const {
   return kind == LinkKind::live ? wire::AddressingMethod::chunks64 : wire::AddressingMethod::chunks32;
 }
 
+wire::IntegrityMethod Link::integrity_method() const {
+  if (integrity) return *integrity;
+  return kind == LinkKind::live ? wire::IntegrityMethod::unified_merkle_tree : wire::IntegrityMethod::merkle_tree;
+}
+
 std::expected<Link, LinkError> parse_link(std::string_view text) {
   text = trim(text);
   if (text.empty()) return std::unexpected(LinkError::empty);
@@ -288,6 +302,7 @@ std::string to_string(const Link& link) {
   if (link.chunk_size) out.number("cs", *link.chunk_size);
   if (link.addressing) out.number("ca", static_cast<std::uint8_t>(*link.addressing));
   if (link.hash) out.number("hf", static_cast<std::uint8_t>(*link.hash));
+  if (link.integrity) out.number("im", static_cast<std::uint8_t>(*link.integrity));
   return out.take();
 }
 

@@ -1,6 +1,6 @@
 // Links: the text that names a swarm, and all that is needed to join it.
 //
-//   runnel:<id>?xl=<bytes>&dn=<title>&tr=<tracker>&x.pe=<host:port>&ws=<origin>&k=<secret>&x.ix=<root>:<bytes>&cs=&ca=&hf=
+//   runnel:<id>?xl=<bytes>&dn=<title>&tr=<tracker>&x.pe=<host:port>&ws=<origin>&k=<secret>&x.ix=<root>:<bytes>&cs=&ca=&hf=&im=
 //
 // The names are those of magnet links where magnet has one. A bare id is a link too.
 #pragma once
@@ -72,12 +72,14 @@ struct Link {
   std::optional<LinkIndex> index;                    // x.ix
   std::optional<std::uint32_t> chunk_size;           // cs: bytes
   std::optional<wire::AddressingMethod> addressing;  // ca: the number of RFC 7574 7.8
-  std::optional<crypto::HashAlgorithm> hash;         // hf: the number of RFC 7574 7.6
+  std::optional<crypto::HashAlgorithm> hash;         // hf: the number of RFC 7574 7.6; the root of a file tells it by its length
+  std::optional<wire::IntegrityMethod> integrity;    // im: the number of RFC 7574 7.5; of a file 1, of a live stream 2 or 3
 
   // What holds when the link does not say.
   [[nodiscard]] crypto::HashAlgorithm hash_algorithm() const;
   [[nodiscard]] std::uint32_t chunk_size_bytes() const;
   [[nodiscard]] wire::AddressingMethod addressing_method() const;
+  [[nodiscard]] wire::IntegrityMethod integrity_method() const;
 
   friend bool operator==(const Link&, const Link&) = default;
 };
@@ -107,6 +109,7 @@ enum class LinkError : std::uint8_t {
   bad_addressing,
   bad_hash,
   hash_against_id,
+  bad_integrity,
 };
 
 // A sentence for the one who pasted the link. The text lives for ever.

@@ -10,8 +10,8 @@ std::string_view message(LinkError error) {
     case LinkError::other_scheme: return "this is not a Runnel link: it must begin with runnel: or be a bare id";
     case LinkError::id_not_hex: return "the id must be hexadecimal digits (0-9 and a-f) only";
     case LinkError::id_length:
-      return "the id must be 64 digits long (a file), 40 (a file of an older peer), or 68, 66 or 130 (a live stream): it seems cut off or "
-             "has too much";
+      return "the id must be 64 digits long (a file; 40, 56, 96 or 128 where its hash is not SHA-256), or 68, 66 or 130 (a live stream; "
+             "with P-384 and RSA keys more): it seems cut off or has too much";
     case LinkError::id_key: return "the id begins like a live stream's key, but its length does not fit: it seems cut off or has too much";
     case LinkError::bad_percent: return "the link has a % that is not followed by two hexadecimal digits";
     case LinkError::control_character: return "the link has control characters in it";
@@ -29,6 +29,8 @@ std::string_view message(LinkError error) {
     case LinkError::bad_chunk_size: return "the chunk size (cs=) must be a whole number of bytes from 1 to 60000";
     case LinkError::bad_addressing: return "the chunk addressing (ca=) must be a number from 0 to 4";
     case LinkError::bad_hash: return "the hash function (hf=) must be a number from 0 (SHA-1) to 4 (SHA-512)";
+    case LinkError::bad_integrity:
+      return "the integrity method (im=) must be 1 for a file, and for a live stream 3 (signed trees) or 2 (every chunk signed)";
     case LinkError::hash_against_id: return "the hash function (hf=) does not fit the length of the id";
   }
   return "the link is not valid";

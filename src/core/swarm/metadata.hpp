@@ -22,6 +22,7 @@ struct Metadata {
   crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
   wire::AddressingMethod addressing = wire::AddressingMethod::chunks32;
   std::optional<std::uint64_t> content_bytes;     // static, where the link says it
+  bool sign_all = false;                          // live: each chunk is signed (RFC 7574 6.1.1), and a munro of its own: munro_width is 1
   std::uint32_t munro_width = tree::kDefaultMunroWidth;
   std::uint64_t live_window = kDefaultLiveWindow; // chunks kept behind the newest
 
@@ -32,7 +33,8 @@ struct Metadata {
            (addressing == wire::AddressingMethod::chunks32 || addressing == wire::AddressingMethod::bins32);
   }
   [[nodiscard]] wire::IntegrityMethod integrity() const {
-    return live ? wire::IntegrityMethod::unified_merkle_tree : wire::IntegrityMethod::merkle_tree;
+    if (!live) return wire::IntegrityMethod::merkle_tree;
+    return sign_all ? wire::IntegrityMethod::sign_all : wire::IntegrityMethod::unified_merkle_tree;
   }
 };
 

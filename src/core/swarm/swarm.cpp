@@ -13,6 +13,7 @@ constexpr base::Duration kBusyTick{20'000};      // while a reader or a live str
 constexpr base::Duration kTransferTick{50'000};
 constexpr base::Duration kIdleTick{500'000};
 constexpr base::Duration kRestTick{2'000'000};   // of a seed that nobody asks anything
+constexpr std::uint32_t kLeastTurn = tree::kDefaultMunroWidth;   // chunks that are asked for together, however few a signature covers
 constexpr std::size_t kAckChunks = 512;          // acknowledged together at most while more pour in
 
 std::unique_ptr<Content> make_content(const Metadata& metadata, const SwarmParts& parts) {
@@ -33,9 +34,10 @@ Swarm::Swarm(AddSwarm add, base::Rng rng, Context& context)
       rng_(rng),
       book_(rng_.fork()),
       node_id_(context.channels.secret()),
-      live_picker_(node_id_, metadata_.munro_width),
+      live_picker_(node_id_, std::max(metadata_.munro_width, kLeastTurn)),
       choker_(rng_.fork()),
       next_tick_(context.now) {
+  base::check(!metadata_.sign_all || (metadata_.live && metadata_.munro_width == 1 && !source_), "each chunk signed");
   for (const tree::ChunkRange& range : add.verified) content_->mark_held(range);
   if (static_content() && static_content()->chunks()) size_known(context);
   if (add.push) start_push(context);

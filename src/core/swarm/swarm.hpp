@@ -120,6 +120,8 @@ class Swarm {
   void on_ack(Context& context, Channel& channel, const wire::Ack& ack);
   void on_request(Context& context, Channel& channel, tree::ChunkRange range);
   void on_choke(Context& context, Channel& channel);
+  // Whether the chunk is what the source signed, or is under the root.
+  [[nodiscard]] tree::LeafCheck judge(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload);
   void on_signed(Context& context, Channel& channel, const wire::SignedIntegrity& message);
   void bad_peer(Context& context, Channel& channel);
   void absorb_hashes(Context& context, Channel& channel);
@@ -154,6 +156,7 @@ class Swarm {
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);
   void check_progress(Context& context);
+  [[nodiscard]] tree::ChunkIndex shown_by_all();
   void tune_in(Context& context, tree::ChunkIndex at);
   // Live: what a neighbour's word is worth, and what the source's is.
   [[nodiscard]] tree::ChunkIndex claims_end(const Context& context) const;

@@ -357,6 +357,16 @@ void Swarm::want_shown(Context& context, tree::ChunkRange range, bool believed) 
   }
 }
 
+// Where each chunk is signed, nothing is shown that proves where the source is: so what the last of our neighbours has reached, and a
+// claim that is ahead of its time keeps nobody waiting.
+ChunkIndex Swarm::shown_by_all() {
+  ChunkIndex least = *edge_;
+  for_established([&](Channel& channel) {
+    if (const auto newest = channel.peer_has.set().newest()) least = std::min(least, *newest);
+  });
+  return least;
+}
+
 // What was signed long ago is no place to begin at (RFC 7574 6.1.2.4): it may be replayed. But if nothing newer comes, our clock is wrong.
 bool Swarm::stale_edge(const Context& context) const {
   constexpr base::Duration kPatience = std::chrono::seconds{2};
@@ -413,7 +423,7 @@ void Swarm::tick_downloads(Context& context) {
   });
   // Who is not told of a signed munro (RFC 7574 6.1.2.4 asks sources to, not their peers) believes what is shown.
   if (!follow_ && edge_ && !source_ && context.now - first_shown_ > kTuneInPatience && !stale_edge(context)) {
-    tune_in(context, newest_signed_.value_or(*edge_));
+    tune_in(context, newest_signed_.value_or(metadata_.sign_all ? shown_by_all() : *edge_));
     follow_by_word_ = !newest_signed_;
   }
   if (metadata_.live)

@@ -204,7 +204,7 @@ void Swarm::send_haves(Context& context, Channel& channel) {
 void Swarm::send_edge(Context& context, Channel& channel) {
   const LiveContent* live = live_content();
   const auto range = live ? live->newest_munro_range() : std::nullopt;
-  if (!channel.signed_edge_due || !range || context.no_upload) return;
+  if (!channel.signed_edge_due || !range || context.no_upload || metadata_.sign_all) return;
   // Who pushes tells few what it has, and gets bundles by itself once it has begun.
   if (channel.pushes && (channel.heard_push || context.now - channel.created > kEdgeToPushers)) channel.signed_edge_due = false;
   if (const auto theirs = channel.peer_has.set().newest(); theirs && *theirs >= range->first) {

@@ -93,12 +93,28 @@ void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedInte
   LiveContent* live = live_content();
   if (live == nullptr) return;
   absorb_hashes(context, channel);
+  if (metadata_.sign_all) {
+    if (message.range.count() != 1) return bad_peer(context, channel);
+    channel.signatures.offer(message);
+    proved_.push_back(message.range.first);
+    return;
+  }
   if (!live->offer_signed(message, channel.inbox)) {
     bad_peer(context, channel);
     return;
   }
   proved_.push_back(message.range.first);
   if (live->munro(message.range.first)) see_signed(context, channel, {message.range.first, message.range.first});
+}
+
+tree::LeafCheck Swarm::judge(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload) {
+  if (!metadata_.sign_all) return content_->check(index, payload, channel.inbox);
+  const ChunkSignature* signature = channel.signatures.find(index);
+  if (signature == nullptr) return tree::LeafCheck::missing_hashes;
+  const tree::LeafCheck check = live_content()->check_signed(*signature, payload);
+  channel.signatures.take(index);
+  if (check == tree::LeafCheck::verified) see_signed(context, channel, {index, index});
+  return check;
 }
 
 // ---- HAVE, ACK, REQUEST ---------------------------------------------------------------------------------------------
@@ -187,7 +203,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
     return;
   }
   if (!content_->plausible({data.chunk, data.chunk})) return;
-  const tree::LeafCheck check = content_->check(data.chunk, data.payload, channel.inbox);
+  const tree::LeafCheck check = judge(context, channel, data.chunk, data.payload);
   if (check == tree::LeafCheck::verified) {
     on_verified(context, channel, data.chunk, data.payload, ack);
   } else if (check == tree::LeafCheck::mismatch) {
@@ -235,7 +251,7 @@ void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held
     requested_.erase({held.index, held.index});
     return;
   }
-  const tree::LeafCheck check = content_->check(held.index, held.payload, channel.inbox);
+  const tree::LeafCheck check = judge(context, channel, held.index, held.payload);
   if (check == tree::LeafCheck::missing_hashes) {
     channel.held.put_back(std::move(held));
     return;

@@ -144,8 +144,8 @@ void Swarm::send_chunk(Context& context, Channel& channel, tree::ChunkIndex inde
     const tree::ChunkRange range = tree::munro_of(index, metadata_.munro_width).range();
     const SignedMunro* munro = live->munro(index);
     const bool knows = channel.peer_has.has_any(range) || (!again && channel.uploads->in_flight().intersects(range));
-    if (!knows && munro) {   // RFC 7574 6.1.2.3: both in one datagram
-      encoder.integrity(range, munro->hash);
+    if (!knows && munro) {   // RFC 7574 6.1.2.3: both in one datagram; where each chunk is signed there are no hashes (6.1.1)
+      if (!metadata_.sign_all) encoder.integrity(range, munro->hash);
       encoder.signed_integrity(range, munro->timestamp, munro->signature);
     }
   }

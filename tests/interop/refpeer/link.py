@@ -7,7 +7,7 @@ from . import hashes
 from .addressing import CHUNKS32, CHUNKS64
 from .options import VARIABLE_CHUNK_SIZE
 from .signatures import ECDSA_P256, NAMES, public_bytes
-from .swarm import Swarm, live_swarm
+from .swarm import UNIFIED, Swarm, live_swarm
 
 COMPRESSED_P256_BYTES = 34
 HASH_OF_LENGTH = {h.length: h.code for h in hashes.BY_CODE.values()}
@@ -20,6 +20,8 @@ def format_link(swarm, address):
     words |= {"ca": swarm.addressing, "hf": swarm.hash_function}
     if swarm.chunk_bytes:
         words["cs"] = swarm.chunk_size
+    if swarm.live and swarm.integrity != UNIFIED:
+        words["im"] = swarm.integrity
     query = "&".join(f"{name}={value}" for name, value in words.items() if value is not None)
     return f"runnel:{swarm.id.hex()}?{query}"
 
@@ -28,12 +30,12 @@ def parse_link(link):
     """The swarm and the addresses of its first peers."""
     body, _, query = link.removeprefix("runnel:").partition("?")
     words = urllib.parse.parse_qs(query)
-    number = {name: int(words[name][0]) for name in ("xl", "cs", "ca", "hf") if name in words}
+    number = {name: int(words[name][0]) for name in ("xl", "cs", "ca", "hf", "im") if name in words}
     swarm_id = bytes.fromhex(body)
     peers = [split_address(text) for text in words.get("x.pe", [])]
     if is_live(swarm_id):
         return live_swarm(uncompressed(swarm_id), addressing=number.get("ca", CHUNKS64), hash_function=number.get("hf", 2),
-                          chunk_size=number.get("cs", VARIABLE_CHUNK_SIZE)), peers
+                          chunk_size=number.get("cs", VARIABLE_CHUNK_SIZE), integrity=number.get("im", UNIFIED)), peers
     function = number.get("hf", HASH_OF_LENGTH[len(swarm_id)])
     return Swarm(swarm_id, hash_function=function, addressing=number.get("ca", CHUNKS32), content_bytes=number.get("xl"),
                  chunk_size=number.get("cs", DEFAULT_CHUNK_SIZE.get(function, CHUNK_SIZE))), peers

@@ -23,6 +23,15 @@ TEST(Hash, agrees_with_the_standards_example) {
             "454d4423643ce80e2a9ac94fa54ca49f");
 }
 
+TEST(Hash, has_a_name_and_a_number_that_find_it_again) {
+  for (const HashAlgorithm algorithm : kHashAlgorithms) {
+    EXPECT_EQ(hash_algorithm(name(algorithm)), algorithm);
+    EXPECT_EQ(hash_algorithm(static_cast<std::uint8_t>(algorithm)), algorithm);
+  }
+  for (const char* none : {"", "sha", "SHA256", "sha-256", "md5"}) EXPECT_FALSE(hash_algorithm(std::string_view{none})) << none;
+  EXPECT_FALSE(hash_algorithm(std::uint8_t{kHashAlgorithms.size()}));
+}
+
 TEST(Hash, a_digest_of_no_bytes_is_empty) {
   EXPECT_EQ(Digest{base::ByteView{}}, Digest{});
   EXPECT_EQ(Digest{base::ByteView{}}.size(), 0U);

@@ -304,17 +304,22 @@ TEST_F(Download, works_for_one_chunk_and_for_any_count) {
   }
 }
 
-TEST_F(Download, keeps_sha1_trees) {
-  Content content(300'000, 1024, 17, crypto::HashAlgorithm::sha1);
-  TestHasher sha1(crypto::HashAlgorithm::sha1);
-  for (int round = 0; round < 2; ++round) {
-    auto store = StaticStore::open_download(options(content), sha1, at_ms(0));
-    ASSERT_TRUE(store);
-    if (round == 0) {
-      ASSERT_TRUE(content.write(**store, 0, 200, at_ms(0)));
+TEST_F(Download, keeps_and_resumes_trees_of_every_hash) {
+  for (const auto algorithm : crypto::kHashAlgorithms) {
+    SCOPED_TRACE(crypto::name(algorithm));
+    Content content(300'000, 1024, 17, algorithm);
+    TestHasher hasher(algorithm);
+    DownloadOptions here = options(content);
+    here.file = folder_ / std::string{crypto::name(algorithm)};
+    for (int round = 0; round < 2; ++round) {
+      auto store = StaticStore::open_download(here, hasher, at_ms(0));
+      ASSERT_TRUE(store);
+      if (round == 0) {
+        ASSERT_TRUE(content.write(**store, 0, 200, at_ms(0)));
+      }
+      EXPECT_EQ((*store)->verified_chunks(), 200U);
+      EXPECT_EQ(problem_of(**store, content, at_ms(0)), "");
     }
-    EXPECT_EQ((*store)->verified_chunks(), 200U);
-    EXPECT_EQ(problem_of(**store, content, at_ms(0)), "");
   }
 }
 

@@ -23,7 +23,12 @@ TEST(TreePageLayout, fills_a_page_without_overlap) {
     const std::size_t bitmap_end = TreePageLayout::kHeaderBytes + (layout.nodes_per_page + 7) / 8;
     EXPECT_LE(bitmap_end, layout.digest_offset(layout.nodes_per_page - 1)) << size;
   }
+  // docs/STORE.md names them.
+  EXPECT_EQ(TreePageLayout(20).nodes_per_page, 202U);
+  EXPECT_EQ(TreePageLayout(28).nodes_per_page, 145U);
   EXPECT_EQ(TreePageLayout(32).nodes_per_page, 127U);
+  EXPECT_EQ(TreePageLayout(48).nodes_per_page, 84U);
+  EXPECT_EQ(TreePageLayout(64).nodes_per_page, 63U);
 }
 
 TEST(TreeFile, keeps_zero_hashes_apart_from_missing_ones) {

@@ -61,6 +61,14 @@ TEST(Link, is_also_a_bare_id) {
 TEST(Link, tells_its_kind_by_its_id) {
   EXPECT_EQ(parse_link(kSha256Id)->kind, LinkKind::static_content);
   EXPECT_EQ(parse_link(kSha1Id)->kind, LinkKind::static_content);
+  for (const auto algorithm : crypto::kHashAlgorithms) {
+    // 0d would begin a key: the length decides.
+    const auto link = parse_link("0d" + std::string(2 * crypto::digest_size(algorithm) - 2, 'a'));
+    ASSERT_TRUE(link) << crypto::name(algorithm);
+    EXPECT_EQ(link->kind, LinkKind::static_content);
+    EXPECT_EQ(link->hash_algorithm(), algorithm);
+    EXPECT_EQ(link->chunk_size_bytes(), algorithm == crypto::HashAlgorithm::sha1 ? 1024U : 1080U);
+  }
   const std::string rsa = "0803010001" + std::string(512, '1');
   const std::string rsa_long_exponent = "08000003010001" + std::string(512, '1');
   for (const std::string& id : {kP256Id, "0d03" + std::string(64, 'c'), "0d" + std::string(128, 'c'), "0f" + std::string(64, 'd'),
@@ -80,6 +88,9 @@ TEST(Link, has_defaults_that_follow_from_its_kind) {
   EXPECT_EQ(parse_link(kP256Id)->addressing_method(), wire::AddressingMethod::chunks64);
   EXPECT_EQ(parse_link(kP256Id)->hash_algorithm(), crypto::HashAlgorithm::sha256);
   EXPECT_EQ(parse_link(kP256Id + "?hf=0")->hash_algorithm(), crypto::HashAlgorithm::sha1);
+  EXPECT_EQ(parse_link(kSha256Id)->integrity_method(), wire::IntegrityMethod::merkle_tree);
+  EXPECT_EQ(parse_link(kP256Id)->integrity_method(), wire::IntegrityMethod::unified_merkle_tree);
+  EXPECT_EQ(parse_link(kP256Id + "?im=2")->integrity_method(), wire::IntegrityMethod::sign_all);
 }
 
 TEST(Link, ignores_parameters_that_it_does_not_know_and_a_fragment) {
@@ -90,7 +101,10 @@ TEST(Link, ignores_parameters_that_it_does_not_know_and_a_fragment) {
 
 TEST(Link, never_believes_a_size_of_two_hashes_for_a_bare_id) {
   EXPECT_FALSE(believable_size(*parse_link(kSha256Id), 64));
-  EXPECT_FALSE(believable_size(*parse_link(kSha1Id), 40));
+  for (const auto algorithm : crypto::kHashAlgorithms) {
+    const std::size_t two_hashes = 2 * crypto::digest_size(algorithm);
+    EXPECT_FALSE(believable_size(*parse_link(std::string(two_hashes, 'b')), two_hashes)) << crypto::name(algorithm);
+  }
   EXPECT_TRUE(believable_size(*parse_link(kSha256Id), 40));
   EXPECT_TRUE(believable_size(*parse_link(kSha256Id), 63));
   EXPECT_TRUE(believable_size(*parse_link(with("xl=64")), 64));
@@ -110,6 +124,7 @@ TEST(Link, says_what_is_wrong_with_an_id) {
   EXPECT_EQ(error_of(std::string(63, 'a')), LinkError::id_length);
   EXPECT_EQ(error_of(std::string(62, 'a')), LinkError::id_length);
   EXPECT_EQ(error_of(std::string(2 * kMaxLinkIdSize + 2, 'a')), LinkError::id_length);
+  for (const std::size_t digits : {38, 54, 58, 94, 98, 126}) EXPECT_EQ(error_of(std::string(digits, 'a')), LinkError::id_length) << digits;
   EXPECT_EQ(error_of("0d04" + std::string(64, 'c')), LinkError::id_key);
   EXPECT_EQ(error_of("0d02" + std::string(62, 'c')), LinkError::id_key);
   EXPECT_EQ(error_of("0f" + std::string(66, 'c')), LinkError::id_key);
@@ -148,7 +163,17 @@ TEST(Link, says_what_is_wrong_with_a_parameter) {
   EXPECT_EQ(error_of(with("ca=5")), LinkError::bad_addressing);
   EXPECT_EQ(error_of(with("hf=5")), LinkError::bad_hash);
   EXPECT_EQ(error_of(with("hf=256")), LinkError::bad_hash);
-  EXPECT_EQ(error_of(with("hf=0")), LinkError::hash_against_id);
+  for (const char* wrong : {"im=0", "im=2", "im=3", "im=4", "im=", "im=257"}) EXPECT_EQ(error_of(with(wrong)), LinkError::bad_integrity);
+  for (const char* wrong : {"?im=0", "?im=1", "?im=4"}) EXPECT_EQ(error_of(kP256Id + wrong), LinkError::bad_integrity);
+  for (const auto of_id : crypto::kHashAlgorithms) {
+    for (const auto named : crypto::kHashAlgorithms) {
+      const std::string text = std::string(2 * crypto::digest_size(of_id), 'a') + "?hf=" + std::to_string(static_cast<int>(named));
+      if (named == of_id)
+        EXPECT_EQ(parse_link(text)->hash_algorithm(), named);
+      else
+        EXPECT_EQ(error_of(text), LinkError::hash_against_id);
+    }
+  }
 }
 
 TEST(Link, takes_peers_by_name_or_address_with_a_port) {
@@ -188,7 +213,7 @@ TEST(Link, keeps_each_of_its_limits) {
 
 TEST(Link, has_a_sentence_of_its_own_for_every_error) {
   std::vector<std::string_view> texts;
-  for (int error = 0; error <= static_cast<int>(LinkError::hash_against_id); ++error) {
+  for (int error = 0; error <= static_cast<int>(LinkError::bad_integrity); ++error) {
     texts.push_back(message(static_cast<LinkError>(error)));
     EXPECT_GT(texts.back().size(), 20U);
   }
@@ -213,8 +238,8 @@ Link arbitrary_link() {
   Link link;
   const int kind = *rc::gen::inRange(0, 4);
   link.kind = kind < 2 ? LinkKind::static_content : LinkKind::live;
-  if (kind == 0) link.id_bytes = arbitrary_bytes(32);
-  if (kind == 1) link.id_bytes = arbitrary_bytes(20);
+  const auto root_size = [] { return crypto::digest_size(*rc::gen::elementOf(crypto::kHashAlgorithms)); };
+  if (kind < 2) link.id_bytes = arbitrary_bytes(root_size());
   if (kind == 2) link.id_bytes = arbitrary_bytes(34);
   if (kind == 3) link.id_bytes = arbitrary_bytes(33);
   if (kind == 2) link.id_bytes[0] = std::byte{13};
@@ -231,10 +256,13 @@ Link arbitrary_link() {
   for (int count = some(2); count > 0; --count)
     link.origins.push_back(*rc::gen::element<std::string>("https://cdn/film.mp4", "https://cdn/a%20b?x=%26&y"));
   if (maybe()) link.secret = arbitrary_bytes(*rc::gen::inRange<std::size_t>(16, 65));
-  if (maybe()) link.index = LinkIndex{arbitrary_bytes(32), *rc::gen::inRange<std::uint64_t>(1, 1'000'000)};
+  if (maybe()) link.index = LinkIndex{arbitrary_bytes(root_size()), *rc::gen::inRange<std::uint64_t>(1, 1'000'000)};
   if (maybe()) link.chunk_size = *rc::gen::inRange<std::uint32_t>(1, kMaxLinkChunkSize + 1);
   if (maybe()) link.addressing = static_cast<wire::AddressingMethod>(*rc::gen::inRange(0, 5));
   if (link.kind == LinkKind::live && maybe()) link.hash = static_cast<crypto::HashAlgorithm>(*rc::gen::inRange(0, 5));
+  using Method = wire::IntegrityMethod;
+  if (maybe())
+    link.integrity = link.kind == LinkKind::static_content ? Method::merkle_tree : maybe() ? Method::sign_all : Method::unified_merkle_tree;
   return link;
 }
 
