@@ -93,6 +93,8 @@ void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedInte
   LiveContent* live = live_content();
   if (live == nullptr) return;
   absorb_hashes(context, channel);
+  // It may have been signed for another place, far behind: what it moved there would be lost.
+  if (!live->form().signs_place() && newest_signed_ && message.range.first > claims_end(context)) return;
   if (!live->offer_signed(message, channel.inbox)) {
     bad_peer(context, channel);
     return;
