@@ -26,6 +26,7 @@ constexpr std::array kModes{
     Mode{"ts", run_ts},
     Mode{"demand", run_demand},
     Mode{"scan", run_scan},
+    Mode{"follow", run_follow},
 };
 
 int usage() {
