@@ -45,6 +45,7 @@ struct CastLive {
   bool loop = false;
   std::optional<std::filesystem::path> key_file;
   bool is_private = false;                    // as above
+  bool compat = false;                        // as older peers have live swarms: SHA-1, 1024-byte chunks, a plain transport stream
 };
 
 struct Watch {
