@@ -110,10 +110,7 @@ Run add_watch(CLI::App& app) {
   watch.add_option("--player", options->player, "mpv, vlc, browser or none (default: the browser where there is a screen)")
       ->check(CLI::IsMember({"mpv", "vlc", "sdl", "browser", "none"}))
       ->type_name("PLAYER");
-  watch
-      .add_option("--out", options->out,
-                  "Keep the file here (default: the cache); of a live stream, a recording (of an older peer's, its MPEG transport stream)")
-      ->type_name("FILE");
+  watch.add_option("--out", options->out, "Keep the file here (default: the cache); of a live stream, a recording")->type_name("FILE");
   watch.add_flag("--until-complete", options->until_complete, "End when the whole file is here");
   watch.add_option("--max-download", options->max_download, "Take at most so many bytes a second")->type_name("RATE");
   watch.add_flag("--no-upload", options->no_upload, "Give nothing to others");

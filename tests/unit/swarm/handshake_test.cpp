@@ -315,7 +315,7 @@ RC_GTEST_PROP(Handshake, peers_of_one_swarm_always_agree_and_of_two_never, ()) {
   const Metadata theirs = arbitrary();
   const auto same = [&] {
     return ours.id == theirs.id && ours.hash == theirs.hash && ours.addressing == theirs.addressing &&
-           (ours.live || ours.chunk_size == theirs.chunk_size);
+           (!(ours.fixed_chunks() || theirs.fixed_chunks()) || ours.chunk_size == theirs.chunk_size);
   }();
   const Wire call{initiating_options(theirs, Style::full)};
   RC_ASSERT(accept_initiating(ours, call.read).has_value() == same);
