@@ -35,7 +35,7 @@ VERBS = {
         "--key": ("FILE", "the channel's key, made when it is not there"),
         "--hash": (HASHES, "what makes the ids of chunks"),
         "--chunk-size": ("", "bytes in a chunk of a file"),
-        "--compat": (None, "a swarm for older PPSPP peers"),
+        "--compat": (None, "a swarm for older PPSPP peers, of a file or live"),
         "--private": (None, "only who has the link can join"),
     }),
     "watch": ("watch a link, and serve it meanwhile", {
@@ -47,7 +47,7 @@ VERBS = {
         "--max-download": ("", "bytes a second to take at most"),
         "--no-upload": (None, "give nothing"),
         "--chunk-size": ("", "bytes in a chunk, for a bare id"),
-        "--compat": (None, "for a bare id: the swarm of an older PPSPP peer"),
+        "--compat": (None, "for a bare id of a file or live stream: the swarm of an older PPSPP peer"),
     }),
     "tracker": ("tell peers of each other", {
         "--http": ("", "address and TCP port"),

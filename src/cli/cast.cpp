@@ -46,7 +46,6 @@ int run_cast(const CastOptions& options) {
   const bool live = is_live_source(options);
   if (!live && (options.chunk_size < kMinChunk || options.chunk_size > kMaxChunk))
     return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
-  if (options.compat && live) return report.wrong_usage("--compat works for files in this version, not for live streams");
   if (options.compat && options.is_private)
     return report.wrong_usage("--private and --compat exclude each other: older peers can not encrypt");
   if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
@@ -76,7 +75,7 @@ int run_cast(const CastOptions& options) {
   if (!node) return report.failed(node.error());
 
   if (live) {
-    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, hash, options.is_private};
+    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, hash, options.is_private, options.compat};
     if (!options.key.empty()) cast.key_file = options.key;
     if (const auto stream = (*node)->cast(cast); !stream) session.fail(stream.error());
   } else {
@@ -119,7 +118,8 @@ Run add_cast(CLI::App& app) {
       ->type_name("FILE");
   add_hash_option(cast, options->hash, "What makes the ids of chunks: sha1, sha224, sha256 (default), sha384 or sha512");
   cast.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk of a file (default 1080)")->type_name("N");
-  cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks")->excludes("--hash");
+  cast.add_flag("--compat", options->compat, "A swarm for older PPSPP peers: SHA-1, 1024-byte chunks; live, a plain MPEG transport stream")
+      ->excludes("--hash");
   cast.add_flag("--private", options->is_private,
                 "Only who has the link can join, or find out what is cast; cast again, it is the same link");
   add_node_options(cast, options->node);

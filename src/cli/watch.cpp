@@ -14,8 +14,6 @@
 namespace runnel::cli {
 namespace {
 
-constexpr std::uint32_t kCompatChunk = 1024;   // design decision 2
-
 struct WatchOptions {
   NodeOptions node;
   std::string link;
@@ -34,7 +32,13 @@ std::expected<node::Watch, std::string> read_link(const WatchOptions& options) {
   if (!link) return std::unexpected("this link can not be used: " + std::string{swarm::message(link.error())});
   node::Watch watch;
   watch.link = *link;
-  watch.chunk_size = options.compat && options.chunk_size == 0 ? kCompatChunk : options.chunk_size;
+  watch.chunk_size = options.compat && options.chunk_size == 0 ? swarm::kDefaultCompatChunkSize : options.chunk_size;
+  if (options.compat && link->kind == swarm::LinkKind::live) {
+    // What the id alone can not tell; a link says it by itself.
+    if (!watch.link.hash) watch.link.hash = crypto::HashAlgorithm::sha1;
+    if (!watch.link.chunk_size) watch.link.chunk_size = swarm::kDefaultCompatChunkSize;
+    if (!watch.link.addressing) watch.link.addressing = wire::AddressingMethod::chunks32;
+  }
   for (const std::string& text : options.peers) {
     const auto peer = swarm::parse_link_peer(text);
     if (!peer) return std::unexpected("--peer wants a host and a port of 1 to 65535, like 192.0.2.7:7000, not \"" + text + "\"");
@@ -112,7 +116,8 @@ Run add_watch(CLI::App& app) {
   watch.add_flag("--no-upload", options->no_upload, "Give nothing to others");
   watch.add_option("--chunk-size", options->chunk_size, "Bytes in a chunk, for a bare id whose swarm has another size than the default")
       ->type_name("N");
-  watch.add_flag("--compat", options->compat, "For a bare id: the swarm of an older PPSPP peer, of 1024-byte chunks");
+  watch.add_flag("--compat", options->compat,
+                 "For a bare id, of a file or a live stream: the swarm of an older PPSPP peer, of 1024-byte chunks");
   add_node_options(watch, options->node);
   watch.footer(
       "The stream is also at http://127.0.0.1:PORT/streams/ID/master.m3u8 for any player; the page shows the swarm.\n"

@@ -200,6 +200,7 @@ bool fields(auto& a, Some<StartDemand> auto& m) {
   return a.number(m.size) && a.text(m.name, kMaxText) && a.optional(m.scanned_index, [&](auto& bytes) { return a.bytes(bytes); });
 }
 bool fields(auto& a, Some<StartScan> auto& m) { return a.path(m.path, kMaxPath); }
+bool fields(auto& a, Some<StartFollow> auto& m) { return a.number(m.first_epoch); }
 bool fields(auto& a, Some<Listening> auto& m) { return a.text(m.url, kMaxText); }
 bool fields(auto& a, Some<Init> auto& m) { return a.number(m.epoch) && tracks(a, m.tracks) && a.bytes(m.bytes); }
 bool fields(auto& a, Some<Chunk> auto& m) {

@@ -50,6 +50,9 @@ struct StartDemand {
 struct StartScan {
   std::string path;
 };
+struct StartFollow {  // Packets come in
+  std::uint32_t first_epoch = 0;
+};
 
 // ---- live -----------------------------------------------------------------------------------------------------------
 struct Listening {
@@ -84,7 +87,7 @@ struct FeedChunk {
   bool independent = false;
   base::Bytes bytes;
 };
-struct Packets {
+struct Packets {  // from the helper in mode ts, to it in mode follow
   bool starts_independent = false;
   base::Bytes bytes;  // whole 188-byte packets
 };
@@ -141,7 +144,7 @@ struct ScanReply {
 // The position in this list is the type byte.
 using Message =
     std::variant<Heartbeat, StartIngest, StartTs, StartDemand, StartScan, Listening, Init, Chunk, End, Error, Notice, FeedInit, FeedChunk,
-                 Packets, Read, CancelRead, ReadReply, GetIndex, IndexReply, GetInit, GetSegment, SegmentReply, ScanReply>;
+                 Packets, Read, CancelRead, ReadReply, GetIndex, IndexReply, GetInit, GetSegment, SegmentReply, ScanReply, StartFollow>;
 
 enum class MessageError : std::uint8_t { too_long, unknown_type, truncated, out_of_bounds, left_over };
 std::string_view message(MessageError error);

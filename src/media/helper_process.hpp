@@ -16,7 +16,7 @@ class HelperProcess {
  public:
   struct Config {
     std::string program;  // path, or a name looked for on PATH
-    std::string mode;     // "ingest", "ts", "demand", "scan"
+    std::string mode;     // "ingest", "ts", "demand", "scan", "follow"
     int input = -1;       // descriptor that becomes the helper's standard input; -1: none (end of file at once)
     // A helper that says nothing for so long (it beats each second) is killed. Measured: a busy machine delays a beat by under 2 s.
     base::Duration silence = std::chrono::seconds{10};

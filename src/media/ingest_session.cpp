@@ -12,6 +12,9 @@
 namespace runnel::media {
 namespace {
 
+// What waits for a helper that is too slow; then packets are left out.
+constexpr std::size_t kMaxQueuedBytes = 32U << 20;
+
 // Shared between the session and the callbacks that run it; `alive` goes with the session.
 class Ingest : public std::enable_shared_from_this<Ingest> {
  public:
@@ -21,7 +24,7 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
   void start() {
     HelperProcess::Config process;
     process.program = config_.helper.program;
-    process.mode = "ingest";
+    process.mode = config_.fed ? "follow" : "ingest";
     if (config_.source == "-") process.input = STDIN_FILENO;
     helper_epoch_.reset();
     process_ = std::make_unique<HelperProcess>(io_, std::move(process),
@@ -35,7 +38,14 @@ class Ingest : public std::enable_shared_from_this<Ingest> {
                                                                            if (const auto self = weak.lock()) self->exited(std::move(why));
                                                                          }});
     started_ = process_->pid() > 0;
-    process_->send(helper::StartIngest{config_.source, config_.loop, config_.ladder, next_epoch_});
+    if (config_.fed)
+      process_->send(helper::StartFollow{next_epoch_});
+    else
+      process_->send(helper::StartIngest{config_.source, config_.loop, config_.ladder, next_epoch_});
+  }
+  void feed(base::Bytes packets) {
+    if (finished_ || !config_.fed || process_->pid() < 0 || process_->queued_bytes() + packets.size() > kMaxQueuedBytes) return;
+    process_->send(helper::Packets{false, std::move(packets)});
   }
   void stop() {
     alive_ = false;
@@ -106,6 +116,7 @@ class Session final : public IngestSession {
  public:
   explicit Session(std::shared_ptr<Ingest> ingest) : ingest_(std::move(ingest)) {}
   ~Session() override { ingest_->stop(); }
+  void feed(base::Bytes packets) override { ingest_->feed(std::move(packets)); }
 
  private:
   std::shared_ptr<Ingest> ingest_;  // shared with a callback that runs

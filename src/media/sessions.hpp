@@ -29,6 +29,8 @@ struct IngestConfig {
   std::string source;
   bool loop = false;                       // a file starts again at its end, as a new epoch
   std::vector<std::uint32_t> ladder;       // heights; empty: one rendition, passed through when the codecs can be played
+  // No source: a transport stream comes from a swarm, by feed(), to a helper without network and files.
+  bool fed = false;
 };
 
 struct IngestEvents {
@@ -44,6 +46,8 @@ struct IngestEvents {
 class IngestSession {
  public:
   virtual ~IngestSession() = default;
+  // Of a session that is fed: whole 188-byte packets. What a helper is too slow for is left out.
+  virtual void feed(base::Bytes packets) = 0;
 };
 std::unique_ptr<IngestSession> start_ingest(boost::asio::io_context& io, IngestConfig config, IngestEvents events);
 

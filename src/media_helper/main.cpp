@@ -22,10 +22,7 @@ struct Mode {
   int (*run)(HelperLink&);
 };
 constexpr std::array kModes{
-    Mode{"ingest", run_ingest},
-    Mode{"ts", run_ts},
-    Mode{"demand", run_demand},
-    Mode{"scan", run_scan},
+    Mode{"ingest", run_ingest}, Mode{"ts", run_ts}, Mode{"demand", run_demand}, Mode{"scan", run_scan}, Mode{"follow", run_follow},
 };
 
 int usage() {

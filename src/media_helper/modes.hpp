@@ -8,5 +8,6 @@ int run_ingest(HelperLink& link);
 int run_ts(HelperLink& link);
 int run_demand(HelperLink& link);
 int run_scan(HelperLink& link);
+int run_follow(HelperLink& link);
 
 }  // namespace runnel::media_helper

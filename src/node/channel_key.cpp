@@ -27,6 +27,8 @@ ChannelState read_state(const std::filesystem::path& file) {
     return wrong ? std::nullopt : std::optional{n};
   };
   if (const auto index = number("last_index"); index && *index < std::uint64_t{1} << 60) state.last_index = tree::ChunkIndex{*index};
+  if (const auto index = number("last_compat_index"); index && *index < std::uint64_t{1} << 32)
+    state.last_compat_index = tree::ChunkIndex{*index};
   state.epoch = static_cast<std::uint32_t>(number("epoch").value_or(0));
   state.listen_port = static_cast<std::uint16_t>(number("listen_port").value_or(0));
   state.http_port = static_cast<std::uint16_t>(number("http_port").value_or(0));
@@ -66,6 +68,7 @@ std::expected<void, std::string> ChannelKey::remember(const ChannelState& state)
   if (!file_) return {};
   boost::json::object object;
   if (state.last_index) object["last_index"] = state.last_index->value();
+  if (state.last_compat_index) object["last_compat_index"] = state.last_compat_index->value();
   object["epoch"] = state.epoch;
   object["listen_port"] = state.listen_port;
   object["http_port"] = state.http_port;

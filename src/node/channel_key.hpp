@@ -15,6 +15,7 @@ namespace runnel::node {
 // Kept in FILE.state beside the key, as JSON.
 struct ChannelState {
   std::optional<tree::ChunkIndex> last_index;   // no index up to it is ever used again
+  std::optional<tree::ChunkIndex> last_compat_index;   // the same, of the form that older peers know: 32 bits from 0
   std::uint32_t epoch = 0;                      // newest epoch used
   std::uint16_t listen_port = 0;                // 0: not remembered
   std::uint16_t http_port = 0;

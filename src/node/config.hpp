@@ -47,6 +47,7 @@ struct CastLive {
   std::optional<std::filesystem::path> key_file;
   crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
   bool is_private = false;                    // as above
+  bool compat = false;                        // as older peers have live swarms: SHA-1, 1024-byte chunks, a plain transport stream
 };
 
 struct Watch {

@@ -6,12 +6,13 @@
 
 namespace runnel::node {
 
-LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, crypto::HashAlgorithm hash, std::unique_ptr<crypto::Verifier> verifier,
-                   crypto::Signer* signer, OnMunro on_munro)
+LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm::Metadata& metadata, crypto::Signer* signer,
+                   OnMunro on_munro)
     : loop_(loop),
       handle_(handle),
-      hasher_(crypto::make_hasher(hash)),
-      verifier_(std::move(verifier)),
+      records_(!metadata.compat()),
+      hasher_(crypto::make_hasher(metadata.hash)),
+      verifier_(std::move(*crypto::make_verifier(metadata.id))),
       signer_(signer),
       on_munro_(std::move(on_munro)) {}
 
@@ -67,23 +68,31 @@ base::Bytes LiveHost::bytes_of(tree::ChunkRange munro) const {
   return bytes;
 }
 
-// The first record whose beginning came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
+std::optional<tree::ChunkIndex> LiveHost::begin_at(tree::ChunkRange munro) const {
+  if (!records_) return munro.first;   // a demuxer finds its way from anywhere
+  // The first record whose beginning came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
+  const base::Bytes bytes = bytes_of(munro);
+  const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
+  const auto independent = media::newest_independent(header);
+  // Else the middle of a record, or a stream that has not begun.
+  if (!independent || *independent == media::kNoIndependent || *independent > munro.first.value()) return std::nullopt;
+  return tree::ChunkIndex{*independent};
+}
+
 void LiveHost::tune_in() {
   for (const tree::ChunkRange& munro : order_.take_unread()) {
-    const base::Bytes bytes = bytes_of(munro);
-    const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
-    const auto independent = media::newest_independent(header);
-    // Else the middle of a record, or a stream that has not begun.
-    if (!independent || *independent == media::kNoIndependent || *independent > munro.first.value()) continue;
+    const auto first = begin_at(munro);
+    if (!first) continue;
     tuned_ = true;
-    order_.start_at(tree::ChunkIndex{*independent});
-    loop_.input(swarm::FollowFrom{handle_, tree::ChunkIndex{*independent}});
+    order_.start_at(*first);
+    loop_.input(swarm::FollowFrom{handle_, *first});
     return;
   }
 }
 
 void LiveHost::deliver(base::Time now) {
-  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), now)) on_munro_(*munro, bytes_of(*munro));
+  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), now))
+    on_munro_({*munro, bytes_of(*munro), loop_.engine().signed_at(handle_, munro->first).value_or(base::WallTime{})});
 }
 
 }  // namespace runnel::node

@@ -14,11 +14,15 @@ namespace runnel::node {
 class LiveHost final : public SwarmHost {
  public:
   // The verified bytes of one munro; munros come in ascending order. Called on the engine's thread.
-  using OnMunro = std::function<void(tree::ChunkRange munro, base::Bytes bytes)>;
+  struct Munro {
+    tree::ChunkRange range;
+    base::Bytes bytes;
+    base::WallTime signed_at{};   // by the source's clock
+  };
+  using OnMunro = std::function<void(Munro munro)>;
 
   // `signer`: at the source, else nullptr; then `on_munro` is not called.
-  LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, crypto::HashAlgorithm hash, std::unique_ptr<crypto::Verifier> verifier,
-           crypto::Signer* signer, OnMunro on_munro);
+  LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm::Metadata& metadata, crypto::Signer* signer, OnMunro on_munro);
 
   [[nodiscard]] swarm::SwarmParts parts();
   void publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now);
@@ -31,11 +35,14 @@ class LiveHost final : public SwarmHost {
 
  private:
   void tune_in();
+  // Where a player must begin that is handed this munro first; nullopt: it can not tell.
+  [[nodiscard]] std::optional<tree::ChunkIndex> begin_at(tree::ChunkRange munro) const;
   void deliver(base::Time now);
   [[nodiscard]] base::Bytes bytes_of(tree::ChunkRange munro) const;
 
   net::EngineLoop& loop_;
   swarm::SwarmHandle handle_;
+  bool records_;                              // docs/STREAM.md; else a plain transport stream
   tree::MemoryNodeStore nodes_;
   std::unique_ptr<crypto::Hasher> hasher_;
   std::unique_ptr<crypto::Verifier> verifier_;

@@ -7,67 +7,16 @@
 
 namespace runnel::node {
 
-LiveSource::LiveSource(net::EngineLoop& loop, LiveHost& host, LiveStream& stream, ChannelKey key)
-    : loop_(loop),
-      host_(host),
-      stream_(stream),
-      key_(std::move(key)),
-      state_(key_.state()),
-      epoch_offset_(state_.last_index ? state_.epoch + 1 : 0),
-      indexer_(tree::kDefaultMunroWidth, swarm::kDefaultChunkSize, state_.last_index) {
-  if (state_.last_index) writer_.resume(state_.epoch, media::kNoIndependent);
-}
+// ---- what all sources do --------------------------------------------------------------------------------------------
 
-void LiveSource::publish(base::Bytes record, tree::ChunkIndex first) {
-  indexer_.advance(first, record.size());
-  loop_.post([&host = host_, first, now = net::wall_now(), record = std::make_shared<const base::Bytes>(std::move(record))] {
-    host.publish(first, *record, now);
+void LiveSource::publish(base::Bytes bytes, tree::ChunkIndex first) {
+  outlet_.loop.post([&host = outlet_.host, first, now = net::wall_now(), bytes = std::make_shared<const base::Bytes>(std::move(bytes))] {
+    host.publish(first, *bytes, now);
   });
 }
 
-void LiveSource::on_init(media::InitSegment init) {
-  init.epoch += epoch_offset_;
-  state_.epoch = init.epoch;
-  if (!media::fits_record(init)) {
-    base::log_error("cast", "the source's codec parameters are larger than any that are known: nothing of this epoch is sent");
-    return;
-  }
-  const base::WallTime now = net::wall_now();
-  publish(writer_.init(init, now), indexer_.start_at(now));
-  stream_.add(init);
-  began_ = true;
-  remember();
-}
-
-void LiveSource::on_chunk(media::MediaChunk chunk) {
-  if (!began_) return;
-  chunk.epoch += epoch_offset_;
-  const tree::ChunkIndex first = indexer_.start_at(net::wall_now());
-  if (auto record = writer_.media(chunk, first.value())) {
-    publish(std::move(*record), first);
-  } else if (!told_too_large_) {
-    told_too_large_ = true;
-    base::log_warn("cast", "a chunk of the source is too large for a record and was left out: lower the bit rate");
-  }
-  stream_.add(chunk);
-}
-
-void LiveSource::on_end() {
-  if (began_) {
-    const base::WallTime now = net::wall_now();
-    publish(writer_.end(media::StreamEnd{}, now), indexer_.start_at(now));
-  }
-  stream_.end();
-}
-
 void LiveSource::on_tick() {
-  const base::Time now = net::steady_now();
-  if (began_ && now - last_catalog_ >= kCatalogInterval) {
-    last_catalog_ = now;
-    const base::WallTime wall = net::wall_now();
-    publish(writer_.catalog({stream_.title(), {}}, wall), indexer_.start_at(wall));
-  }
-  if (now - last_remembered_ >= kRememberInterval) remember();
+  if (net::steady_now() - last_remembered_ >= kRememberInterval) remember();
 }
 
 void LiveSource::remember_ports(std::uint16_t listen, std::uint16_t http, std::uint16_t tracker) {
@@ -77,15 +26,75 @@ void LiveSource::remember_ports(std::uint16_t listen, std::uint16_t http, std::u
   remember();
 }
 
-void LiveSource::remember() {
+void LiveSource::remember(bool reserve) {
   last_remembered_ = net::steady_now();
-  if (const auto last = indexer_.last_used()) state_.last_index = tree::ChunkIndex{last->value() + kReserve};
+  note_used(state_, reserve);
   if (const auto kept = key_.remember(state_); !kept) base::log_warn("cast", kept.error());
 }
 
-void LiveSource::close() {
-  if (const auto last = indexer_.last_used()) state_.last_index = last;
-  if (const auto kept = key_.remember(state_); !kept) base::log_warn("cast", kept.error());
+void LiveSource::close() { remember(false); }
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+RecordSource::RecordSource(LiveOutlet outlet, ChannelKey key)
+    : LiveSource(outlet, std::move(key)),
+      epoch_offset_(state().last_index ? state().epoch + 1 : 0),
+      indexer_(tree::kDefaultMunroWidth, swarm::kDefaultChunkSize, state().last_index) {
+  if (state().last_index) writer_.resume(state().epoch, media::kNoIndependent);
+}
+
+void RecordSource::publish_record(base::Bytes record, tree::ChunkIndex first) {
+  indexer_.advance(first, record.size());
+  publish(std::move(record), first);
+}
+
+void RecordSource::on_init(media::InitSegment init) {
+  init.epoch += epoch_offset_;
+  state().epoch = init.epoch;
+  if (!media::fits_record(init)) {
+    base::log_error("cast", "the source's codec parameters are larger than any that are known: nothing of this epoch is sent");
+    return;
+  }
+  const base::WallTime now = net::wall_now();
+  publish_record(writer_.init(init, now), indexer_.start_at(now));
+  stream().add(init);
+  began_ = true;
+  remember();
+}
+
+void RecordSource::on_chunk(media::MediaChunk chunk) {
+  if (!began_) return;
+  chunk.epoch += epoch_offset_;
+  const tree::ChunkIndex first = indexer_.start_at(net::wall_now());
+  if (auto record = writer_.media(chunk, first.value())) {
+    publish_record(std::move(*record), first);
+  } else if (!told_too_large_) {
+    told_too_large_ = true;
+    base::log_warn("cast", "a chunk of the source is too large for a record and was left out: lower the bit rate");
+  }
+  stream().add(chunk);
+}
+
+void RecordSource::on_end() {
+  if (began_) {
+    const base::WallTime now = net::wall_now();
+    publish_record(writer_.end(media::StreamEnd{}, now), indexer_.start_at(now));
+  }
+  stream().end();
+}
+
+void RecordSource::on_tick() {
+  LiveSource::on_tick();
+  const base::Time now = net::steady_now();
+  if (began_ && now - last_catalog_ >= kCatalogInterval) {
+    last_catalog_ = now;
+    const base::WallTime wall = net::wall_now();
+    publish_record(writer_.catalog({stream().title(), {}}, wall), indexer_.start_at(wall));
+  }
+}
+
+void RecordSource::note_used(ChannelState& state, bool reserve) const {
+  if (const auto last = indexer_.last_used()) state.last_index = tree::ChunkIndex{last->value() + (reserve ? kReserve : 0)};
 }
 
 }  // namespace runnel::node

@@ -192,6 +192,7 @@ void NodeImpl::stop(std::function<void()> done) {
   timer_.cancel();
   for (auto& [handle, entry] : entries_) {
     entry.ingest.reset();
+    entry.transport.reset();
     entry.scan.reset();
     if (entry.source) entry.source->close();
   }

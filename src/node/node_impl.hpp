@@ -13,6 +13,7 @@
 #include "node/live_source.hpp"
 #include "node/node.hpp"
 #include "node/static_stream.hpp"
+#include "node/transport_viewer.hpp"
 #include "player/http_server.hpp"
 #include "tracker/tracker_server.hpp"
 
@@ -27,6 +28,7 @@ struct Entry {
   LiveStream* live = nullptr;
   std::unique_ptr<LiveSource> source;
   std::unique_ptr<media::IngestSession> ingest;
+  std::unique_ptr<TransportViewer> transport;   // of a viewer, where the swarm carries no records
   std::unique_ptr<media::ScanSession> scan;
   discovery::InfoHash info_hash{};
   std::filesystem::path file;  // of a film
@@ -99,6 +101,8 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   void tell_playable(Entry& entry);
   void tell_end(Entry& entry);
   void remember_ports(Entry& entry);
+  std::unique_ptr<LiveSource> make_source(Entry& entry, ChannelKey key, bool compat);
+  std::expected<Entry*, std::string> watch_live(const Watch& watch);
   Entry* entry_of(SwarmHandle handle);
   template <class Task>
   void to_service(Task task) {

@@ -9,6 +9,7 @@
 #include "net/interfaces.hpp"
 #include "node/node_impl.hpp"
 #include "node/private_secret.hpp"
+#include "node/transport_source.hpp"
 #include "store/cache.hpp"
 
 namespace runnel::node {
@@ -72,24 +73,20 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   entry.live = stream.get();
   entry.stream = std::move(stream);
 
-  auto on_munro = [this, handle](tree::ChunkRange munro, base::Bytes bytes) {
-    on_engine_event(handle, [this, munro, bytes = std::make_shared<const base::Bytes>(std::move(bytes))](Entry& e) {
-      e.live->on_munro(munro, *bytes);
+  auto on_munro = [this, handle](LiveHost::Munro munro) {
+    on_engine_event(handle, [this, munro = std::make_shared<const LiveHost::Munro>(std::move(munro))](Entry& e) {
+      if (e.transport)
+        e.transport->on_munro(*munro);
+      else
+        e.live->on_munro(munro->range, munro->bytes);
       tell_playable(e);
     });
   };
   const swarm::Link& parsed = entry.stream->parsed_link();
   swarm::AddSwarm add;
   add.swarm = handle;
-  add.metadata.hash = parsed.hash_algorithm();
-  add.metadata.id = wire_id;
-  add.metadata.live = true;
-  add.metadata.chunk_size = parsed.chunk_size_bytes();
-  add.metadata.addressing = parsed.addressing_method();
-  add.metadata.sign_all = parsed.integrity_method() == wire::IntegrityMethod::sign_all;
-  if (add.metadata.sign_all) add.metadata.munro_width = 1;
-  auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata.hash, std::move(*crypto::make_verifier(wire_id)), signer,
-                                         std::move(on_munro));
+  add.metadata = swarm::live_metadata(parsed, wire_id);
+  auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata, signer, std::move(on_munro));
   add.parts = host->parts();
   live_hosts_[handle] = host.get();
   add_host(handle, std::move(host), std::move(add), entry.stream->parsed_link().secret);
@@ -252,9 +249,18 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   if (!key) return std::unexpected(key.error());
   swarm::Link link;
   link.kind = swarm::LinkKind::live;
-  link.id_bytes = *crypto::compress_key(key->signer().public_key());
   link.title = cast.title;
   if (cast.hash != link.hash_algorithm()) link.hash = cast.hash;
+  if (cast.compat) {
+    link.id_bytes = key->signer().public_key();   // as older peers have it
+    link.hash = crypto::HashAlgorithm::sha1;
+    link.chunk_size = swarm::kDefaultCompatChunkSize;
+    link.addressing = wire::AddressingMethod::chunks32;
+    if (!swarm::live_metadata(link, link.id_bytes).compat())
+      return std::unexpected("older peers know keys of P-256 alone: the channel's key file holds another");
+  } else {
+    link.id_bytes = *crypto::compress_key(key->signer().public_key());
+  }
   if (cast.is_private) {
     auto secret = cast.key_file ? private_secret(cast.key_file->string() + ".private", secrets_) : new_private_secret(secrets_);
     if (!secret) return std::unexpected(secret.error());
@@ -265,9 +271,7 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   const base::Bytes wire_id = signer.public_key();
   Entry& entry = add_live("cast", std::move(link), wire_id, &signer);
   const SwarmHandle handle = entry.stream->handle();
-  // The host was handed to the engine's thread a moment ago and stays there until the node ends.
-  auto* live_host = live_hosts_.at(handle);
-  entry.source = std::make_unique<LiveSource>(*loop_, *live_host, *entry.live, std::move(*key));
+  entry.source = make_source(entry, std::move(*key), cast.compat);
   remember_ports(entry);
 
   media::IngestConfig ingest{{config_.helper}, cast.source, cast.loop, {}};
@@ -300,23 +304,50 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   return entry.live;
 }
 
+std::unique_ptr<LiveSource> NodeImpl::make_source(Entry& entry, ChannelKey key, bool compat) {
+  const SwarmHandle handle = entry.stream->handle();
+  // The host was handed to the engine's thread a moment ago and stays there until the node ends.
+  const LiveOutlet outlet{*loop_, *live_hosts_.at(handle), *entry.live};
+  if (!compat) return std::make_unique<RecordSource>(outlet, std::move(key));
+  TransportSource::Setup setup{service_, {config_.helper}, [this, handle](std::string text) {
+                                 if (Entry* e = entry_of(handle)) e->stream->set_problem(text);
+                                 events_.on_error(text);
+                               }};
+  return std::make_unique<TransportSource>(outlet, std::move(key), std::move(setup));
+}
+
 void NodeImpl::remember_ports(Entry& entry) {
   entry.source->remember_ports(loop_->local().port, http_->local().port, tracker_ ? tracker_->http_endpoint()->port : std::uint16_t{0});
 }
 
 // ---- watching -------------------------------------------------------------------------------------------------------
 
+std::expected<Entry*, std::string> NodeImpl::watch_live(const Watch& watch) {
+  if (watch.link.addressing == wire::AddressingMethod::bytes64)
+    return std::unexpected(
+        "the link's chunk addressing (ca=1, byte ranges) can not name the chunks of a live stream, which have no fixed size");
+  const auto wire_id = crypto::expand_key(watch.link.id_bytes);
+  if (!wire_id) return std::unexpected("the link's id is no key: " + crypto::message(wire_id.error()));
+  Entry& entry = add_live("watch", watch.link, *wire_id, nullptr);
+  if (!swarm::live_metadata(watch.link, *wire_id).compat()) {
+    if (watch.out) entry.live->record_to(*watch.out, events_.on_error);
+    return &entry;
+  }
+  entry.transport = std::make_unique<TransportViewer>(service_, media::HelperConfig{config_.helper}, *entry.live,
+                                                      TransportViewer::Events{events_.on_notice, events_.on_error});
+  if (watch.out) {
+    if (const auto opened = entry.transport->record_to(*watch.out); !opened) return std::unexpected(opened.error());
+  }
+  return &entry;
+}
+
 std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) {
   const swarm::Link& link = watch.link;
   Entry* entry = nullptr;
   if (link.kind == swarm::LinkKind::live) {
-    if (link.addressing == wire::AddressingMethod::bytes64)
-      return std::unexpected(
-          "the link's chunk addressing (ca=1, byte ranges) can not name the chunks of a live stream, which have no fixed size");
-    const auto wire_id = crypto::expand_key(link.id_bytes);
-    if (!wire_id) return std::unexpected("the link's id is no key: " + crypto::message(wire_id.error()));
-    entry = &add_live("watch", link, *wire_id, nullptr);
-    if (watch.out) entry->live->record_to(*watch.out, events_.on_error);
+    const auto live = watch_live(watch);
+    if (!live) return std::unexpected(live.error());
+    entry = *live;
   } else {
     Film film;
     film.hasher = crypto::make_hasher(link.hash_algorithm());

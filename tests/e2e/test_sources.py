@@ -290,5 +290,40 @@ class LiveFile(Sources):
             self.assertEqual(node.stop(), 0, node.last_lines())
 
 
+class ForOlderPeers(Sources):
+    """--compat: a plain transport stream in between, cut anywhere."""
+
+    def test_a_film_cast_live_plays_and_is_kept_as_a_transport_stream(self):
+        caster = self.cast(media.live_film(20), "--live", "--loop", "--compat")
+        recording = self.folder / "recording.ts"
+        watcher = self.watch_cast(caster, "--out", recording)
+        relayed = self.watch(self.only_by(caster.link, watcher.ready()["listen"]), name="relayed")
+        relayed.event("playable", 20)
+        self.check_all_decoded([watcher, relayed])
+        self.assertEqual(self.state(watcher), "playing")
+        stats = watcher.event("stats", 5, where=lambda s: s["lag_s"] is not None)
+        self.assertLess(stats["lag_s"], 6)
+        self.assertEqual((watcher.stop(), relayed.stop()), (0, 0))
+        kept = recording.read_bytes()
+        self.assertEqual({kept[at] for at in range(0, len(kept), 188)}, {0x47})
+        self.assertEqual(media.codecs(recording), {"h264", "aac"})
+        self.assertGreater(media.duration_s(recording), DECODED_S)
+
+    def test_viewers_go_on_when_the_caster_starts_again_with_its_key(self):
+        arguments = ("--live", "--loop", "--compat", "--key", self.folder / "channel.key")
+        caster = self.cast(media.live_film(20), *arguments)
+        watcher = self.watch_cast(caster)
+        reader = self.read(watcher)
+        self.eventually(lambda: reader.newest_s() is not None, 10, "video")
+        caster.kill9()
+        again = self.cast(media.live_film(20), *arguments, name="caster-again")
+        self.assertEqual(again.link, caster.link)
+        again.event("playable", 20)
+        verified, taken = watcher.next_stats()["verified"], reader.bytes
+        watcher.event("stats", 30, where=lambda s: s["verified"] > verified + 500)
+        self.eventually(lambda: reader.bytes > taken + 100_000, 15, "bytes of the new run in a live.ts that stayed open")
+        self.assertIsNone(reader.problem)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -7,6 +7,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 from refpeer import addressing, clock, hashes, host, link, records, roles  # noqa: E402
+from refpeer.compat import CompatSource, CompatSwarm, paced  # noqa: E402
 from refpeer.live import LiveSource, TimedSource  # noqa: E402
 from refpeer.swarm import live_swarm  # noqa: E402
 from support.scenario import FULL, RUNNEL, Scenario  # noqa: E402
@@ -42,6 +43,14 @@ class ReferenceScenario(Scenario):
         noise = self.random.randbytes(record_bytes)
         source.feed = lambda index: records.Record(records.FILLER, noise, ntp_time=clock.now_ntp()).encode()
         return self.host(peer)
+
+    def compat_source(self, key, stream=b"", bytes_per_s=400_000, source_class=CompatSource, first=0):
+        """A source as older peers have it; null packets where there is no transport stream."""
+        source = source_class(key, first)
+        running = self.host(roles.live_source(CompatSwarm(key.swarm_id), key, source=source))
+        source.interval_s = 0.05
+        source.feed = paced(stream, bytes_per_s) if stream else lambda index: self.random.randbytes(20_000)
+        return running
 
     def live_client_of(self, node_or_host, swarm, **others):
         client = self.host(roles.live_client(swarm, **others))

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reference_scenario import ReferenceScenario
 from refpeer import bins, clock, messages, records, roles, vectors
 from refpeer.addressing import NAMES as ADDRESSINGS
+from refpeer.compat import CompatSource, CompatSwarm
 from refpeer.cursor import Cursor
 from refpeer.fetch import Fetch
 from refpeer.hashes import BY_NAME
@@ -66,6 +67,7 @@ NUMBERS = {f"ppspp.{name}": name for name in ("type", "source_channel", "version
 NUMBERS["ppspp.pex.port"] = "port"
 BYTES = {f"ppspp.{name}": name for name in ("swarm_id", "supported_messages", "hash", "ntp_time", "signature", "chunk")}
 BYTES["ppspp.pex.certificate"] = "certificate"
+BYTES["ppspp.unix_time"] = "ntp_time"        # the same place; older peers have another time there
 OPTION_NAMES = {"version": "version", "min_version": "min_version", "swarm_id": "swarm_id", "integrity": "integrity_method",
                 "hash_function": "hash_function", "signature_algorithm": "signature_algorithm", "addressing": "addressing",
                 "discard_window": "discard_window", "supported": "supported_messages", "chunk_size": "chunk_size"}
@@ -278,6 +280,21 @@ class ReferencePeers(Understood, CaptureTest):
         this_year = str(datetime.datetime.now(datetime.timezone.utc).year)
         self.assertTrue(all(this_year in shown for d in dissected for shown in d.values("ppspp.ntp_time")))
 
+    def test_a_live_swarm_as_older_peers_have_it(self):
+        """Hash and chunk size are not said; time is Unix time in microseconds."""
+        key = PrivateKey.generate(ALGORITHMS["p256"])
+        swarm = CompatSwarm(key.swarm_id)
+        source = CompatSource(key)
+        source.feed = lambda index: CONTENT
+        client = roles.live_client(swarm)
+        network = self.joined(roles.live_source(swarm, key, source=source), client)
+        self.assertTrue(network.run_until(lambda: client.store.have.count() >= 10))
+        dissected, kinds = self.assertUnderstood(network.seen, client.codec)
+        self.assertLessEqual({"SignedIntegrity", "Integrity", "Data"}, kinds)
+        this_year = str(datetime.datetime.now(datetime.timezone.utc).year)
+        times = [shown for d in dissected for shown in d.values("ppspp.unix_time")]
+        self.assertTrue(times and all(this_year in shown for shown in times), times[:3])
+
     def test_peer_exchange_by_addresses_and_by_certificates(self):
         issuer = ec.generate_private_key(ec.SECP256R1())
         seeder, asker = roles.seeder(CONTENT), Pex()
@@ -372,6 +389,15 @@ class Runnel(Understood, ReferenceScenario):
         watcher.event("stats", 15, where=lambda stats: stats["verified"] >= 100)
         self.assertStops(watcher)
         dissected, kinds = self.assertUnderstood(recorded(), self.codec(caster))
+        self.assertLessEqual({"Extension", "SignedIntegrity", "Integrity", "Data", "Ack"}, kinds)
+
+    def test_a_compat_live_stream_is_read_to_the_last_byte(self):
+        caster = self.cast("test:", "--plain", "--compat")
+        caster.event("playable", 20)
+        watcher, recorded = self.between(caster, "--plain")
+        watcher.event("stats", 15, where=lambda stats: stats["verified"] >= 100)
+        self.assertStops(watcher)
+        _, kinds = self.assertUnderstood(recorded(), self.codec(caster))
         self.assertLessEqual({"Extension", "SignedIntegrity", "Integrity", "Data", "Ack"}, kinds)
 
     def test_sealed_nodes_show_dtls_and_then_counters(self):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reference_scenario import HERE, ReferenceScenario
 from refpeer import clock, records, roles
 from refpeer.addressing import NAMES
+from refpeer.compat import CompatSource, CompatSwarm
 from refpeer.fetch import Fetch
 from refpeer.hashes import BY_NAME
 from refpeer.link import format_link, parse_link
@@ -153,6 +154,39 @@ class Live(unittest.TestCase):
             else:
                 self.assertFalse(client.store.offer_signature(chunks, message.ntp_time, message.signature))
         self.assertEqual(client.store.stale, 1)
+
+
+class Compat(unittest.TestCase):
+    def setUp(self):
+        self.key = PrivateKey.generate(ALGORITHMS["p256"])
+        self.swarm = CompatSwarm(self.key.swarm_id)
+        self.source = CompatSource(self.key)
+        self.source.feed = lambda index: CONTENT[:20_001]
+
+    def test_a_live_stream_as_older_peers_have_it(self):
+        network = joined(roles.live_source(self.swarm, self.key, source=self.source), client := roles.live_client(self.swarm))
+        self.assertTrue(network.run_until(lambda: client.store.have.count() >= 100), f"{client.counts} {client.complaints}")
+        self.assertEqual((client.complaints, client.store.rejected, client.store.bad_signatures), ([], 0, 0))
+        self.assertEqual(client.store.width, 32)
+        self.assertEqual({len(chunk) for chunk in client.store.chunks.values()}, {1024})
+        for _, stamp, signature in client.store.munros.values():
+            self.assertLess(abs(stamp / 1e6 - time.time()), 60)
+        subject = client.store.tree.trusted
+        self.assertTrue(any(self.swarm.public_key.verify(signature, value) for value in subject.values()), "the hash alone is signed")
+
+    def test_options_4_8_and_9_get_silence(self):
+        modern = live_swarm(self.key.swarm_id, addressing=NAMES["chunks32"], hash_function=BY_NAME["sha1"].code, chunk_size=1024)
+        source = roles.live_source(self.swarm, self.key, source=self.source)
+        network = joined(source, roles.live_client(modern))
+        network.run_until(lambda: False, 2)
+        self.assertFalse(source.channels)
+        self.assertGreater(source.counts["not understood"], 0)
+
+    def test_links_tell_it(self):
+        link = format_link(self.swarm, ("127.0.0.1", 5))
+        self.assertEqual(parse_link(link), (self.swarm, [("127.0.0.1", 5)]))
+        self.assertIsInstance(parse_link(link)[0], CompatSwarm)
+        self.assertNotIsInstance(parse_link(link.replace("hf=0", "hf=2"))[0], CompatSwarm)
 
 
 class Exchange(unittest.TestCase):

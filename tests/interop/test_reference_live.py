@@ -243,11 +243,6 @@ class RunnelAsSource(ReferenceScenario):
         viewer.event("stats", 15, where=lambda s: s["verified"] >= CHUNKS)
         self.assertFollows(self.live_client_of(viewer, parse_link(caster.link)[0]), CHUNKS)
 
-    def test_compat_casts_are_of_files_alone(self):
-        caster = self.cast("test:", "--compat")
-        self.assertEqual(caster.wait_exit(15), 2)
-        self.assertIn("--compat", caster.all_events("error")[0]["message"])
-
 
 def add_casts():
     for algorithm in ("p256", "p384", "rsa-sha256", "ed25519"):

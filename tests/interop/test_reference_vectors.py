@@ -10,6 +10,7 @@ import reference_scenario  # noqa: F401  where the package is
 from refpeer import bins, hashes, records, tree, vectors
 from refpeer.addressing import Addressing
 from refpeer.bins import Range
+from refpeer.compat import CompatSwarm
 from refpeer.cursor import Cursor
 from refpeer.signatures import PublicKey, signed_text
 
@@ -134,6 +135,8 @@ class Trees(unittest.TestCase):
         munro = tree.build(function, leaves)[bins.root(span.width)]
         with self.subTest(line=head.line):
             self.assertEqual(munro, vectors.to_bytes(head.result))
+        if "us" in said:                     # as older peers have it
+            return CompatSwarm.signed_text(None, addressing.encode(span), int(said["us"]), munro), span
         return signed_text(addressing.encode(span), int(said["ntp"]), munro), span
 
     def check_signed(self, statement, text, span):

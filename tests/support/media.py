@@ -55,6 +55,19 @@ def obs_recording(seconds=12):
         "-f", "flv"])
 
 
+def transport_stream(seconds):
+    """A plain MPEG transport stream of 1.5 Mb/s or so, a key frame each second."""
+    return cached(f"stream-{seconds}.ts", [*picture(seconds), *tone(seconds), *H264, "-b:v", "1500k", "-maxrate", "1500k", "-bufsize",
+                                           "750k", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", *AAC, "-f", "mpegts"])
+
+
+def codecs(path):
+    """The names of the codecs that ffprobe finds in a file."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path)],
+                          capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.split())
+
+
 def publish_command(url):
     """ffmpeg in OBS's place: that recording over and over in real time. Copied, so that encoding takes no time from what is tested."""
     return [*FFMPEG, "-re", "-stream_loop", "-1", "-i", str(obs_recording()), "-c", "copy", "-f", "flv", "-flvflags",

@@ -63,6 +63,7 @@ local f = {
   payload = ProtoField.bytes("ppspp.chunk", "Chunk"),
   hash = ProtoField.bytes("ppspp.hash", "Hash"),
   ntp_time = ProtoField.absolute_time("ppspp.ntp_time", "NTP time stamp", base.UTC),
+  unix_time = ProtoField.absolute_time("ppspp.unix_time", "Unix time stamp", base.UTC, "Microseconds, of older peers"),
   signature = ProtoField.bytes("ppspp.signature", "Signature"),
   ipv4 = ProtoField.ipv4("ppspp.pex.ipv4", "Address"),
   ipv6 = ProtoField.ipv6("ppspp.pex.ipv6", "Address"),
@@ -132,12 +133,24 @@ local function implied_hash_bytes(options)
   return HASH_BYTES[2]
 end
 
+-- Live swarms as older peers have them: they leave out the options for hash and chunk size, which are SHA-1 and 1024 bytes; so may
+-- who knows them and speaks to such.
+local function is_older_live(options)
+  local left_out = not options.hash_function and not options.chunk_size
+  local narrow = options.addressing == CHUNKS32 or options.addressing == BIN32
+  return options.integrity == 3 and options.algorithm == 13 and narrow and
+    (left_out or options.hash_function == 0 and options.chunk_size == 1024)
+end
+
 -- What the lengths of a swarm's messages follow from. Options that were left out are as 11.1.6 says.
 local function format_of(options)
   local hash_bytes = options.hash_function and HASH_BYTES[options.hash_function] or implied_hash_bytes(options)
   if options.integrity == 0 or options.integrity == 2 and not options.hash_function then hash_bytes = 0 end
   local chunk_bytes = options.chunk_size ~= VARIABLE_CHUNK_SIZE and options.chunk_size or nil
-  return { addressing = options.addressing or CHUNKS32, hash_bytes = hash_bytes, signature_bytes = signature_bytes(options), chunk_bytes = chunk_bytes }
+  local older_live = is_older_live(options)
+  if older_live then hash_bytes, chunk_bytes = HASH_BYTES[0], 1024 end
+  return { addressing = options.addressing or CHUNKS32, hash_bytes = hash_bytes, signature_bytes = signature_bytes(options), chunk_bytes = chunk_bytes,
+           unix_time = older_live }
 end
 
 local function assumed_format()
@@ -411,7 +424,13 @@ local function read_signed_integrity(cursor, tree, context)
   if bytes == 0 then refuse("a signature where the swarm has none") end
   if not bytes then refuse("a signature whose length no handshake told (8.9)") end
   local chunks = read_subtree(cursor, tree, context.format)
-  tree:add_packet_field(f.ntp_time, cursor:take(8), ENC_TIME_NTP + ENC_BIG_ENDIAN)
+  if context.format.unix_time then
+    local stamp = cursor:take(8)
+    local us = stamp:uint64()
+    tree:add(f.unix_time, stamp, NSTime.new((us / 1000000):tonumber(), (us % 1000000):tonumber() * 1000))
+  else
+    tree:add_packet_field(f.ntp_time, cursor:take(8), ENC_TIME_NTP + ENC_BIG_ENDIAN)
+  end
   tree:add(f.signature, cursor:take(bytes))
   return chunks.text
 end

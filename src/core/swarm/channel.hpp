@@ -36,7 +36,7 @@ constexpr base::Duration kKeepAlive =
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
 constexpr base::Duration kUploadsRest = std::chrono::seconds{20};
 constexpr int kHandshakeTries = 6;                                   // about 19 s in all
-constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1)
+constexpr int kFullHandshakeTries = 2;                               // then without options 8 and 9 (P1), and 4 where live (P9)
 constexpr std::uint32_t kMaxStalls = 3;                              // time-outs in a row; then a peer is only asked now and then
 constexpr base::Duration kHalfOpenLife = std::chrono::seconds{10};   // an answered handshake that was not completed
 

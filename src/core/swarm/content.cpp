@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "core/wire/chunk_spec.hpp"
 
 namespace runnel::swarm {
 
@@ -113,7 +112,7 @@ LeafCheck StaticContent::check(ChunkIndex index, base::ByteView payload, const t
 // ---- live -----------------------------------------------------------------------------------------------------------
 
 LiveContent::LiveContent(const Metadata& metadata, const SwarmParts& parts)
-    : Content(metadata, parts), nodes_(*parts.nodes), verifier_(parts.verifier), signer_(parts.signer) {
+    : Content(metadata, parts), form_(metadata_), nodes_(*parts.nodes), verifier_(parts.verifier), signer_(parts.signer) {
   base::check(verifier_ != nullptr, "a live swarm needs a verifier");
 }
 
@@ -122,32 +121,22 @@ std::optional<ChunkRange> LiveContent::plausible(ChunkRange range) const {
   return first <= range.last ? std::optional{ChunkRange{first, range.last}} : std::nullopt;
 }
 
-base::Bytes LiveContent::signed_bytes(Bin munro, wire::NtpTimestamp timestamp, base::ByteView subject) const {
-  // RFC 7574 6.1.1, 6.1.2.2: the chunk specification as on the wire, the time stamp, the chunk or the munro's hash.
-  wire::Format format;
-  format.addressing = metadata_.addressing;
-  base::Bytes message(wire::chunk_spec_size(metadata_.addressing));
-  base::check(wire::write_chunk_spec(message, munro.range(), format), "munro range");
-  base::Writer writer{message};
-  writer.write(timestamp.value());
-  writer.write_view(subject);
-  return message;
-}
-
-bool LiveContent::longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const {
-  constexpr std::uint64_t kLongest = 1ULL << 30;  // seconds; a source that keeps everything lets nothing grow old
-  const std::uint64_t seconds = std::min(metadata_.live_window / kLiveIndicesPerSecond, kLongest) + kStaleMarginSeconds;
-  return static_cast<std::int64_t>(until_ntp - from.value()) > static_cast<std::int64_t>(seconds << 32);  // NTP time wraps in 2036
+bool LiveContent::longer_than_window(wire::NtpTimestamp from, wire::NtpTimestamp until) const {
+  return form_.longer_apart(from, until, form_.window_seconds() + kStaleMarginSeconds);
 }
 
 bool LiveContent::too_old(Bin munro, wire::NtpTimestamp timestamp) const {
   if (munros_.empty()) return false;
   const auto& [newest, of_newest] = *munros_.rbegin();
-  return munro.offset() < newest && longer_than_window(timestamp, of_newest.timestamp.value());
+  return munro.offset() < newest && longer_than_window(timestamp, of_newest.timestamp);
 }
 
 bool LiveContent::stale_at(const SignedMunro& munro, base::WallTime now) const {
-  return longer_than_window(munro.timestamp, base::to_ntp(now));
+  return longer_than_window(munro.timestamp, form_.stamp(now));
+}
+
+bool LiveContent::replayed(const crypto::Digest& hash) const {
+  return !form_.signs_place() && std::ranges::any_of(munros_, [&](const auto& munro) { return munro.second.hash == hash; });
 }
 
 bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox) {
@@ -156,10 +145,12 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   if (munros_.contains(munro.offset()) || message.range.first < lowest_ || too_old(munro, message.timestamp)) return true;
   const crypto::Digest* hash = inbox.find(munro);
   if (!hash) return true;  // its INTEGRITY was lost: not the peer's fault
-  if (!verifier_->verify(signed_bytes(munro, message.timestamp, hash->view()), message.signature)) return false;
+  if (replayed(*hash)) return true;  // who passes it on may have been deceived
+  if (!verifier_->verify(form_.signed_bytes(munro, message.timestamp, hash->view()), message.signature)) return false;
   if (munros_.size() >= kMaxMunros) return true;
   tree_.trust(munro, *hash);
-  munros_.emplace(munro.offset(), SignedMunro{message.timestamp, base::to_bytes(message.signature), *hash, std::nullopt, false});
+  munros_.emplace(munro.offset(), SignedMunro{message.timestamp, base::to_bytes(message.signature), *hash,
+                                              form_.full_munros() ? std::optional{metadata_.munro_width} : std::nullopt, false});
   return true;
 }
 
@@ -182,7 +173,7 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const crypto::Digest hash = munro_hash(bundle.leaves);
   if (known != munros_.end()) {
     if (hash != known->second.hash) return BundleCheck::wrong;
-  } else if (!verifier_->verify(signed_bytes(bin, bundle.timestamp, hash.view()), bundle.signature)) {
+  } else if (!verifier_->verify(form_.signed_bytes(bin, bundle.timestamp, hash.view()), bundle.signature)) {
     return BundleCheck::wrong;
   }
   if (known == munros_.end() && munros_.size() >= kMaxMunros) return BundleCheck::known;
@@ -218,6 +209,7 @@ std::optional<ChunkRange> LiveContent::newest_munro_range() const {
 
 LeafCheck LiveContent::check(ChunkIndex index, base::ByteView payload, const tree::HashInbox& inbox) {
   if (payload.size() > metadata_.chunk_size) return LeafCheck::mismatch;
+  if (metadata_.fixed_chunks() && payload.size() < metadata_.chunk_size) return LeafCheck::mismatch;
   if (!munro(index)) return LeafCheck::missing_hashes;
   return tree_.verify_leaf(index, tree_.hasher().hash(payload), inbox);
 }
@@ -226,7 +218,7 @@ LeafCheck LiveContent::check_signed(const ChunkSignature& signature, base::ByteV
   if (payload.size() > metadata_.chunk_size) return LeafCheck::mismatch;
   const Bin leaf = Bin::leaf(signature.chunk);
   if (munros_.size() >= kMaxMunros || too_old(leaf, signature.timestamp)) return LeafCheck::missing_hashes;
-  if (!verifier_->verify(signed_bytes(leaf, signature.timestamp, payload), signature.signature)) return LeafCheck::mismatch;
+  if (!verifier_->verify(form_.signed_bytes(leaf, signature.timestamp, payload), signature.signature)) return LeafCheck::mismatch;
   munros_.try_emplace(leaf.offset(), SignedMunro{signature.timestamp, signature.signature, {}, 1, false});
   return LeafCheck::verified;
 }
@@ -257,12 +249,14 @@ std::optional<ChunkRange> LiveContent::take_completed(ChunkIndex index) {
 
 ChunkRange LiveContent::publish(ChunkIndex first, std::span<const base::ByteView> chunks, base::WallTime now) {
   base::check(signer_ != nullptr && !chunks.empty() && chunks.size() <= metadata_.munro_width, "publish");
+  const auto full = [&](base::ByteView chunk) { return chunk.size() == metadata_.chunk_size; };
+  base::check(!form_.full_munros() || (chunks.size() == metadata_.munro_width && std::ranges::all_of(chunks, full)), "a full munro");
   leaves_.clear();
   for (const base::ByteView chunk : chunks) leaves_.push_back(tree_.hasher().hash(chunk));
   const Bin munro = tree::munro_of(first, metadata_.munro_width);
   const crypto::Digest hash = tree::build_munro(nodes_, tree_.hasher(), munro, leaves_);
-  const wire::NtpTimestamp timestamp{base::to_ntp(now)};
-  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(signed_bytes(munro, timestamp, hash.view())), hash,
+  const wire::NtpTimestamp timestamp = form_.stamp(now);
+  munros_.emplace(munro.offset(), SignedMunro{timestamp, signer_->sign(form_.signed_bytes(munro, timestamp, hash.view())), hash,
                                               static_cast<std::uint32_t>(chunks.size()), true});
   const ChunkRange range{first, ChunkIndex{first.value() + chunks.size() - 1}};
   have_.insert(range);
@@ -286,8 +280,7 @@ std::optional<ChunkIndex> LiveContent::trim(ChunkIndex newest) {
 // ---- the source's indices -------------------------------------------------------------------------------------------
 
 ChunkIndex LiveIndexer::start_at(base::WallTime now) const {
-  const auto us = static_cast<std::uint64_t>(now.time_since_epoch().count());
-  const std::uint64_t clock = us / 1'000'000 * kLiveIndicesPerSecond + us % 1'000'000 * kLiveIndicesPerSecond / 1'000'000;
+  const std::uint64_t clock = live_index(now).value();
   const std::uint64_t free = (next_ + width_ - 1) / width_ * width_;
   return ChunkIndex{std::max(free, clock / width_ * width_)};
 }

@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "core/swarm/chunk_signatures.hpp"
 #include "core/swarm/io.hpp"
+#include "core/swarm/live_form.hpp"
 #include "core/swarm/metadata.hpp"
 #include "core/swarm/push_messages.hpp"
 #include "core/tree/hash_tree.hpp"
@@ -105,12 +106,14 @@ class LiveContent final : public Content {
   [[nodiscard]] bool offer_signed(const wire::SignedIntegrity& message, const tree::HashInbox& inbox);
   // Where each chunk is signed (RFC 7574 6.1.1): by its own signature. Then it is a munro that has this one chunk.
   [[nodiscard]] tree::LeafCheck check_signed(const ChunkSignature& signature, base::ByteView payload);
-  // All that proves a munro's chunks at once. `wrong`: the signature, or what is known of the munro, is against it.
+  // All that proves a munro's chunks at once; by push alone, so never in the compat form. `wrong`: the signature, or what is known of the
+  // munro, is against it.
   enum class BundleCheck : std::uint8_t { fresh, known, wrong };
   [[nodiscard]] BundleCheck offer_bundle(const Bundle& bundle);
   // nullopt: not all of its leaves are known here.
   [[nodiscard]] std::optional<Bundle> bundle(std::uint64_t munro);
   [[nodiscard]] const SignedMunro* munro(tree::ChunkIndex index) const;
+  [[nodiscard]] const LiveForm& form() const { return form_; }
   // Whether it was signed too long before `now` to be the live edge.
   [[nodiscard]] bool stale_at(const SignedMunro& munro, base::WallTime now) const;
   [[nodiscard]] const SignedMunro* newest_munro() const { return munros_.empty() ? nullptr : &munros_.rbegin()->second; }
@@ -126,15 +129,16 @@ class LiveContent final : public Content {
   [[nodiscard]] tree::ChunkIndex lowest() const { return lowest_; }
 
  private:
-  // What a signature covers; `subject`: the munro's hash, or the chunk where each is signed.
-  [[nodiscard]] base::Bytes signed_bytes(tree::Bin munro, wire::NtpTimestamp timestamp, base::ByteView subject) const;
   // Beside the newest munro: by the source's own clock, so that ours does not matter. What has a newer index is never too old.
   [[nodiscard]] bool too_old(tree::Bin munro, wire::NtpTimestamp timestamp) const;
-  [[nodiscard]] bool longer_than_window(wire::NtpTimestamp from, std::uint64_t until_ntp) const;
+  [[nodiscard]] bool longer_than_window(wire::NtpTimestamp from, wire::NtpTimestamp until) const;
+  // A munro of this hash elsewhere, where signatures do not bind a munro to its place.
+  [[nodiscard]] bool replayed(const crypto::Digest& hash) const;
   void prove_used(tree::ChunkIndex index, SignedMunro& munro);
   // Of a munro whose first leaves these are; nothing is trusted by it.
   [[nodiscard]] crypto::Digest munro_hash(std::span<const crypto::Digest> leaves);
 
+  LiveForm form_;
   tree::NodeStore& nodes_;
   crypto::Verifier* verifier_;
   crypto::Signer* signer_;
@@ -159,8 +163,5 @@ class LiveIndexer {
   std::uint64_t chunk_size_;
   std::uint64_t next_;
 };
-
-// Unix time of a live index, in seconds.
-constexpr std::uint64_t live_index_seconds(tree::ChunkIndex index) { return index.value() / kLiveIndicesPerSecond; }
 
 }  // namespace runnel::swarm

@@ -139,4 +139,9 @@ std::optional<tree::ChunkIndex> Engine::first_missing(SwarmHandle swarm) const {
   return found ? found->first_missing() : std::nullopt;
 }
 
+std::optional<base::WallTime> Engine::signed_at(SwarmHandle swarm, tree::ChunkIndex index) const {
+  const Swarm* found = find(swarm);
+  return found ? found->signed_at(index) : std::nullopt;
+}
+
 }  // namespace runnel::swarm

@@ -30,6 +30,8 @@ class Engine {
   [[nodiscard]] std::optional<SwarmState> state(SwarmHandle swarm, base::Time now) const;
   // Live: the oldest chunk that a neighbour shows and that is still missing; nullopt: none.
   [[nodiscard]] std::optional<tree::ChunkIndex> first_missing(SwarmHandle swarm) const;
+  // Live: when the munro of this chunk was signed, by its time stamp; nullopt: it is not known.
+  [[nodiscard]] std::optional<base::WallTime> signed_at(SwarmHandle swarm, tree::ChunkIndex index) const;
 
  private:
   void on_input(const DatagramsIn& in);

@@ -5,14 +5,16 @@ namespace {
 
 wire::MessageSet our_messages() { return wire::MessageSet::rfc().insert(wire::MessageType::extension); }
 
-crypto::SignatureAlgorithm algorithm_of(const Metadata& metadata) { return static_cast<crypto::SignatureAlgorithm>(metadata.id.at(0)); }
+std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.fixed_chunks() ? metadata.chunk_size : wire::kVariableChunkSize; }
 
-std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.live ? wire::kVariableChunkSize : metadata.chunk_size; }
+// Option 4 is for static swarms alone to older peers (rfc7574.md P9).
+bool hash_may_be_unknown(const Metadata& metadata) { return metadata.live && metadata.compat(); }
 
-void add_content_options(wire::Options& options, const Metadata& metadata) {
+void add_content_options(wire::Options& options, const Metadata& metadata, bool with_hash) {
   options.integrity = metadata.integrity();
-  if (!metadata.sign_all) options.hash = metadata.hash;   // RFC 7574 7.6: where there are trees
-  if (metadata.live) options.signature = algorithm_of(metadata);
+  // RFC 7574 7.6: where there are trees.
+  if (!metadata.sign_all && (with_hash || !hash_may_be_unknown(metadata))) options.hash = metadata.hash;
+  if (metadata.live) options.signature = metadata.signature_algorithm();
   options.addressing = metadata.addressing;
   if (metadata.live) options.discard_window = metadata.live_window;
 }
@@ -22,7 +24,7 @@ bool same_swarm(const Metadata& metadata, const wire::Options& theirs) {
   if (theirs.swarm_id && !base::equal(*theirs.swarm_id, metadata.id)) return false;
   if (theirs.integrity && *theirs.integrity != metadata.integrity()) return false;
   if (theirs.hash && !metadata.sign_all && *theirs.hash != metadata.hash) return false;
-  if (theirs.signature && (!metadata.live || *theirs.signature != algorithm_of(metadata))) return false;
+  if (theirs.signature && (!metadata.live || *theirs.signature != metadata.signature_algorithm())) return false;
   if (theirs.addressing && *theirs.addressing != metadata.addressing) return false;
   return !theirs.chunk_size || *theirs.chunk_size == wire_chunk_size(metadata);
 }
@@ -42,7 +44,7 @@ wire::Options initiating_options(const Metadata& metadata, Style style) {
   options.version = wire::kVersionRunnel;
   options.minimum_version = wire::kVersionRfc;   // RFC 7574 7.3
   options.swarm_id = metadata.id;
-  add_content_options(options, metadata);
+  add_content_options(options, metadata, style == Style::full);
   if (style == Style::full) {
     options.supported_messages = our_messages();
     options.chunk_size = wire_chunk_size(metadata);
@@ -53,7 +55,7 @@ wire::Options initiating_options(const Metadata& metadata, Style style) {
 wire::Options replying_options(const Metadata& metadata, const wire::Options& initiator) {
   wire::Options options;
   options.version = std::min(initiator.version.value_or(wire::kVersionRfc), wire::kVersionRunnel);
-  add_content_options(options, metadata);
+  add_content_options(options, metadata, initiator.hash.has_value());
   // The RFC's own fit two bytes: our answer to a peer of version 1 must not be longer than its call (RFC 7574 12.1).
   if (initiator.supported_messages)
     options.supported_messages = *options.version >= wire::kVersionRunnel ? our_messages() : wire::MessageSet::rfc();

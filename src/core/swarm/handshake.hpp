@@ -20,7 +20,7 @@ struct Agreed {
 
 enum class Style {
   full,    // every option that we know
-  plain,   // without options 8 and 9, which older peers do not understand (rfc7574.md P1)
+  plain,   // without options 8 and 9, and 4 in live swarms, which older peers do not understand (rfc7574.md P1, P9)
 };
 
 // The first datagram's handshake. Views into `metadata`.

@@ -155,6 +155,12 @@ std::optional<tree::ChunkIndex> Swarm::first_missing() const {
   return first;
 }
 
+std::optional<base::WallTime> Swarm::signed_at(tree::ChunkIndex index) const {
+  const LiveContent* live = live_content();
+  const SignedMunro* munro = live != nullptr ? live->munro(index) : nullptr;
+  return munro != nullptr ? std::optional{live->form().time_of(munro->timestamp)} : std::nullopt;
+}
+
 void Swarm::on_tick(Context& context) {
   if (push_) {
     tick_push(context);

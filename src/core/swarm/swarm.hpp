@@ -85,6 +85,7 @@ class Swarm {
   [[nodiscard]] SwarmState state(base::Time now) const;
   // Live: what lies before it is here, or nobody who gives what he shows has it.
   [[nodiscard]] std::optional<tree::ChunkIndex> first_missing() const;
+  [[nodiscard]] std::optional<base::WallTime> signed_at(tree::ChunkIndex index) const;
 
  private:
   // ---- swarm_peers.cpp: who is here ----

@@ -99,6 +99,8 @@ void Swarm::on_signed(Context& context, Channel& channel, const wire::SignedInte
     proved_.push_back(message.range.first);
     return;
   }
+  // It may have been signed for another place, far behind: what it moved there would be lost.
+  if (!live->form().signs_place() && newest_signed_ && message.range.first > claims_end(context)) return;
   if (!live->offer_signed(message, channel.inbox)) {
     bad_peer(context, channel);
     return;
@@ -310,7 +312,7 @@ void Swarm::measure_delay(const Context& context, tree::ChunkIndex index) {
   const auto wall = context.wall_now();
   if (munro == nullptr || !wall) return;
   if (!began_) began_ = wall;
-  const base::WallTime complete = base::from_ntp(munro->timestamp.value());
+  const base::WallTime complete = live_content()->form().time_of(munro->timestamp);
   if (complete >= *began_) chunk_delays_.add(*wall - complete);
 }
 

@@ -9,6 +9,7 @@ import time
 
 from . import clock, hashes, records, roles, signatures
 from .addressing import BYTES64, CHUNKS32, NAMES
+from .compat import CompatSource, CompatSwarm, paced
 from .host import Host
 from .live import LiveSource, TimedSource
 from .link import format_link, parse_link, split_address
@@ -56,6 +57,8 @@ def leech(options):
 
 
 def live_source(options):
+    if options.compat:
+        return compat_source(options)
     if options.key:
         key = signatures.PrivateKey.load(pathlib.Path(options.key).read_bytes())
     else:
@@ -73,6 +76,16 @@ def live_source(options):
         host.turn()
 
 
+def compat_source(options):
+    key = signatures.PrivateKey.load(pathlib.Path(options.key).read_bytes()) if options.key else signatures.PrivateKey.generate(
+        signatures.ECDSA_P256)
+    source = serve_class(options, CompatSource)(key)
+    host = host_of(roles.live_source(CompatSwarm(key.swarm_id), key, source=source), options)
+    source.feed = paced(pathlib.Path(options.ts).read_bytes() if options.ts else b"", options.rate)
+    while True:
+        host.turn()
+
+
 def live_client(options):
     swarm, peers = parse_link(options.link)
     serve = serve_class(options, Serve)()
@@ -84,10 +97,24 @@ def live_client(options):
         host.turn()
         if time.monotonic() >= next_at:
             next_at += 1
-            found = records.read_all(peer.store.chunks, peer.store.width) if peer.store.width else []
+            has_records = peer.store.width and not isinstance(swarm, CompatSwarm)
+            found = records.read_all(peer.store.chunks, peer.store.width) if has_records else []
             say("stats", chunks=len(peer.store.chunks), munros=len(peer.store.munros), rejected=peer.store.rejected,
                 bad_signatures=peer.store.bad_signatures, records=len(found), served=serve.served)
     host.stop()
+    if options.out:
+        pathlib.Path(options.out).write_bytes(longest_run(peer.store.chunks))
+
+
+def longest_run(chunks):
+    """The bytes of the longest run of neighbouring chunks."""
+    runs, before = [], None
+    for index in sorted(chunks):
+        if index - 1 != before:
+            runs.append([])
+        runs[-1].append(chunks[index])
+        before = index
+    return b"".join(max(runs, key=len, default=[]))
 
 
 def connect(host, peers, options):
@@ -119,6 +146,9 @@ def parse():
     source.add_argument("--key", help="a PEM file instead of a new key")
     source.add_argument("--integrity", type=int, default=UNIFIED, choices=(0, 2, 3), help="0 none, 2 sign all, 3 unified Merkle tree")
     source.add_argument("--rate", type=int, default=250_000, help="bytes a second")
+    source.add_argument("--compat", action="store_true", help="as older peers: SHA-1, 1024-byte chunks without records (P9)")
+    source.add_argument("--ts", metavar="FILE", help="with --compat: the transport stream to send, at --rate")
+    verbs.choices["live-client"].add_argument("--out", help="the longest run of bytes that came, written at the end")
     verbs.choices["live-client"].add_argument("--seconds", type=float, default=10)
     return top.parse_args()
 

@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from . import hashes
 from .addressing import CHUNKS32, CHUNKS64
+from .compat import CompatSwarm, is_compat
 from .options import VARIABLE_CHUNK_SIZE
 from .signatures import ECDSA_P256, NAMES, public_bytes
 from .swarm import UNIFIED, Swarm, live_swarm
@@ -33,6 +34,8 @@ def parse_link(link):
     number = {name: int(words[name][0]) for name in ("xl", "cs", "ca", "hf", "im") if name in words}
     swarm_id = bytes.fromhex(body)
     peers = [split_address(text) for text in words.get("x.pe", [])]
+    if is_live(swarm_id) and is_compat(swarm_id, number):
+        return CompatSwarm(uncompressed(swarm_id)), peers
     if is_live(swarm_id):
         return live_swarm(uncompressed(swarm_id), addressing=number.get("ca", CHUNKS64), hash_function=number.get("hf", 2),
                           chunk_size=number.get("cs", VARIABLE_CHUNK_SIZE), integrity=number.get("im", UNIFIED)), peers

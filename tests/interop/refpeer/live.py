@@ -1,7 +1,6 @@
 """A live source, and the source's habit of showing its newest munro that relays share (6.1.2)."""
 import time
 
-from . import clock
 from .bins import Range
 from .messages import Have
 from .peer import Part
@@ -57,7 +56,7 @@ class LiveSource(Serve):
         pieces = [payload[at:at + size] for at in range(0, len(payload), size)]
         for at in range(0, len(pieces), self.leaves):
             part = pieces[at:at + self.leaves]
-            self.add_munro(first + at, part, clock.to_ntp(unix_s), now)
+            self.add_munro(first + at, part, self.peer.swarm.stamp(unix_s), now)
             self.next = first + at + self.leaves
         return first
 

@@ -138,6 +138,9 @@ class Peer:
             return
         if not handshake.channel or handshake.options.swarm_id != self.swarm.id:
             return
+        if not self.swarm.understands(handshake.options):
+            self.counts["not understood"] += 1
+            return
         if objection := self.swarm.objection(handshake.options):
             self.note(objection)
             return
@@ -174,6 +177,9 @@ class Peer:
     def take_handshake(self, channel, handshake, now):
         if not handshake.channel:
             self.forget(channel)
+            return False
+        if not self.swarm.understands(handshake.options):
+            self.counts["not understood"] += 1
             return False
         if objection := self.swarm.objection(handshake.options):
             self.note(objection)

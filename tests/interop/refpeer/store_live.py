@@ -1,11 +1,10 @@
 """A live swarm's chunks under signed munros (section 6.1.2), at the source and at a client."""
 import time
 
-from . import bins, clock, tree
+from . import bins, tree
 from .bins import Range
 from .messages import Integrity, SignedIntegrity
 from .rangeset import RangeSet
-from .signatures import signed_text
 from .tree import BAD, OK, Tree
 
 MAX_AGE_S = 60.0           # section 6.1.2.4 leaves open what "too old" is: this much behind the newest munro taken
@@ -18,7 +17,7 @@ class LiveStore:
         self.tree = Tree(swarm.hash)
         self.have = RangeSet()
         self.chunks = {}
-        self.munros = {}                  # first chunk -> (chunks, NTP time, signature)
+        self.munros = {}                  # first chunk -> (chunks, time stamp, signature)
         self.width = None                 # NCHUNKS_PER_SIG; not negotiated, told by the first signed munro (6.1.2.1)
         self.rejected = self.bad_signatures = self.stale = 0
         self.clock = time.time
@@ -39,10 +38,10 @@ class LiveStore:
         if value is None:
             return False
         newest = max((m[1] for m in self.munros.values()), default=0)
-        if clock.from_ntp(ntp_time) < clock.from_ntp(newest) - MAX_AGE_S:
+        if self.swarm.unix_s(ntp_time) < self.swarm.unix_s(newest) - MAX_AGE_S:
             self.stale += 1
             return False
-        if not self.swarm.public_key.verify(signature, signed_text(self.addressing.encode(chunks), ntp_time, value)):
+        if not self.swarm.public_key.verify(signature, self.swarm.signed_text(self.addressing.encode(chunks), ntp_time, value)):
             self.bad_signatures += 1
             del self.tree.claimed[bin_]
             return False
@@ -72,7 +71,7 @@ class LiveStore:
             self.tree.trusted[shift(bin_, base)] = value
         chunks = Range(first, first + width - 1)
         subject = self.tree.trusted[bins.bin_of(chunks)]
-        signature = key.sign(signed_text(self.addressing.encode(chunks), ntp_time, subject))
+        signature = key.sign(self.swarm.signed_text(self.addressing.encode(chunks), ntp_time, subject))
         self.munros[first] = (chunks, ntp_time, signature)
         for at, payload in enumerate(payloads):
             self.keep(first + at, payload)

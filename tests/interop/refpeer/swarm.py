@@ -1,10 +1,10 @@
 """What must be known of a swarm before any peer is met (3.1, 11.1.1): its metadata."""
 import dataclasses
 
-from . import hashes, messages
+from . import clock, hashes, messages
 from .addressing import CHUNKS32, CHUNKS64, Addressing
 from .options import ALL_MESSAGES, VARIABLE_CHUNK_SIZE, Options, window_bytes
-from .signatures import PublicKey
+from .signatures import PublicKey, signed_text
 
 NONE, MERKLE, SIGN_ALL, UNIFIED = range(4)
 
@@ -45,6 +45,20 @@ class Swarm:
                        discard_window=(window_chunks or every) if self.live else None,
                        supported=ALL_MESSAGES if self.lists_messages else None,
                        chunk_size=self.chunk_size)
+
+    # ---- what older peers do otherwise in live swarms (compat.py) -----------------------------------------------------
+    def understands(self, theirs):
+        """Whether a handshake with these options is answered at all."""
+        return True
+
+    def signed_text(self, spec, stamp, subject):
+        return signed_text(spec, stamp, subject)
+
+    def stamp(self, unix_s):
+        return clock.to_ntp(unix_s)
+
+    def unix_s(self, stamp):
+        return clock.from_ntp(stamp)
 
     def objection(self, theirs):
         """Why a peer with these options can not be in this swarm, or None. Options left out are as the metadata say."""

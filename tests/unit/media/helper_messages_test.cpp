@@ -43,7 +43,8 @@ std::vector<Message> samples() {
           SegmentReply{3, bytes},
           SegmentReply{3, std::unexpected{"no"}},
           ScanReply{Scan{true, "video/mp2t", base::Duration{1}, {video}, bytes}},
-          ScanReply{std::unexpected{"no"}}};
+          ScanReply{std::unexpected{"no"}},
+          StartFollow{7}};
 }
 
 TEST(HelperMessages, every_message_reads_back_to_the_same_bytes) {

@@ -31,6 +31,15 @@ Metadata a_stream() {
   metadata.addressing = AddressingMethod::chunks64;
   return metadata;
 }
+// As older peers have it (rfc7574.md P9).
+Metadata a_compat_stream() {
+  Metadata metadata = a_stream();
+  metadata.hash = HashAlgorithm::sha1;
+  metadata.chunk_size = kDefaultCompatChunkSize;
+  metadata.addressing = AddressingMethod::chunks32;
+  metadata.live_window = kCompatLiveWindow;
+  return metadata;
+}
 std::vector<Metadata> both() { return {a_file(), a_stream()}; }
 
 // As the other side would read them: a byte-for-byte trip over the wire.
@@ -93,6 +102,44 @@ TEST(Handshake, options_8_and_9_are_left_out_for_who_does_not_know_them) {
     const Options reply = replying_options(metadata, plain);
     EXPECT_FALSE(reply.supported_messages);
     EXPECT_FALSE(reply.chunk_size);
+  }
+}
+
+// rfc7574.md P9: nor option 4 in live swarms. Byte for byte what one of them says, but for the versions.
+TEST(Handshake, option_4_is_left_out_as_well_for_older_peers_in_live_swarms) {
+  const Metadata metadata = a_compat_stream();
+  ASSERT_TRUE(metadata.compat());
+  const Options full = initiating_options(metadata, Style::full);
+  EXPECT_EQ(full.hash, HashAlgorithm::sha1);
+  EXPECT_EQ(full.chunk_size, kDefaultCompatChunkSize);
+  EXPECT_EQ(replying_options(metadata, full).hash, HashAlgorithm::sha1);
+  EXPECT_EQ(replying_options(metadata, full).chunk_size, kDefaultCompatChunkSize);
+
+  const Wire plain{initiating_options(metadata, Style::plain)};
+  base::Bytes expected{std::byte{0}, std::byte{2}, std::byte{1}, std::byte{1}, std::byte{2}, std::byte{0}, std::byte{65}};
+  expected.insert(expected.end(), metadata.id.begin(), metadata.id.end());
+  for (const int byte : {3, 3, 5, 13, 6, 2, 7, 0, 1, 0, 0, 255}) expected.push_back(static_cast<std::byte>(byte));
+  EXPECT_EQ(plain.bytes, expected) << "the discard window has 32 bits";
+  const auto agreed = accept_initiating(metadata, plain.read);
+  ASSERT_TRUE(agreed);
+  EXPECT_EQ(agreed->peer_window, kCompatLiveWindow);
+  const Options reply = replying_options(metadata, plain.read);
+  EXPECT_FALSE(reply.hash || reply.supported_messages || reply.chunk_size || reply.swarm_id);
+  EXPECT_TRUE(accept_reply(metadata, reply));
+  EXPECT_TRUE(initiating_options(a_stream(), Style::plain).hash) << "in the RFC's form it is always said";
+}
+
+// Only by all of them: each alone is a stream in the RFC's form.
+TEST(Handshake, a_live_swarm_is_of_the_older_form_by_its_key_hash_chunks_and_addressing) {
+  const std::vector<std::function<void(Metadata&)>> changes{
+      [](Metadata& m) { m.hash = HashAlgorithm::sha256; }, [](Metadata& m) { m.chunk_size = kDefaultChunkSize; },
+      [](Metadata& m) { m.addressing = AddressingMethod::chunks64; },
+      [](Metadata& m) { m.id[0] = static_cast<std::byte>(SignatureAlgorithm::ed25519); }};
+  for (const auto& change : changes) {
+    Metadata metadata = a_compat_stream();
+    change(metadata);
+    EXPECT_FALSE(metadata.compat());
+    EXPECT_EQ(initiating_options(metadata, Style::full).chunk_size, wire::kVariableChunkSize);
   }
 }
 
@@ -268,7 +315,7 @@ RC_GTEST_PROP(Handshake, peers_of_one_swarm_always_agree_and_of_two_never, ()) {
   const Metadata theirs = arbitrary();
   const auto same = [&] {
     return ours.id == theirs.id && ours.hash == theirs.hash && ours.addressing == theirs.addressing &&
-           (ours.live || ours.chunk_size == theirs.chunk_size);
+           (!(ours.fixed_chunks() || theirs.fixed_chunks()) || ours.chunk_size == theirs.chunk_size);
   }();
   const Wire call{initiating_options(theirs, Style::full)};
   RC_ASSERT(accept_initiating(ours, call.read).has_value() == same);

@@ -92,7 +92,7 @@ struct Tree {
   std::uint64_t chunks = 0;
   crypto::Digest hash;
   Metadata metadata;
-  std::uint64_t ntp = 0;
+  std::uint64_t timestamp = 0;
 
   [[nodiscard]] tree::HashTree view() {
     tree::HashTree tree{nodes, *hasher};
@@ -120,7 +120,14 @@ std::unique_ptr<Tree> grow_munro(const Line& line) {
   grown->metadata.live = true;
   grown->metadata.hash = static_cast<crypto::HashAlgorithm>(line.number("hash"));
   grown->metadata.addressing = static_cast<wire::AddressingMethod>(line.number("addressing"));
-  grown->ntp = line.number("ntp");
+  if (line.value("us").empty()) {
+    grown->timestamp = line.number("ntp");
+  } else {   // as older peers have it
+    grown->timestamp = line.number("us");
+    grown->metadata.chunk_size = static_cast<std::uint32_t>(line.number("chunk"));
+    grown->metadata.id = {std::byte{13}};
+    EXPECT_TRUE(grown->metadata.compat());
+  }
   grown->hasher = crypto::make_hasher(grown->metadata.hash);
   grown->top = Bin::of(range_of(line.said[0])).value();
   grown->metadata.munro_width = static_cast<std::uint32_t>(grown->top.range().count());
@@ -148,7 +155,7 @@ bool taken(Tree& grown, crypto::Verifier& verifier, base::ByteView signature) {
   LiveContent content{grown.metadata, {&nodes, grown.hasher.get(), &verifier, nullptr}};
   tree::HashInbox inbox;
   inbox.offer(grown.top, grown.hash);
-  return content.offer_signed({grown.top.range(), wire::NtpTimestamp{grown.ntp}, signature}, inbox);
+  return content.offer_signed({grown.top.range(), wire::NtpTimestamp{grown.timestamp}, signature}, inbox);
 }
 
 void check_static(Tree& grown, const Line& line) {
