@@ -54,6 +54,7 @@ struct Header {
   std::uint64_t newest_independent = kNoIndependent;
   std::uint32_t payload_length = 0;
   std::uint32_t crc = 0;
+  std::uint64_t follows = kNothingBefore;   // beyond kRecordHeaderBytes
 
   [[nodiscard]] bool independent() const { return (flags & 1U) != 0; }
 };
@@ -72,6 +73,7 @@ void put_header(base::Writer& out, const Header& h) {
   out.write(h.newest_independent);
   out.write(h.payload_length);
   out.write(std::uint32_t{0});
+  if (h.follows != kNothingBefore) out.write(h.follows);
 }
 
 bool in_bounds(const Header& h) {
@@ -101,6 +103,7 @@ std::expected<Header, RecordError> get_header(base::ByteView bytes) {
   at(40, h.newest_independent);
   at(48, h.payload_length);
   at(kCrcOffset, h.crc);
+  if (h.header_length >= kFollowingHeaderBytes && bytes.size() >= kFollowingHeaderBytes) at(kRecordHeaderBytes, h.follows);
   if (!in_bounds(h)) return std::unexpected{RecordError::bad_header};
   return h;
 }
@@ -250,7 +253,8 @@ std::optional<StreamEnd> parse_end(base::ByteView payload) {
 base::Bytes make_record(Header h, base::ByteView init, base::ByteView payload) {
   h.init_length = static_cast<std::uint32_t>(init.size());
   h.payload_length = static_cast<std::uint32_t>(payload.size());
-  h.length = static_cast<std::uint32_t>(kRecordHeaderBytes + init.size() + payload.size());
+  if (h.follows != kNothingBefore) h.header_length = kFollowingHeaderBytes;
+  h.length = static_cast<std::uint32_t>(h.header_length + init.size() + payload.size());
   base::Bytes record;
   record.reserve(h.length);
   base::Writer out{record};
@@ -259,15 +263,6 @@ base::Bytes make_record(Header h, base::ByteView init, base::ByteView payload) {
   out.write_view(payload);
   base::store_big_endian(record.data() + kCrcOffset, record_crc(record));
   return record;
-}
-
-base::Bytes make_plain(RecordKind kind, std::uint32_t epoch, base::WallTime now, std::uint64_t newest, base::ByteView payload) {
-  Header h;
-  h.kind = static_cast<std::uint8_t>(kind);
-  h.epoch = epoch;
-  h.ntp = base::to_ntp(now);
-  h.newest_independent = newest;
-  return make_record(h, {}, payload);
 }
 
 }  // namespace
@@ -296,6 +291,12 @@ std::expected<std::uint64_t, RecordError> newest_independent(base::ByteView head
   return h->newest_independent;
 }
 
+std::expected<std::uint64_t, RecordError> followed_chunk(base::ByteView header) {
+  const auto h = get_header(header);
+  if (!h) return std::unexpected{h.error()};
+  return h->follows;
+}
+
 bool fits_record(const InitSegment& init) { return init.tracks.size() <= kMaxRecordTracks && init.bytes->size() <= kMaxLiveHeader; }
 
 void RecordWriter::resume(std::uint32_t epoch, std::uint64_t newest_independent) {
@@ -303,16 +304,26 @@ void RecordWriter::resume(std::uint32_t epoch, std::uint64_t newest_independent)
   newest_independent_ = newest_independent;
 }
 
+base::Bytes RecordWriter::plain(RecordKind kind, base::WallTime now, base::ByteView payload) const {
+  Header h;
+  h.kind = static_cast<std::uint8_t>(kind);
+  h.epoch = epoch_;
+  h.ntp = base::to_ntp(now);
+  h.newest_independent = newest_independent_;
+  h.follows = follows_;
+  return make_record(h, {}, payload);
+}
+
 base::Bytes RecordWriter::init(const InitSegment& init, base::WallTime now) {
   epoch_ = init.epoch;
   init_block_ = make_init_block(init);
-  return make_plain(RecordKind::init, epoch_, now, newest_independent_, init_block_);
+  return plain(RecordKind::init, now, init_block_);
 }
 
 std::optional<base::Bytes> RecordWriter::media(const MediaChunk& chunk, std::uint64_t index) {
   base::check(chunk.epoch == epoch_ && !init_block_.empty(), "a chunk follows the header of its epoch");
   const base::ByteView init = chunk.independent ? base::ByteView{init_block_} : base::ByteView{};
-  if (kRecordHeaderBytes + init.size() + chunk.bytes->size() > kMaxRecordSize) return std::nullopt;
+  if (kFollowingHeaderBytes + init.size() + chunk.bytes->size() > kMaxRecordSize) return std::nullopt;
   if (chunk.independent) newest_independent_ = index;
   Header h;
   h.kind = static_cast<std::uint8_t>(RecordKind::media);
@@ -322,6 +333,7 @@ std::optional<base::Bytes> RecordWriter::media(const MediaChunk& chunk, std::uin
   h.duration = static_cast<std::uint32_t>(std::clamp<base::Duration::rep>(chunk.duration.count(), 0, kMaxDuration));
   h.ntp = base::to_ntp(chunk.captured);
   h.newest_independent = newest_independent_;
+  h.follows = follows_;
   return make_record(h, init, *chunk.bytes);
 }
 
@@ -338,7 +350,7 @@ base::Bytes RecordWriter::catalog(const Catalog& catalog, base::WallTime now) co
     out.write(r.bit_rate);
     put_text<std::uint8_t>(out, r.codecs, kMaxName);
   }
-  return make_plain(RecordKind::catalog, epoch_, now, newest_independent_, payload);
+  return plain(RecordKind::catalog, now, payload);
 }
 
 base::Bytes RecordWriter::end(const StreamEnd& end, base::WallTime now) const {
@@ -352,7 +364,7 @@ base::Bytes RecordWriter::end(const StreamEnd& end, base::WallTime now) const {
     out.write(f.bytes);
     put_text<std::uint16_t>(out, f.name, kMaxTitle);
   }
-  return make_plain(RecordKind::end, epoch_, now, newest_independent_, payload);
+  return plain(RecordKind::end, now, payload);
 }
 
 // nullopt: does not parse. Remembers what it gave.

@@ -14,6 +14,7 @@
 namespace runnel::media {
 
 constexpr std::size_t kRecordHeaderBytes = 56;
+constexpr std::size_t kFollowingHeaderBytes = kRecordHeaderBytes + 8;   // of a record that tells what it follows
 constexpr std::size_t kMaxRecordHeaderBytes = 4096;
 constexpr std::size_t kMaxRecordSize = 4U << 20;  // bytes; a chunk of 100 ms at 300 Mb/s
 constexpr std::size_t kMaxInitBlock = 64U << 10;  // bytes; headers seen are 1 to 2 kB
@@ -24,6 +25,7 @@ constexpr std::size_t kMaxRecordedFiles = 64;
 constexpr std::size_t kMaxTitle = 1024;    // bytes
 constexpr std::size_t kMaxSwarmId = 1024;  // bytes in wire form; RSA keys are the longest
 constexpr std::uint64_t kNoIndependent = ~std::uint64_t{0};
+constexpr std::uint64_t kNothingBefore = ~std::uint64_t{0};
 
 struct Rendition {
   base::Bytes swarm_id;  // wire form
@@ -77,12 +79,17 @@ class RecordWriter {
   base::Bytes catalog(const Catalog& catalog, base::WallTime now) const;
   base::Bytes end(const StreamEnd& end, base::WallTime now) const;
 
+  // The swarm's newest chunk: records say that they follow it, so that readers know when something between is missing.
+  void follow(std::uint64_t index) { follows_ = index; }
   // A caster that goes on in the same swarm after a restart tells what it knows.
   void resume(std::uint32_t epoch, std::uint64_t newest_independent);
 
  private:
+  [[nodiscard]] base::Bytes plain(RecordKind kind, base::WallTime now, base::ByteView payload) const;
+
   std::uint32_t epoch_ = 0;
   std::uint64_t newest_independent_ = kNoIndependent;
+  std::uint64_t follows_ = kNothingBefore;
   base::Bytes init_block_;
 };
 
@@ -131,5 +138,8 @@ class RecordReader {
 [[nodiscard]] std::expected<std::size_t, RecordError> record_length(base::ByteView header);
 // The index of the newest independent record that a record's header names; the bytes are as for record_length().
 [[nodiscard]] std::expected<std::uint64_t, RecordError> newest_independent(base::ByteView header);
+// The index of the chunk that a record follows, from its first kFollowingHeaderBytes bytes, or all of it if it is shorter;
+// kNothingBefore where the header does not say.
+[[nodiscard]] std::expected<std::uint64_t, RecordError> followed_chunk(base::ByteView header);
 
 }  // namespace runnel::media

@@ -90,9 +90,22 @@ void LiveHost::tune_in() {
   }
 }
 
+// Within a record munros stand side by side; its first one tells what it follows. One that does neither lacks its record's beginning.
+bool LiveHost::follows(tree::ChunkRange munro) const {
+  if (!records_ || !delivered_) return true;
+  if (munro.first.value() == delivered_->value() + 1) return true;
+  const auto chunk = window_.get(munro.first);
+  if (!chunk) return true;
+  const auto followed = media::followed_chunk(chunk->first(std::min(chunk->size(), media::kFollowingHeaderBytes)));
+  return followed && (*followed == media::kNothingBefore || tree::ChunkIndex{*followed} <= *delivered_);
+}
+
 void LiveHost::deliver(base::Time now) {
-  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), now))
+  const auto follows = [this](tree::ChunkRange munro) { return this->follows(munro); };
+  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), follows, now)) {
+    delivered_ = munro->last;
     on_munro_({*munro, bytes_of(*munro), loop_.engine().signed_at(handle_, munro->first).value_or(base::WallTime{})});
+  }
 }
 
 }  // namespace runnel::node

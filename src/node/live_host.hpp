@@ -38,6 +38,8 @@ class LiveHost final : public SwarmHost {
   // Where a player must begin that is handed this munro first; nullopt: it can not tell.
   [[nodiscard]] std::optional<tree::ChunkIndex> begin_at(tree::ChunkRange munro) const;
   void deliver(base::Time now);
+  // Whether nothing is missing between what was delivered last and this munro, as far as it tells.
+  [[nodiscard]] bool follows(tree::ChunkRange munro) const;
   [[nodiscard]] base::Bytes bytes_of(tree::ChunkRange munro) const;
 
   net::EngineLoop& loop_;
@@ -51,6 +53,7 @@ class LiveHost final : public SwarmHost {
   store::LiveWindow window_;
   MunroOrder order_;
   bool tuned_ = false;
+  std::optional<tree::ChunkIndex> delivered_; // up to here
   base::WallTime last_wall_{};
 };
 

@@ -45,6 +45,7 @@ RecordSource::RecordSource(LiveOutlet outlet, ChannelKey key)
 
 void RecordSource::publish_record(base::Bytes record, tree::ChunkIndex first) {
   indexer_.advance(first, record.size());
+  writer_.follow(indexer_.last_used()->value());
   publish(std::move(record), first);
 }
 

@@ -35,11 +35,14 @@ class MunroOrder {
     next_ = first;
     waiting_.erase(waiting_.begin(), waiting_.lower_bound(first));
   }
-  // The next munro in order, if it may go now; none before the start. `missing`: the oldest chunk that is still to come.
-  [[nodiscard]] std::optional<tree::ChunkRange> take(std::optional<tree::ChunkIndex> missing, base::Time now) {
+  // The next munro in order, if it may go now; none before the start. `missing`: the oldest chunk that is still to come, as far as
+  // neighbours show; follows(munro): whether it goes on where what was taken last ended, as far as the munro itself tells.
+  [[nodiscard]] std::optional<tree::ChunkRange> take(std::optional<tree::ChunkIndex> missing,
+                                                     const std::function<bool(tree::ChunkRange)>& follows, base::Time now) {
     if (!started_ || waiting_.empty()) return std::nullopt;
     const auto it = waiting_.begin();
-    if (missing && *missing < it->first && now - it->second.since < kPatience) return std::nullopt;
+    const bool waits = now - it->second.since < kPatience;
+    if (waits && ((missing && *missing < it->first) || !follows(it->second.munro))) return std::nullopt;
     const tree::ChunkRange munro = it->second.munro;
     next_ = tree::ChunkIndex{munro.last.value() + 1};
     waiting_.erase(it);

@@ -117,13 +117,29 @@ TEST(Record, the_next_independent_index_is_named_by_all_that_follow) {
   EXPECT_EQ(newest_independent(writer.catalog(sample_catalog(), kTime)), 64U);
 }
 
+TEST(Record, a_record_tells_what_it_follows) {
+  RecordWriter writer;
+  EXPECT_EQ(followed_chunk(writer.init(sample_init(), kTime)), kNothingBefore);
+  writer.follow(33);
+  const base::Bytes record = *writer.media(sample_chunk(true), 64);
+  EXPECT_EQ(record.size(), vector_file("media-independent").size() + 8);
+  EXPECT_EQ(followed_chunk(record), 33U);
+  EXPECT_EQ(followed_chunk(base::ByteView{record}.first(kRecordHeaderBytes)), kNothingBefore) << "not all of the header";
+  EXPECT_EQ(followed_chunk(writer.catalog(sample_catalog(), kTime)), 33U);
+  EXPECT_EQ(followed_chunk(base::Bytes(100)).error(), RecordError::no_record);
+  RecordReader reader;
+  const auto read = read_one(reader, record);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*std::get<MediaRecord>(read->content).chunk.bytes, *sample_chunk(true).bytes);
+}
+
 TEST(Record, a_chunk_too_large_for_a_record_is_refused) {
   RecordWriter writer;
   writer.init(sample_init(), kTime);
   MediaChunk chunk = sample_chunk(false);
-  chunk.bytes = fill(kMaxRecordSize - kRecordHeaderBytes, 1);
+  chunk.bytes = fill(kMaxRecordSize - kFollowingHeaderBytes, 1);
   EXPECT_TRUE(writer.media(chunk, 0));
-  chunk.bytes = fill(kMaxRecordSize - kRecordHeaderBytes + 1, 1);
+  chunk.bytes = fill(kMaxRecordSize - kFollowingHeaderBytes + 1, 1);
   EXPECT_FALSE(writer.media(chunk, 0));
 }
 
