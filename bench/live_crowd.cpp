@@ -81,14 +81,10 @@ class Viewer final : public net::EngineClient {
                                               net::EngineLoop::Seeds{number, crypto::os_random_seed(), crypto::os_random_seed()}, *this);
     swarm::AddSwarm add;
     add.swarm = kSwarm;
-    add.metadata.hash = link.hash_algorithm();
-    add.metadata.id = id;
-    add.metadata.live = true;
-    add.metadata.chunk_size = link.chunk_size_bytes();
-    add.metadata.addressing = link.addressing_method();
+    add.metadata = swarm::live_metadata(link, id);
     add.sealing = swarm::SealPolicy::required;
-    host_ = std::make_unique<node::LiveHost>(*loop_, kSwarm, link.hash_algorithm(), std::move(*crypto::make_verifier(id)), nullptr,
-                                             [this](tree::ChunkRange munro, const base::Bytes& bytes) { take(munro, bytes); });
+    host_ = std::make_unique<node::LiveHost>(*loop_, kSwarm, add.metadata, nullptr,
+                                             [this](const node::LiveHost::Munro& munro) { take(munro); });
     add.parts = host_->parts();
     loop_->start();
     loop_->post([this, add = std::move(add), key = swarm::sealing_key(id, link.secret), caster] {
@@ -109,10 +105,10 @@ class Viewer final : public net::EngineClient {
   std::optional<base::Time> on_idle(base::Time now) override { return host_->on_idle(now); }
 
  private:
-  void take(tree::ChunkRange munro, const base::Bytes& bytes) {
-    const auto record = reader_.feed(bytes, true);
+  void take(const node::LiveHost::Munro& munro) {
+    const auto record = reader_.feed(munro.bytes, true);
     if (!record || !*record) return;
-    taken_.push_back({munro.first.value(), (*record)->time, (net::wall_now() - (*record)->time).count()});
+    taken_.push_back({munro.range.first.value(), (*record)->time, (net::wall_now() - (*record)->time).count()});
   }
 
   std::unique_ptr<net::EngineLoop> loop_;
