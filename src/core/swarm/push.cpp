@@ -110,7 +110,7 @@ void Push::on_advert(PeerKey from, const Advert& advert, base::Time now) {
 void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
   hood_.on_have(from, map, now);
   constexpr std::uint64_t kNear = 10 * kLiveIndicesPerSecond / kPushMunroWidth;
-  const auto newest = munros_.newest_proved();
+  const auto newest = munros_.newest_proved().or_else([this] { return met_at_; });
   for (const MunroMap::Entry& entry : map.entries) {
     // Hearsay far from what is signed is not believed.
     if (!setup_.source && newest && entry.munro > *newest && entry.munro - *newest < kNear) note(entry.munro, now);
@@ -308,8 +308,9 @@ bool Push::shows_all(PeerKey peer, tree::ChunkRange munro) const {
 
 bool Push::covers(tree::ChunkIndex index, base::Time now) const {
   const std::uint64_t munro = munro_number(index);
+  if (hood_.all().empty() || munros_.find(munro) == nullptr) return false;
   const bool newcomer = now - started_ < Neighbourhood::kNewcomer;
-  if (trees_.begun(now)) return munros_.find(munro) != nullptr && munros_.age(munro, now) < (newcomer ? kBeginning : kPullAfter);
+  if (trees_.begun(now)) return munros_.age(munro, now) < (newcomer ? kBeginning : kPullAfter);
   // What came after us may wait a little for parents: only what was there before can not come but by pull.
   return met_at_ && munro > *met_at_ && munros_.age(munro, now) < kBeginning;
 }

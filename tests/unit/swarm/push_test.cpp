@@ -337,6 +337,15 @@ TEST(Push, what_comes_after_us_waits_a_little_for_parents_and_what_was_there_bef
   node.on_proved(kFirst + 17, kUsed, PeerKey{5}, now);
   EXPECT_TRUE(node.covers(chunk_of(kFirst + 17, 0), now));
   EXPECT_FALSE(node.covers(chunk_of(kFirst + 17, 0), now + seconds{1})) << "nobody feeds us";
+  EXPECT_FALSE(node.covers(chunk_of(kFirst + 18, 0), now)) << "no word of it";
+}
+
+TEST(Push, among_peers_of_the_first_version_nothing_is_waited_for) {
+  base::Time now{seconds{1000}};
+  Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
+  node.begin_at(kFirst);
+  node.on_proved(kFirst + 17, kUsed, PeerKey{5}, now);
+  EXPECT_FALSE(node.covers(chunk_of(kFirst + 17, 0), now));
 }
 
 }  // namespace
