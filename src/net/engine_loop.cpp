@@ -78,7 +78,7 @@ void EngineLoop::on_readable() {
     run_outputs();
     const base::Time next = next_deadline();
     const base::Time now = steady_now();
-    const base::Duration pause = read == Read::all ? read_pace_.after_read(now) : base::Duration{};
+    const base::Duration pause = read == Read::little ? read_pace_.after_read(now) : base::Duration{};
     if (pause == base::Duration{}) return arm_timer(next);
     if (next > now) std::this_thread::sleep_for(std::min(pause, next - now));
   }
@@ -93,9 +93,9 @@ EngineLoop::Read EngineLoop::read() {
     more = trains == kBuffers && turn + 1 < kReadsPerTurn;
     sealer_.receive(std::span{received_}.first(trains), steady_now());
     input(swarm::DatagramsIn{sealer_.received(), more});   // none may be left although more were awaited: then that is said
-    if (trains < kBuffers) return Read::all;
+    if (trains < kBuffers) return turn == 0 && sealer_.received().size() <= kLittle ? Read::little : Read::much;
   }
-  return Read::some;
+  return Read::much;
 }
 
 // ---- out ------------------------------------------------------------------------------------------------------------

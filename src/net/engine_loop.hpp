@@ -65,12 +65,13 @@ class EngineLoop {
   static constexpr std::size_t kLoadsAtOnce = 32;                  // answered together
   static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
   static constexpr int kReadsPerTurn = 16;                         // then timers get their turn
+  static constexpr std::size_t kLittle = 32;                       // datagrams; who is sent more at a time is woken seldom as it is
   static constexpr int kRoundsPerWait = 8;                         // of reading and gathering; then posted tasks get theirs
 
   void wait_readable();
   void wait_writable();
   void on_readable();
-  enum class Read : std::uint8_t { nothing, some, all };   // of what had come
+  enum class Read : std::uint8_t { nothing, little, much };
   Read read();
   void drain();
   void run_outputs();
