@@ -31,7 +31,7 @@ class LiveWalk {
   // Over all peers together. An honest viewer needs a handful; who tunes in leaps over as many gaps as there are records in the window.
   static constexpr std::uint64_t kMaxLeaps = 2'048;
 
-  explicit LiveWalk(const LivePicker& picker) : picker_(picker) {}
+  LiveWalk(const LivePicker& picker, std::size_t most_peers) : picker_(picker) { peers_.reserve(most_peers); }
 
   // A peer that may be asked. Its mark goes on as far as nothing is to be had; the walk begins no earlier than `from`. Returns its number.
   std::size_t add(const tree::IntervalSet& shown, ShownMark& mark, tree::ChunkIndex from);

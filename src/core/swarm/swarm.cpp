@@ -65,7 +65,8 @@ void Swarm::finish_input(Context& context, bool more) {
     const auto lost = channel.downloads.take_lost(context.now);
     give_back(lost);
   }
-  if (metadata_.live && !push_) ask_live(context);   // may touch more; beside push the tick is often enough
+  // May touch more. What comes together is asked for together; beside push the tick is often enough.
+  if (metadata_.live && !push_ && context.now >= next_ask_) ask_live(context);
   pump_push(context);                      // so may this
   for (std::size_t i = first; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];

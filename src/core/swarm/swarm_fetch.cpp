@@ -143,7 +143,9 @@ void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
   constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
+  constexpr base::Duration kPause{3'000};       // each look is at all neighbours, and there is one with each tick
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
+  next_ask_ = context.now + kPause;
   const bool beside_push = push_ && push_->trees().begun(context.now);
   // Beside push, holes that a live player has passed are filled when nothing newer is missing, and few at a time.
   constexpr std::uint64_t kOfUse = 6 * kLiveIndicesPerSecond;
@@ -163,7 +165,9 @@ void Swarm::ask_live(Context& context) {
   };
   if (room() == 0) return;
   const ChunkIndex from = old_ones ? walk_from_ : std::max(walk_from_, of_use);
-  LiveWalk walk{live_picker_};
+  LiveWalk walk{live_picker_, channels_.size()};
+  neighbours.reserve(channels_.size());
+  askable.reserve(channels_.size());
   for_established([&](Channel& channel) {
     if (channel.peer_has.set().empty()) return;
     neighbours.push_back(&channel);

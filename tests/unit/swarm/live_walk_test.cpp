@@ -46,7 +46,7 @@ TEST(LiveWalk, goes_through_what_is_wanted_and_shown_oldest_first_and_a_munro_at
   const IntervalSet b = ranges({range(0, 20), range(40, 41)});
   ShownMark mark_a;
   ShownMark mark_b;
-  LiveWalk walk{picker};
+  LiveWalk walk{picker, 4};
   walk.add(a, mark_a, kStart);
   walk.add(b, mark_b, kStart);
   EXPECT_EQ(all_of(walk), (std::vector{range(10, 31), range(40, 63), range(70, 95), range(96, 100)}));
@@ -57,7 +57,7 @@ TEST(LiveWalk, begins_where_it_is_told_and_leaves_the_marks_where_something_is_t
   picker.seen(range(0, 127), kNothing, kNow);
   const IntervalSet shown = ranges({range(32, 127)});
   ShownMark mark;
-  LiveWalk walk{picker};
+  LiveWalk walk{picker, 4};
   walk.add(shown, mark, ChunkIndex{96});
   EXPECT_EQ(all_of(walk), std::vector{range(96, 127)});
   EXPECT_EQ(mark.at, ChunkIndex{32});
@@ -70,7 +70,7 @@ TEST(LiveWalk, who_may_not_be_asked_any_more_is_left_out) {
   const IntervalSet end = ranges({range(96, 127)});
   ShownMark mark_all;
   ShownMark mark_end;
-  LiveWalk walk{picker};
+  LiveWalk walk{picker, 4};
   const std::size_t first = walk.add(all, mark_all, kStart);
   walk.add(end, mark_end, kStart);
   EXPECT_EQ(walk.next(), range(0, 31));
@@ -85,12 +85,12 @@ TEST(LiveWalk, what_liars_claim_costs_who_is_honest_no_step) {
   // A liar claims everything, also where the stream has gaps, and an hour more; what exists is all here.
   picker.seen(range(0, kRecords * kBetween + 3'600 * 8'192), window, kNow);
   ShownMark mark;
-  LiveWalk first{picker};
+  LiveWalk first{picker, 4};
   first.add(window, mark, kStart);
   EXPECT_EQ(first.next(), std::nullopt) << "nobody who may be asked shows a thing that is missing";
   EXPECT_LE(first.leaps(), kRecords);
   for (int walks = 0; walks < 1'000; ++walks) {
-    LiveWalk again{picker};
+    LiveWalk again{picker, 4};
     again.add(window, mark, kStart);
     EXPECT_EQ(again.next(), std::nullopt);
     EXPECT_EQ(again.leaps(), 0U) << "what was passed over once is not passed over again";
@@ -103,13 +103,13 @@ TEST(LiveWalk, the_next_record_is_found_behind_all_claims) {
   picker.seen(range(0, kRecords * kBetween + 10 * 8'192), window, kNow);
   ShownMark mark;
   {
-    LiveWalk walk{picker};
+    LiveWalk walk{picker, 4};
     walk.add(window, mark, kStart);
     EXPECT_EQ(walk.next(), std::nullopt);
   }
   window.insert(range(kRecords * kBetween, kRecords * kBetween + 2));   // the source shows one more
   mark.back_to(ChunkIndex{kRecords * kBetween});
-  LiveWalk walk{picker};
+  LiveWalk walk{picker, 4};
   walk.add(window, mark, kStart);
   EXPECT_EQ(walk.next()->first, ChunkIndex{kRecords * kBetween});
   EXPECT_LE(walk.leaps(), 1U);
@@ -129,7 +129,7 @@ TEST(LiveWalk, rests_when_its_leaps_are_used_up_and_the_next_one_goes_on) {
   int walks = 0;
   for (bool found = false; !found; ++walks) {
     ASSERT_LT(walks, 4);
-    LiveWalk walk{picker};
+    LiveWalk walk{picker, 4};
     walk.add(shown, mark, kStart);
     found = walk.next() == std::optional{ChunkRange{kLast, kLast}};
     EXPECT_LE(walk.leaps(), LiveWalk::kMaxLeaps);
@@ -184,7 +184,7 @@ RC_GTEST_PROP(LiveWalk, finds_what_a_plain_search_finds_however_the_sets_change,
       while (unasked.contains(last + 1) && (last + 1) % kWidth != 0) ++last;
       expected.push_back(range(i, last));
     }
-    LiveWalk walk{picker};
+    LiveWalk walk{picker, 4};
     for (std::size_t peer = 0; peer < shown.size(); ++peer) walk.add(shown[peer], marks[peer], kStart);
     RC_ASSERT(all_of(walk) == expected);
   }
