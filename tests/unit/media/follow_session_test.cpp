@@ -42,6 +42,13 @@ struct Followed {
   std::unique_ptr<IngestSession> session;
 };
 
+// From its first chunk on.
+void expect_to_play(const Recording& recording, const TemporaryFolder& folder) {
+  EXPECT_TRUE(recording.chunks.front().independent);
+  recording.save(folder / "epoch.mp4", 0);
+  EXPECT_EQ(decode_errors(folder / "epoch.mp4"), "");
+}
+
 TEST(FollowSession, a_transport_stream_becomes_chunks_that_decode) {
   boost::asio::io_context io;
   const TemporaryFolder folder;
@@ -56,9 +63,7 @@ TEST(FollowSession, a_transport_stream_becomes_chunks_that_decode) {
   ASSERT_THAT(r.inits[0].tracks, SizeIs(2));
   EXPECT_EQ(r.inits[0].tracks[0].codec, "h264");
   EXPECT_FALSE(r.inits[0].tracks[0].transcoded);
-  EXPECT_TRUE(r.chunks.front().independent);
-  r.save(folder / "epoch.mp4", 0);
-  EXPECT_EQ(decode_errors(folder / "epoch.mp4"), "");
+  expect_to_play(r, folder);
 }
 
 TEST(FollowSession, who_comes_into_the_middle_begins_at_the_next_key_frame) {
@@ -69,9 +74,7 @@ TEST(FollowSession, who_comes_into_the_middle_begins_at_the_next_key_frame) {
   followed.feed(base::ByteView{stream}.subspan(stream.size() / 3 / kTsPacketBytes * kTsPacketBytes));
   const Recording& r = followed.recording;
   ASSERT_TRUE(run_until(io, [&] { return r.chunks.size() > 20; }));
-  EXPECT_TRUE(r.chunks.front().independent);
-  r.save(folder / "epoch.mp4", 0);
-  EXPECT_EQ(decode_errors(folder / "epoch.mp4"), "");
+  expect_to_play(r, folder);
 }
 
 TEST(FollowSession, noise_is_waited_out) {

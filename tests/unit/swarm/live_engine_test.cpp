@@ -1,0 +1,334 @@
+// Live swarms of whole engines in virtual time.
+#include <gtest/gtest.h>
+
+#include "core/swarm/engine.hpp"
+#include "core/swarm/handshake.hpp"
+#include "core/swarm/push_messages.hpp"
+#include "core/wire/encoder.hpp"
+#include "support/virtual_swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+using test::LinkModel;
+using test::VirtualNetwork;
+using test::VirtualNode;
+using tree::ChunkIndex;
+
+constexpr SwarmHandle kSwarm{1};
+
+// How many munros have come whole; `count` outlives the run.
+void count_munros(VirtualNode& viewer, std::size_t& count) {
+  viewer.on_event = [&count](const Event& event) { count += std::holds_alternative<MunroComplete>(event) ? 1 : 0; };
+}
+
+struct LiveSource {
+  // `same`: with the key of another.
+  LiveSource(VirtualNetwork& network, VirtualNode& at, bool by_push = false, const LiveSource* same = nullptr)
+      : net(network),
+        node(at),
+        push(by_push),
+        signer(same != nullptr ? same->signer : crypto::generate_signer(crypto::SignatureAlgorithm::ecdsa_p256_sha256)) {
+    metadata.id = signer->public_key();
+    metadata.live = true;
+    metadata.addressing = wire::AddressingMethod::chunks64;
+    node.verifier = crypto::make_verifier(metadata.id).value();
+    net.input(
+        node,
+        AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
+  }
+  void watch(VirtualNode& viewer) {
+    viewer.verifier = crypto::make_verifier(metadata.id).value();
+    net.input(
+        viewer,
+        AddSwarm{
+            kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
+    net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
+  }
+  [[nodiscard]] base::WallTime wall() const {
+    return base::WallTime{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch() + wall_ahead};
+  }
+  // One record, signed when its index says.
+  void publish_as_of(std::uint64_t first) {
+    const base::WallTime then{std::chrono::seconds{first / kLiveIndicesPerSecond}};
+    records[first] = base::Bytes(1'000);
+    net.input(node, Publish{kSwarm, ChunkIndex{first}, records[first], then});
+  }
+  // A record of `bytes` every 66 ms, from now on.
+  void run(std::size_t bytes) {
+    const base::WallTime wall = this->wall();
+    base::Bytes record(bytes);
+    for (std::byte& b : record) b = static_cast<std::byte>(content());
+    const ChunkIndex first = indexer.start_at(wall);
+    indexer.advance(first, bytes);
+    records[first.value()] = record;
+    net.input(node, WallClock{wall});
+    net.input(node, Publish{kSwarm, first, record, wall});
+    net.at(std::chrono::milliseconds{66}, [this, bytes] { run(bytes); });
+  }
+  VirtualNetwork& net;
+  VirtualNode& node;
+  bool push;
+  base::Duration wall_ahead{};
+  std::shared_ptr<crypto::Signer> signer;   // of all sources with this key
+  Metadata metadata;
+  LiveIndexer indexer{tree::kDefaultMunroWidth, kDefaultChunkSize, std::nullopt};
+  base::Rng content{1};
+  std::map<std::uint64_t, base::Bytes> records;
+};
+
+// A source at `at`, and two that may follow it.
+struct LiarAmongViewers {
+  explicit LiarAmongViewers(bool push = false) : source{net, at, push} { source.run(20'000); }
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& liar = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source;
+};
+
+void reach_every_viewer_soon(bool push) {
+  for (const double loss : {0.0, 0.03}) {
+    VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, loss}};
+    VirtualNode& at = net.add();
+    LiveSource source{net, at, push};
+    source.run(20'000);
+    struct Seen {
+      std::map<std::uint64_t, base::Duration> delay;
+      VirtualNode* node;
+    };
+    std::deque<Seen> viewers;
+    for (int i = 0; i < 5; ++i) {
+      Seen& seen = viewers.emplace_back(Seen{{}, &net.add()});
+      seen.node->on_event = [&](const Event& event) {
+        if (const auto* munro = std::get_if<MunroComplete>(&event)) {
+          const base::WallTime wall{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch()};
+          const auto us = munro->range.first.value() * 1'000'000 / kLiveIndicesPerSecond;
+          seen.delay[munro->range.first.value()] = wall.time_since_epoch() - base::Duration{static_cast<std::int64_t>(us)};
+        }
+      };
+      source.watch(*seen.node);
+    }
+    net.run_until([] { return false; }, std::chrono::seconds{20});
+    std::uint64_t all_up = 0;
+    for (Seen& seen : viewers) {
+      ASSERT_GT(seen.delay.size(), 250U) << "viewer " << seen.node->endpoint.to_string();
+      // All six start at one time; while they find each other, records may be a little late.
+      const std::uint64_t settled = source.records.begin()->first + 2 * kLiveIndicesPerSecond;
+      std::vector<base::Duration> delays;
+      for (const auto& [index, delay] : seen.delay) {
+        EXPECT_LT(delay, std::chrono::milliseconds{2000});
+        if (index >= settled) delays.push_back(delay);
+      }
+      std::ranges::sort(delays);
+      EXPECT_LT(delays[delays.size() / 2], std::chrono::milliseconds{300});
+      EXPECT_LT(delays[delays.size() * 99 / 100], std::chrono::milliseconds{loss == 0 ? 500 : 1000});
+      // Every record since it tuned in came, whole.
+      const std::uint64_t first = seen.delay.begin()->first;
+      std::size_t missing = 0;
+      for (const auto& [start, record] : source.records)
+        missing += start > first && start + 3 * kLiveIndicesPerSecond < source.records.rbegin()->first && !seen.delay.contains(start);
+      EXPECT_EQ(missing, 0U);
+      base::Bytes joined;
+      for (std::uint64_t i = first; seen.node->chunks.contains(i); ++i)
+        joined.insert(joined.end(), seen.node->chunks[i].begin(), seen.node->chunks[i].end());
+      EXPECT_EQ(joined, source.records[first]);
+      all_up += seen.node->engine.state(kSwarm, net.now)->up_bytes;
+    }
+    EXPECT_GT(all_up, 20U * 15 * 20'000 / 2) << "viewers serve";
+  }
+}
+
+TEST(Engine, live_records_reach_every_viewer_soon) { reach_every_viewer_soon(false); }
+TEST(Engine, live_records_reach_every_viewer_soon_by_push) { reach_every_viewer_soon(true); }
+
+// By the world's clock, told now and then; what was signed before it came does not count.
+TEST(Engine, a_viewer_knows_how_late_chunks_come) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{0}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at, true};
+  source.run(2'000);
+  net.run_until([] { return false; }, std::chrono::seconds{5});
+  source.watch(viewer);
+  net.input(viewer, WallClock{source.wall()});
+  net.run_until([] { return false; }, std::chrono::seconds{10});
+  const auto state = viewer.engine.state(kSwarm, net.now);
+  ASSERT_TRUE(state->chunk_delays);
+  EXPECT_FALSE(at.engine.state(kSwarm, net.now)->chunk_delays);
+  EXPECT_GT(state->chunk_delays->total(), 2U * 9 * 15);
+  EXPECT_LT(state->chunk_delays->total(), 2U * 10 * 16);
+  EXPECT_GE(state->chunk_delays->quantile(0), std::chrono::milliseconds{20});
+  EXPECT_LT(state->chunk_delays->quantile(0.5), std::chrono::milliseconds{60});
+}
+
+// In place of what it holds it tells of a munro that the source never made.
+TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
+  LiarAmongViewers swarm{true};
+  auto& [net, at, liar, viewer, source] = swarm;
+  std::size_t complete = 0;
+  std::size_t bans = 0;
+  viewer.on_event = [&](const Event& event) {
+    complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0;
+    const auto* banned = std::get_if<PeerBanned>(&event);
+    if (banned == nullptr) return;
+    EXPECT_EQ(banned->peer, liar.endpoint);
+    ++bans;
+  };
+  const wire::Format format = format_of(source.metadata, at.verifier->signature_size());
+  liar.corrupt = [&](base::Bytes& bytes) {
+    base::Reader reader{bytes};
+    const auto channel = reader.read<std::uint32_t>();
+    const auto message = reader.read<std::uint8_t>();
+    const auto type = reader.read<std::uint16_t>();
+    if (message != static_cast<std::uint8_t>(wire::MessageType::extension) || (type != HaveMap::kType && type != Advert::kType)) return;
+    Bundle lie{munro_number(ChunkIndex{source.records.rbegin()->first}) + 100, {}, base::Bytes(format.signature_size), {}};
+    lie.leaves.emplace_back(base::Bytes(format.hash_size, std::byte{7}));
+    bytes.resize(1'000);
+    wire::Encoder encoder{bytes, format};
+    encoder.channel(wire::ChannelId{*channel});
+    encoder.extension(Bundle::kType, encode_push(lie));
+    bytes.resize(encoder.size());
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_EQ(bans, 1U);
+  EXPECT_GT(complete + 10, source.records.size());
+}
+
+// It claims all indices between the records, which never were, and gives nothing.
+TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
+  std::size_t complete = 0;
+  std::uint64_t least_kept = ~std::uint64_t{0};
+  viewer.on_event = [&](const Event& event) {
+    complete += std::holds_alternative<MunroComplete>(event) ? 1 : 0;
+    const auto* moved = std::get_if<WindowMoved>(&event);
+    if (moved != nullptr) least_kept = std::min(least_kept, source.records.rbegin()->first - moved->first.value());
+  };
+  liar.corrupt = [](base::Bytes& bytes) {
+    constexpr std::size_t kHaveAt = wire::kChannelSize;   // where one stands first
+    constexpr std::size_t kLastAt = kHaveAt + 1 + sizeof(std::uint64_t);
+    if (bytes.size() > 500) {
+      bytes.resize(wire::kChannelSize);   // no chunk leaves it
+    } else if (bytes.size() >= kHaveAt + 17 && bytes[kHaveAt] == static_cast<std::byte>(wire::MessageType::have)) {
+      base::Reader reader{base::ByteView{bytes}.subspan(kLastAt)};
+      base::store_big_endian(bytes.data() + kLastAt, *reader.read<std::uint64_t>() + 58 * kLiveIndicesPerSecond);
+    }
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_GT(least_kept, 55 * kLiveIndicesPerSecond) << "the window is 60 s";
+  EXPECT_GT(complete + 10, source.records.size());
+}
+
+TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once_it_hears_of_it) {
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
+  std::size_t complete = 0;
+  count_munros(viewer, complete);
+  liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
+    constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
+    const auto is = [&](wire::MessageType type) {
+      return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type);
+    };
+    if (is(wire::MessageType::handshake)) return;
+    if (!is(wire::MessageType::have)) return bytes.resize(wire::kChannelSize);
+    bytes.resize(kHaveSize);
+    for (const std::size_t place : {kHaveSize - 16, kHaveSize - 8}) {
+      base::Reader reader{base::ByteView{bytes}.subspan(place)};
+      base::store_big_endian(bytes.data() + place, *reader.read<std::uint64_t>() + 50 * kLiveIndicesPerSecond);
+    }
+  };
+  source.watch(liar);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  viewer.verifier = crypto::make_verifier(source.metadata.id).value();
+  net.input(viewer, AddSwarm{kSwarm, source.metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  ASSERT_EQ(complete, 0U);
+  net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{5});
+  EXPECT_GT(complete, 50U) << "fifteen records a second";
+}
+
+// RFC 7574 6.1.2.4. What was signed an hour ago is shown by one who was cut off since; the source comes a second later.
+TEST(Engine, a_replayed_munro_is_no_place_to_begin_at) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& cut_off = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  source.watch(cut_off);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  const std::uint64_t last_hour = source.records.rbegin()->first;
+  net.input(cut_off, RemoveSwarm{kSwarm});
+  net.at(std::chrono::seconds{1}, [&] { source.wall_ahead = std::chrono::hours{1}; });
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  ASSERT_GT(source.records.rbegin()->first, last_hour + 3'000 * kLiveIndicesPerSecond);
+  // A source of the same key that has only what is old, and says so.
+  VirtualNode& replayer = net.add();
+  LiveSource old{net, replayer, false, &source};
+  old.publish_as_of(last_hour);
+  std::uint64_t first_seen = 0;
+  viewer.on_event = [&](const Event& event) {
+    if (const auto* munro = std::get_if<MunroComplete>(&event); munro != nullptr && first_seen == 0)
+      first_seen = munro->range.first.value();
+  };
+  viewer.verifier = crypto::make_verifier(source.metadata.id).value();
+  net.input(viewer, WallClock{source.wall()});
+  net.input(viewer, AddSwarm{kSwarm, source.metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true});
+  net.input(viewer, AddPeers{kSwarm, {replayer.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{1});
+  EXPECT_EQ(first_seen, 0U) << "nothing of last hour is fetched";
+  net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  EXPECT_GT(first_seen, last_hour + 3'000 * kLiveIndicesPerSecond);
+}
+
+TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
+  for (const auto wrong : {std::chrono::hours{0}, std::chrono::hours{1}, std::chrono::hours{-1}}) {
+    VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+    VirtualNode& at = net.add();
+    VirtualNode& viewer = net.add();
+    LiveSource source{net, at};
+    source.run(20'000);
+    std::size_t complete = 0;
+    count_munros(viewer, complete);
+    net.input(viewer, WallClock{source.wall() + wrong});
+    source.watch(viewer);
+    net.run_until([] { return false; }, std::chrono::seconds{5});
+    EXPECT_GT(complete, 30U) << "a clock " << wrong.count() << " h ahead";
+  }
+}
+
+TEST(Engine, a_liar_about_live_chunks_does_not_keep_them_from_a_viewer) {
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
+  std::size_t complete = 0;
+  count_munros(viewer, complete);
+  liar.corrupt = [](base::Bytes& bytes) {
+    constexpr std::size_t kHaveAt = wire::kChannelSize;   // where one stands first
+    if (bytes.size() > 500) {
+      bytes.resize(wire::kChannelSize);   // no chunk leaves it
+    } else if (bytes.size() >= kHaveAt + 17 && bytes[kHaveAt] == static_cast<std::byte>(wire::MessageType::have)) {
+      base::Reader reader{base::ByteView{bytes}.subspan(kHaveAt + 1)};
+      base::store_big_endian(bytes.data() + kHaveAt + 1, *reader.read<std::uint64_t>() - kLiveIndicesPerSecond / 2);
+    }
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{20});
+  EXPECT_EQ(viewer.engine.state(kSwarm, net.now)->peers.size(), 2U);
+  EXPECT_GT(complete + 10, source.records.size());
+}
+
+}  // namespace
+}  // namespace runnel::swarm
