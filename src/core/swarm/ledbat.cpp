@@ -25,6 +25,7 @@ void Ledbat::on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration 
     srtt_ = rtt;
     rttvar_ = rtt / 2;
   }
+  late_ = {};
   const auto error = rtt - srtt_;
   srtt_ += error / 8;
   rttvar_ += (base::Duration{std::abs(error.count())} - rttvar_) / 4;
@@ -55,6 +56,8 @@ void Ledbat::on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration 
   window_ = std::clamp(static_cast<std::uint64_t>(std::max(next, 0.0)), std::uint64_t{least_} * packet_, kMaxWindow);
 }
 
+void Ledbat::on_late_ack(base::Duration rtt) { late_ = std::max(late_, std::min(rtt, kLatest)); }
+
 void Ledbat::on_loss(base::Time now) {
   if (had_loss_ && now - last_loss_ < srtt_) return;
   had_loss_ = true;
@@ -71,8 +74,8 @@ void Ledbat::on_timeout() {
 base::Duration Ledbat::timeout() const {
   constexpr base::Duration kFloor{300'000};
   constexpr base::Duration kInitial{1'000'000};   // RFC 6298 2.1
-  if (!has_sample_) return kInitial;
-  return std::max(kFloor, srtt_ + 4 * rttvar_);
+  const base::Duration usual = has_sample_ ? std::max(kFloor, srtt_ + 4 * rttvar_) : kInitial;
+  return std::max(usual, late_ + late_ / 4);
 }
 
 }  // namespace runnel::swarm

@@ -166,7 +166,7 @@ class Swarm {
   void hear_later_claims(Context& context);
   [[nodiscard]] bool stale_edge(const Context& context) const;
   void see_signed(Context& context, Channel& channel, tree::ChunkRange range);
-  void move_edge(Context& context, Channel& channel, tree::ChunkIndex last);
+  void move_edge(Channel& channel, tree::ChunkIndex last);
   void want_shown(Context& context, tree::ChunkRange range, bool believed);
 
   // ---- swarm_serve.cpp: what we give ----
@@ -236,6 +236,7 @@ class Swarm {
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
   std::optional<tree::ChunkIndex> newest_signed_;
   base::Time newest_signed_at_{};              // when we learned of it
+  base::Time trusted_called_{};                // once more, since there was none
   std::optional<tree::ChunkIndex> heard_until_;   // claims are taken in up to here; once something was signed
   tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time next_ask_{};                      // live, without push: not before
@@ -253,6 +254,7 @@ class Swarm {
   FreshChunks fresh_;                          // not announced yet
   std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
   base::Time last_announce_{};
+  std::vector<tree::ChunkRange> announced_;    // the last time, where live: said once more, since nobody tells that a HAVE was lost
   std::optional<base::WallTime> began_;        // live: when the first chunk came
   DelayHistogram chunk_delays_;                // of chunks signed since, from then to now, by the world's clock
 
@@ -261,7 +263,6 @@ class Swarm {
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
   std::vector<base::Endpoint> trusted_;        // from the link or the user, at most kMaxTrusted
-  base::Time last_news_{};                     // live: when the edge last moved
   base::Time next_pex_{};
   base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 

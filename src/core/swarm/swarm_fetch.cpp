@@ -315,7 +315,7 @@ void Swarm::hear_claims(Context& context, Channel& channel, std::span<const tree
 void Swarm::hear_claim(Context& context, Channel& channel, tree::ChunkRange claim) {
   if (!edge_) first_shown_ = context.now;
   // Who owes us what it showed brings no news.
-  if (channel.stalls == 0) move_edge(context, channel, claim.last);
+  if (channel.stalls == 0) move_edge(channel, claim.last);
   if (source_ || !follow_ || claim.last < *follow_) return;
   claim.first = std::max(claim.first, *follow_);
   channel.unasked_mark.back_to(claim.first);
@@ -345,11 +345,10 @@ void Swarm::hear_later_claims(Context& context) {
   });
 }
 
-void Swarm::move_edge(Context& context, Channel& channel, ChunkIndex last) {
+void Swarm::move_edge(Channel& channel, ChunkIndex last) {
   if (edge_ && last <= *edge_) return;
   ++channel.news;
   edge_ = last;
-  last_news_ = context.now;
 }
 
 void Swarm::want_shown(Context& context, tree::ChunkRange range, bool believed) {
@@ -386,7 +385,7 @@ void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange rang
   }
   hear_later_claims(context);
   if (!edge_) first_shown_ = context.now;
-  move_edge(context, channel, range.last);
+  move_edge(channel, range.last);
   if (source_) return;
   if (!follow_ && stale_edge(context)) return;
   if (push_) push_->begin_at(munro_number(range.last));

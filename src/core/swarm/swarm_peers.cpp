@@ -16,7 +16,7 @@ constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers l
 constexpr std::size_t kMaxCallsPerTick = 8;
 constexpr base::Duration kPeersTick{250'000};
 constexpr base::Duration kEdgeToPushers = std::chrono::seconds{3};
-constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // no news from anyone: the source may have started again
+constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // nothing new that is signed: the source may have started again
 
 }  // namespace
 
@@ -266,8 +266,8 @@ void Swarm::ask_for_peers(Context& context) {
 
 // A source that was killed and came back knows nothing of our channel, and nobody told us that it went.
 void Swarm::call_trusted_again(Context& context) {
-  if (!metadata_.live || source_ || context.now - last_news_ < kLiveSilence) return;
-  last_news_ = context.now;   // the next try comes as late
+  if (!metadata_.live || source_ || context.now - std::max(newest_signed_at_, trusted_called_) < kLiveSilence) return;
+  trusted_called_ = context.now;
   for (const base::Endpoint& endpoint : trusted_) {
     if (channels_.size() < kMaxChannels && !book_.banned(endpoint, context.now) && !find_at(endpoint, Channel::State::calling))
       call(context, endpoint);

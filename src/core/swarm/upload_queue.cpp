@@ -81,11 +81,18 @@ void UploadQueue::on_sent(tree::ChunkIndex index, std::uint32_t bytes, base::Tim
   in_flight_.insert({index, index});
 }
 
+void UploadQueue::take_late(tree::ChunkRange range, std::optional<base::Time> acked_at) {
+  std::erase_if(given_up_, [&](const GivenUp& chunk) {
+    const tree::ChunkIndex index{chunk.index};
+    if (!range.contains(index)) return false;
+    if (acked_at && !chunk.repeated && !in_flight_.contains(index)) ledbat_.on_late_ack(*acked_at - chunk.at);
+    loss_ = std::max(0.0, loss_ - kLossMemory);
+    return true;
+  });
+}
+
 UploadQueue::Acked UploadQueue::mark_acked(tree::ChunkRange range) {
   Acked acked;
-  const auto late =
-      given_up_.empty() ? 0 : std::erase_if(given_up_, [&](std::uint64_t index) { return range.contains(tree::ChunkIndex{index}); });
-  loss_ = std::max(0.0, loss_ - kLossMemory * static_cast<double>(late));
   // They lie near the front: what was sent first is acknowledged first.
   std::uint64_t left = in_flight_.erase(range);
   for (std::size_t i = 0; left > 0; ++i) {
@@ -101,6 +108,7 @@ UploadQueue::Acked UploadQueue::mark_acked(tree::ChunkRange range) {
 }
 
 void UploadQueue::on_have(tree::ChunkRange range, base::Time now) {
+  take_late(range, std::nullopt);
   if (mark_acked(range).bytes == 0) return;
   last_progress_ = now;
   while (!sent_.empty() && sent_.front().acked) drop_front(false);
@@ -108,6 +116,7 @@ void UploadQueue::on_have(tree::ChunkRange range, base::Time now) {
 
 void UploadQueue::on_ack(tree::ChunkRange range, std::uint64_t delay_us, base::Time now) {
   const bool limited = in_flight_bytes_ + loading_ * packet_size_ + 2ULL * packet_size_ * kBurstChunks >= ledbat_.window();
+  take_late(range, now);
   const Acked acked = mark_acked(range);
   if (acked.bytes == 0) return;
   last_progress_ = now;
@@ -135,7 +144,7 @@ void UploadQueue::drop_front(bool lost) {
   loss_ += ((lost ? 1.0 : 0.0) - loss_) * kLossMemory;
   if (lost) {
     if (given_up_.size() == kMaxGivenUp) given_up_.erase(given_up_.begin());
-    given_up_.push_back(sent_.front().index);
+    given_up_.push_back({sent_.front().index, sent_.front().repeated, sent_.front().at});
     in_flight_bytes_ -= sent_.front().bytes;
     in_flight_.erase({tree::ChunkIndex{sent_.front().index}, tree::ChunkIndex{sent_.front().index}});
   }

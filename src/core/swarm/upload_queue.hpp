@@ -39,6 +39,7 @@ class UploadQueue {
   void on_have(tree::ChunkRange range, base::Time now);
   // Between peers of version 2, loss below a tenth without a growing queue is not taken for congestion (design decision 7).
   void tolerate_loss(bool yes) { tolerant_ = yes; }
+  void set_live() { ledbat_.set_live(); }
   void set_local() { ledbat_.set_local(); }
   // Gives up what timed out.
   void on_tick(base::Time now);
@@ -62,7 +63,14 @@ class UploadQueue {
     std::uint64_t bytes = 0;
     std::optional<std::size_t> newest;   // place in sent_
   };
+  struct GivenUp {
+    std::uint64_t index = 0;
+    bool repeated = false;   // as above
+    base::Time at{};
+  };
   Acked mark_acked(tree::ChunkRange range);
+  // `acked_at`: when it was acknowledged, unless only a HAVE told of it.
+  void take_late(tree::ChunkRange range, std::optional<base::Time> acked_at);
   void drop_front(bool lost);
   [[nodiscard]] bool congested() const;
 
@@ -76,7 +84,7 @@ class UploadQueue {
   Ledbat ledbat_;
   bool tolerant_ = false;
   double loss_ = 0;                             // share of chunks, smoothed
-  std::vector<std::uint64_t> given_up_;         // lately: if they are acknowledged after all, only that was late
+  std::vector<GivenUp> given_up_;               // lately: if they are acknowledged after all, only that was late
   base::Time last_progress_{};
 };
 

@@ -78,6 +78,21 @@ struct LiveSource {
 };
 
 // A source at `at`, and two that may follow it.
+bool starts_with_any(base::ByteView datagram, std::initializer_list<wire::MessageType> types) {
+  if (datagram.size() <= wire::kChannelSize) return false;
+  return std::ranges::any_of(types, [&](wire::MessageType type) { return datagram[wire::kChannelSize] == static_cast<std::byte>(type); });
+}
+
+// Leaves of a datagram that starts with a HAVE nothing but that, of a range so much later.
+void claim_later(base::Bytes& datagram, std::uint64_t indices) {
+  constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
+  datagram.resize(kHaveSize);
+  for (const std::size_t place : {kHaveSize - 16, kHaveSize - 8}) {
+    base::Reader reader{base::ByteView{datagram}.subspan(place)};
+    base::store_big_endian(datagram.data() + place, *reader.read<std::uint64_t>() + indices);
+  }
+}
+
 struct LiarAmongViewers {
   explicit LiarAmongViewers(bool push = false) : source{net, at, push} { source.run(20'000); }
   VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
@@ -227,23 +242,41 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
   EXPECT_GT(complete + 10, source.records.size());
 }
 
+// A viewer calls the source again when nothing new is signed, and not because a claim was ahead of all that is.
+TEST(Engine, a_liar_about_the_live_edge_has_nobody_call_the_source_again) {
+  LiarAmongViewers swarm;
+  auto& [net, at, liar, viewer, source] = swarm;
+  bool told = false;
+  liar.corrupt = [&](base::Bytes& bytes) {   // what it asks for itself, and one claim of what comes in 9 s
+    if (starts_with_any(bytes, {wire::MessageType::handshake, wire::MessageType::request, wire::MessageType::ack})) return;
+    if (told || !starts_with_any(bytes, {wire::MessageType::have})) return bytes.resize(wire::kChannelSize);
+    told = true;
+    claim_later(bytes, 9 * kLiveIndicesPerSecond);
+  };
+  std::size_t calls = 0;
+  viewer.corrupt = [&](base::Bytes& bytes) {
+    base::Reader reader{bytes};
+    calls += reader.read<std::uint32_t>() == 0U && starts_with_any(bytes, {wire::MessageType::handshake}) ? 1 : 0;
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([] { return false; }, std::chrono::seconds{9});
+  EXPECT_TRUE(told);
+  EXPECT_EQ(calls, 2U) << "one to each";
+}
+
 TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once_it_hears_of_it) {
   LiarAmongViewers swarm;
   auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
   count_munros(viewer, complete);
-  liar.corrupt = [&](base::Bytes& bytes) {   // nothing but a handshake, or a claim of what comes in 50 s, ever leaves it
-    constexpr std::size_t kHaveSize = wire::kChannelSize + 1 + 2 * sizeof(std::uint64_t);
-    const auto is = [&](wire::MessageType type) {
-      return bytes.size() > wire::kChannelSize && bytes[wire::kChannelSize] == static_cast<std::byte>(type);
-    };
-    if (is(wire::MessageType::handshake)) return;
-    if (!is(wire::MessageType::have)) return bytes.resize(wire::kChannelSize);
-    bytes.resize(kHaveSize);
-    for (const std::size_t place : {kHaveSize - 16, kHaveSize - 8}) {
-      base::Reader reader{base::ByteView{bytes}.subspan(place)};
-      base::store_big_endian(bytes.data() + place, *reader.read<std::uint64_t>() + 50 * kLiveIndicesPerSecond);
-    }
+  bool told = false;
+  liar.corrupt = [&](base::Bytes& bytes) {   // what it asks for itself, and claims of what comes in 50 s
+    if (starts_with_any(bytes, {wire::MessageType::handshake, wire::MessageType::request, wire::MessageType::ack})) return;
+    if (!starts_with_any(bytes, {wire::MessageType::have})) return bytes.resize(wire::kChannelSize);
+    told = true;
+    claim_later(bytes, 50 * kLiveIndicesPerSecond);
   };
   source.watch(liar);
   net.run_until([] { return false; }, std::chrono::seconds{2});
@@ -252,6 +285,7 @@ TEST(Engine, who_was_told_to_begin_in_the_future_begins_where_the_source_is_once
   net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
   net.run_until([] { return false; }, std::chrono::seconds{2});
   ASSERT_EQ(complete, 0U);
+  ASSERT_TRUE(told);
   net.input(viewer, AddPeers{kSwarm, {at.endpoint}, true});
   net.run_until([] { return false; }, std::chrono::seconds{5});
   EXPECT_GT(complete, 50U) << "fifteen records a second";

@@ -345,6 +345,30 @@ TEST(UploadQueue, what_comes_late_is_taken_out_of_the_loss) {
   EXPECT_LT(window_after(false), window_after(true) / 4);
 }
 
+// A path with a second and a half of queue: its first answers all come after the time-out.
+TEST(UploadQueue, who_always_answers_too_late_is_waited_for_longer) {
+  UploadQueue queue{kPacket};
+  Time now = kNow;
+  std::uint64_t next = 0;
+  for (int round = 0; round < 4; ++round) {
+    send(queue, range(next, next + 1), now);
+    queue.on_tick(now + 1'400ms);
+    queue.on_ack(range(next, next + 1), 0, now + 1'500ms);
+    now += 2s;
+    next += 10;
+  }
+  EXPECT_GT(queue.ledbat().rtt(), 1s) << "a whole round was timed";
+  EXPECT_GT(queue.ledbat().window(), 2 * kPacket);
+}
+
+TEST(UploadQueue, a_have_is_no_late_answer) {
+  UploadQueue queue{kPacket};
+  send(queue, range(0, 1), kNow);
+  queue.on_tick(kNow + 1s);
+  queue.on_have(range(0, 1), kNow + 30s);
+  EXPECT_EQ(queue.ledbat().timeout(), 1s);
+}
+
 // ---- against a naive model ------------------------------------------------------------------------------------------
 
 struct Sent {
