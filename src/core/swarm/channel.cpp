@@ -19,7 +19,6 @@ UploadQueue& Channel::begin_uploads() {
   if (!uploads) {
     uploads = std::make_unique<UploadQueue>(packet_size(format));
     uploads->tolerate_loss(agreed.extensions());
-    if (format.signature_size != 0) uploads->set_live();
     if (endpoint.address.is_loopback()) uploads->set_local();
   }
   return *uploads;

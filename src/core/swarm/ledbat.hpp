@@ -23,9 +23,6 @@ class Ledbat {
     window_ = std::uint64_t{least_} * packet_;
   }
 
-  // A viewer's uplink carries little more than the stream: neighbours that come back together would fill it for seconds.
-  void set_live() { window_ = std::uint64_t{kLiveInitialPackets} * packet_; }
-
   // `delay_us` is the peer's sample, receiver clock minus sender clock (RFC 7574 8.7): only differences mean anything.
   // `limited` tells whether the window was in use: an unused window does not grow (RFC 6817 2.4.1).
   void on_ack(std::uint64_t bytes, std::uint64_t delay_us, base::Duration rtt, bool limited, base::Time now);
@@ -44,7 +41,6 @@ class Ledbat {
 
  private:
   static constexpr std::uint32_t kInitialPackets = 32;   // RFC 6928 allows 10 of 1460 bytes; ours are paced by requests
-  static constexpr std::uint32_t kLiveInitialPackets = 10;
   static constexpr std::size_t kBaseMinutes = 10;        // RFC 6817 2.5: base history
   static constexpr base::Duration kLatest{4'000'000};     // waited for at most, and a quarter more
   static constexpr std::size_t kCurrentSamples = 4;      // current filter: the least of the last few

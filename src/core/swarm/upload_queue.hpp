@@ -39,7 +39,6 @@ class UploadQueue {
   void on_have(tree::ChunkRange range, base::Time now);
   // Between peers of version 2, loss below a tenth without a growing queue is not taken for congestion (design decision 7).
   void tolerate_loss(bool yes) { tolerant_ = yes; }
-  void set_live() { ledbat_.set_live(); }
   void set_local() { ledbat_.set_local(); }
   // Gives up what timed out.
   void on_tick(base::Time now);

@@ -52,12 +52,5 @@ TEST(Channel, uploads_to_this_machine_have_a_large_window) {
   EXPECT_GT(here.begin_uploads().ledbat().window(), 4 * there.begin_uploads().ledbat().window());
 }
 
-TEST(Channel, uploads_of_a_live_stream_begin_with_a_small_window) {
-  Channel file = channel_to(base::IpAddress::v4({192, 0, 2, 1}));
-  Channel live = channel_to(base::IpAddress::v4({192, 0, 2, 1}));
-  live.format.signature_size = 64;
-  EXPECT_GT(file.begin_uploads().ledbat().window(), 2 * live.begin_uploads().ledbat().window());
-}
-
 }  // namespace
 }  // namespace runnel::swarm
