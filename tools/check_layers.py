@@ -39,7 +39,7 @@ POSIX = ("arpa/", "fcntl.h", "grp.h", "ifaddrs.h", "linux/", "net/", "netdb.h", 
 # Folder -> what it may include besides the standard library: the beginnings of the names between the angle brackets.
 LIBRARIES = {
     "base": (),
-    "crypto": ("openssl/",),
+    "crypto": ("intel-ipsec-mb.h", "openssl/"),
     "core/wire": (),
     "core/tree": ("absl/container/", "boost/unordered/"),
     "core/swarm": ("absl/container/",),

@@ -21,6 +21,8 @@ using SealNonce = std::array<std::byte, kSealNonceSize>;
 
 constexpr std::size_t seal_key_size(SealAlgorithm algorithm) { return algorithm == SealAlgorithm::aes_128_gcm ? 16 : 32; }
 
+class SealContext;
+
 // One key for one direction. One owner, not thread-safe.
 class Seal {
  public:
@@ -39,8 +41,7 @@ class Seal {
   [[nodiscard]] bool open(const SealNonce& nonce, base::ByteView header, base::MutableByteView sealed);
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<SealContext> context_;
 };
 
 }  // namespace runnel::crypto

@@ -72,6 +72,10 @@ void Neighbourhood::heard(PeerKey peer, base::Time now) {
   if (Neighbour* neighbour = find(peer)) neighbour->heard = now;
 }
 
+void Neighbourhood::excuse(base::Duration away, base::Time now) {
+  for (auto& [peer, neighbour] : neighbours_) neighbour.heard = std::min(now, neighbour.heard + away);
+}
+
 void Neighbourhood::timed(PeerKey peer, std::uint32_t delay_us) {
   Neighbour* neighbour = find(peer);
   if (neighbour == nullptr) return;

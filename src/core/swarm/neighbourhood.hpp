@@ -87,6 +87,8 @@ class Neighbourhood {
   [[nodiscard]] const Table& all() const { return neighbours_; }
 
   void heard(PeerKey peer, base::Time now);
+  // We did nothing for so long, as a machine with too much to do has it: nobody was silent meanwhile.
+  void excuse(base::Duration away, base::Time now);
   // Of a datagram that came just now and said when it was sent.
   void timed(PeerKey peer, std::uint32_t delay_us);
   void on_advert(PeerKey peer, const Advert& advert, base::Time now);

@@ -9,6 +9,7 @@ namespace runnel::swarm {
 namespace {
 
 constexpr base::Duration kTick{20'000};
+constexpr base::Duration kAway{60'000};              // our tick is later than that: the machine had no time for us
 constexpr base::Duration kMeansInterval{200'000};
 constexpr base::Duration kChoiceInterval = std::chrono::seconds{5};
 constexpr base::Duration kFirstChoices = std::chrono::seconds{3};     // until distances are known, they are made each tick of adverts
@@ -379,6 +380,7 @@ std::vector<PushOut> Push::take_out() {
 
 void Push::tick(base::Time now) {
   if (now < next_tick_) return;
+  if (now - next_tick_ > kAway) hood_.excuse(now - next_tick_, now);
   next_tick_ = now + kTick;
   mean_backlog_ += (waits(now) - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {

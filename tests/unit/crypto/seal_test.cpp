@@ -1,4 +1,4 @@
-#include "crypto/seal.hpp"
+#include "crypto/seal_context.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -58,6 +58,30 @@ INSTANTIATE_TEST_SUITE_P(
                "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e0915bc"
                "94fbc"
                "3221a5db94fae95ae7121a47"}));
+
+// Whichever library a node seals with.
+TEST(Libraries, open_what_the_other_sealed) {
+  const Bytes key(16, std::byte{5});
+  const auto quick = make_ipsec_mb_seal(key);
+  if (quick == nullptr) GTEST_SKIP() << "not built with ipsec-mb, or no AES here";
+  const auto sealing = make_openssl_seal(SealAlgorithm::aes_128_gcm, Seal::Use::sealing, key);
+  const auto opening = make_openssl_seal(SealAlgorithm::aes_128_gcm, Seal::Use::opening, key);
+  for (std::size_t size = 0; size <= 1'500; ++size) {
+    SealNonce nonce{};
+    nonce[3] = static_cast<std::byte>(size);
+    const Bytes header(size % 20, std::byte{1});
+    Bytes plain(size);
+    for (std::size_t i = 0; i < size; ++i) plain[i] = static_cast<std::byte>(i * 7 + size);
+    Bytes by_quick(size + kSealTagSize);
+    Bytes by_openssl(size + kSealTagSize);
+    quick->seal(nonce, header, plain, by_quick);
+    sealing->seal(nonce, header, plain, by_openssl);
+    ASSERT_EQ(by_quick, by_openssl) << size;
+    ASSERT_TRUE(quick->open(nonce, header, by_openssl)) << size;
+    ASSERT_TRUE(opening->open(nonce, header, by_quick)) << size;
+    ASSERT_TRUE(std::ranges::equal(base::ByteView{by_openssl}.first(size), plain)) << size;
+  }
+}
 
 class EachAlgorithm : public testing::TestWithParam<SealAlgorithm> {};
 

@@ -81,5 +81,17 @@ TEST(Neighbourhood, of_delays_the_greatest_since_the_last_word_counts_though_clo
   EXPECT_EQ(hood.find(PeerKey{1})->delay_us, 0x100U);
 }
 
+// A machine with too much to do lets us sleep: what was not heard meanwhile is nobody's silence.
+TEST(Neighbourhood, while_we_were_away_nobody_was_silent) {
+  Neighbourhood hood{base::Rng{1}};
+  ASSERT_TRUE(hood.add(PeerKey{1}, NodeTag{11}, kNow));
+  ASSERT_TRUE(hood.add(PeerKey{2}, NodeTag{12}, kNow));
+  const base::Time then = kNow + seconds{2};
+  hood.heard(PeerKey{2}, then - milliseconds{100});
+  hood.excuse(milliseconds{1'900}, then);
+  EXPECT_EQ(hood.find(PeerKey{1})->heard, then - milliseconds{100});
+  EXPECT_EQ(hood.find(PeerKey{2})->heard, then) << "and never later than now";
+}
+
 }  // namespace
 }  // namespace runnel::swarm

@@ -49,9 +49,24 @@ RC_GTEST_PROP(TokenBucket, what_goes_through_is_the_rate_whatever_the_pieces, ()
   const std::uint64_t taken = take_for(bucket, std::chrono::seconds{kSeconds}, step, piece);
   const std::uint64_t burst = rate / 10 + 3'000;
   RC_ASSERT(taken <= rate * kSeconds + burst + piece);
-  // The last step is not whole.
+  // The last step is not whole, nor what fills for the next go.
   const auto last_step = static_cast<std::uint64_t>(step.count()) * rate / 1'000'000;
-  RC_ASSERT(taken + last_step + piece >= rate * kSeconds);
+  RC_ASSERT(taken + last_step + rate / 200 + piece >= rate * kSeconds);
+}
+
+TEST(TokenBucket, what_is_used_up_fills_for_a_moment) {
+  TokenBucket bucket;
+  bucket.set_rate(100'000'000);
+  std::size_t goes = 0;
+  bool before = false;
+  for (Time now = kNow; now < kNow + 1s; now += 100us) {
+    const bool open = bucket.allows(now);
+    goes += open && !before ? 1 : 0;
+    before = open;
+    while (bucket.allows(now)) bucket.take(32 * 1080);
+  }
+  EXPECT_GT(goes, 150U);
+  EXPECT_LE(goes, 201U);
 }
 
 TEST(TokenBucket, an_idle_minute_saves_up_a_tenth_of_a_second_and_no_more) {
