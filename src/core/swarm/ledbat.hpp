@@ -42,7 +42,7 @@ class Ledbat {
  private:
   static constexpr std::uint32_t kInitialPackets = 32;   // RFC 6928 allows 10 of 1460 bytes; ours are paced by requests
   static constexpr std::size_t kBaseMinutes = 10;        // RFC 6817 2.5: base history
-  static constexpr base::Duration kLatest{4'000'000};     // waited for at most, and a quarter more
+  static constexpr base::Duration kLatest{4'000'000};    // waited for at most, and a quarter more
   static constexpr std::size_t kCurrentSamples = 4;      // current filter: the least of the last few
 
   void update_base(std::int64_t delay, base::Time now);
@@ -60,8 +60,8 @@ class Ledbat {
   std::size_t samples_ = 0;
   base::Duration queue_delay_{};
   base::Duration srtt_{};
-  base::Duration late_{};            // after a time-out; until something is acknowledged in time
   base::Duration rttvar_{};
+  base::Duration late_{};   // how late an answer came after its time-out, until one comes in time
   base::Time last_loss_{};
   bool had_loss_ = false;
 };

@@ -254,7 +254,6 @@ class Swarm {
   FreshChunks fresh_;                          // not announced yet
   std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
   base::Time last_announce_{};
-  std::vector<tree::ChunkRange> announced_;    // the last time, where live: said once more, since nobody tells that a HAVE was lost
   std::optional<base::WallTime> began_;        // live: when the first chunk came
   DelayHistogram chunk_delays_;                // of chunks signed since, from then to now, by the world's clock
 
