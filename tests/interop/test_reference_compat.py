@@ -98,9 +98,9 @@ class Liars(ReferenceScenario):
     def is_not_followed(self, source_class):
         liar = self.compat_source(new_key(), source_class=source_class)
         node = self.watch(self.link_to(liar))
-        self.assertTrue(liar.wait_for(lambda: liar.peer.open_channels(), 10))
+        self.assertTrue(liar.wait_for(lambda: liar.peer.counts["opened"], 10))
         published = self.source_of(liar).published
-        liar.wait_for(lambda: self.source_of(liar).published > published + 300, 10)
+        self.assertTrue(liar.wait_for(lambda: self.source_of(liar).published > published + 300, 10))
         self.assertEqual(node.next_stats()["verified"], 0)
         self.assertStops(node)
 

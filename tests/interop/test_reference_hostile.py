@@ -66,7 +66,7 @@ class AloneWithALiar(ReferenceScenario):
             def flush(self, now):
                 pass
         flooder = self.leecher_of(caster, swarm, fetch=Idle(), serve=misbehaving("flood", Serve)())
-        self.assertTrue(flooder.wait_for(lambda: flooder.peer.open_channels(), 10))
+        self.assertTrue(flooder.wait_for(lambda: flooder.peer.counts["opened"], 10))
         self.assertFetched(self.leecher_of(caster, swarm), content, caster)
         self.assertStops(caster)
 
@@ -77,9 +77,9 @@ class LiveLiars(ReferenceScenario):
         key = PrivateKey.generate(ALGORITHMS["p256"])
         liar = self.live_source(key, misbehaving("wrong-signature", TimedSource))
         node = self.watch(self.link_to(liar))
-        self.assertTrue(liar.wait_for(lambda: liar.peer.open_channels(), 10))
+        self.assertTrue(liar.wait_for(lambda: liar.peer.counts["opened"], 10))
         published = self.source_of(liar).published
-        liar.wait_for(lambda: self.source_of(liar).published > published + 100, 10)
+        self.assertTrue(liar.wait_for(lambda: self.source_of(liar).published > published + 100, 10))
         self.assertEqual(node.next_stats()["verified"], 0)
         self.assertStops(node)
 

@@ -77,7 +77,7 @@ class ReferenceAsSource(ReferenceScenario):
         key = PrivateKey.generate(ALGORITHMS["ed25519"])
         honest, liar = self.live_source(key, integrity=SIGN_ALL), self.live_source(key, Ahead, integrity=SIGN_ALL)
         node = self.watch(self.link_to(liar, honest))
-        self.assertTrue(liar.wait_for(lambda: liar.peer.open_channels(), 10))
+        self.assertTrue(liar.wait_for(lambda: liar.peer.counts["opened"], 10))
         self.assertAcknowledges(honest, CHUNKS, node)
 
     def test_wrong_chunks_among_signed_ones_are_never_taken(self):

@@ -69,7 +69,7 @@ class Peer:
         self.window_chunks = window_chunks
         self.channels = {}                       # by our id
         self.outbox = collections.deque()
-        self.counts = collections.Counter()      # messages by name of type; "malformed"
+        self.counts = collections.Counter()      # messages by name of type; "malformed", "not understood"; channels "opened"
         self.complaints = []
         for part in parts:
             part.peer = self
@@ -203,6 +203,7 @@ class Peer:
     def opened(self, channel, now):
         if not channel.open:
             channel.open = True
+            self.counts["opened"] += 1
             for part in self.parts:
                 part.on_open(channel, now)
 
