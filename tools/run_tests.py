@@ -63,7 +63,7 @@ def ctest_jobs(options, build_dir):
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
         labels = properties.get("LABELS", [])
         group = next((g for g in GROUPS if g in labels), "unit")
-        if options.core and "core" not in labels:
+        if group not in options.groups or (options.core and "core" not in labels):
             continue
         if options.tsan and test["name"] in OF_FFMPEG:
             continue
@@ -232,6 +232,8 @@ def run_once(options, log_dir):
     log_dir.mkdir(parents=True)
     environment = dict(os.environ, RUNNEL_BUILD=str(build_dir), RUNNEL_TEST_LOG=str(log_dir),
                        TSAN_OPTIONS=f"suppressions={TSAN_SUPPRESSIONS}")
+    if options.preset in SLOWER:
+        environment["RUNNEL_SANITIZER"] = options.preset
     if options.full:
         environment["RUNNEL_FULL"] = "1"
     found = ctest_jobs(options, build_dir) + ([] if options.core else script_jobs())

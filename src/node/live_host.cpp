@@ -83,11 +83,30 @@ void LiveHost::tune_in() {
   for (const tree::ChunkRange& munro : order_.take_unread()) {
     const auto first = begin_at(munro);
     if (!first) continue;
-    tuned_ = true;
-    order_.start_at(*first);
-    loop_.input(swarm::FollowFrom{handle_, *first});
-    return;
+    if (!beginning_.from()) loop_.input(swarm::FollowFrom{handle_, *first});
+    if (!records_) return begin(*first);
+    beginning_.named(*first);
   }
+  const auto first = beginning_.find([this](tree::ChunkIndex record) { return whole(record); });
+  if (!first) return;
+  if (*first != *beginning_.from()) loop_.input(swarm::FollowFrom{handle_, *first});
+  begin(*first);
+}
+
+void LiveHost::begin(tree::ChunkIndex first) {
+  tuned_ = true;
+  order_.start_at(first);
+}
+
+bool LiveHost::whole(tree::ChunkIndex record) const {
+  const auto head = window_.get(record);
+  const auto run = window_.run_around(record);
+  if (!head || !run) return false;
+  const auto length = media::record_length(head->first(std::min(head->size(), media::kRecordHeaderBytes)));
+  if (!length) return false;
+  std::size_t bytes = 0;
+  for (std::uint64_t i = record.value(); i <= run->last.value() && bytes < *length; ++i) bytes += window_.get(tree::ChunkIndex{i})->size();
+  return bytes >= *length;
 }
 
 // Within a record munros stand side by side; its first one tells what it follows. One that does neither lacks its record's beginning.

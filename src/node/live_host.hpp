@@ -5,6 +5,7 @@
 
 #include "core/tree/memory_node_store.hpp"
 #include "crypto/sign.hpp"
+#include "node/live_beginning.hpp"
 #include "node/munro_order.hpp"
 #include "node/swarm_host.hpp"
 #include "store/live_window.hpp"
@@ -37,6 +38,9 @@ class LiveHost final : public SwarmHost {
   void tune_in();
   // Where a player must begin that is handed this munro first; nullopt: it can not tell.
   [[nodiscard]] std::optional<tree::ChunkIndex> begin_at(tree::ChunkRange munro) const;
+  void begin(tree::ChunkIndex first);
+  // Whether all bytes of the record that begins there have come.
+  [[nodiscard]] bool whole(tree::ChunkIndex record) const;
   void deliver(base::Time now);
   // Whether nothing is missing between what was delivered last and this munro, as far as it tells.
   [[nodiscard]] bool follows(tree::ChunkRange munro) const;
@@ -52,6 +56,7 @@ class LiveHost final : public SwarmHost {
   OnMunro on_munro_;
   store::LiveWindow window_;
   MunroOrder order_;
+  LiveBeginning beginning_;
   bool tuned_ = false;
   std::optional<tree::ChunkIndex> delivered_; // up to here
   base::WallTime last_wall_{};

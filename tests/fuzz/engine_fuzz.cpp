@@ -183,7 +183,7 @@ class World {
     const auto found = truth_.find(first.value());
     const base::Bytes payload =
         found != truth_.end() && kind % 2 == 0 ? found->second : base::Bytes(kChunkSize, static_cast<std::byte>(kind));
-    switch (kind % 12) {
+    switch (kind % 14) {
       case 0: e.have(range); break;
       case 1: e.request(range); break;
       case 2: e.cancel(range); break;
@@ -206,9 +206,9 @@ class World {
     base::Bytes bytes(1'400);
     wire::Encoder e{bytes, format_};
     const std::uint8_t kind = input.octet();
-    if (kind % 12 == 0) {
+    if (kind % 14 == 0) {
       e.extension(kHelloType, encode_hello({tag(input.octet()).value(), kind, kAbleToPush}));
-    } else if (kind % 12 == 11) {
+    } else if (kind % 14 == 11) {
       e.extension(Bundle::kType, bundle(input));
     } else {
       const PushMessage message = tree_message(kind, input);
@@ -228,6 +228,8 @@ class World {
       case 7: return HaveMap{map(input)};
       case 8: return Nack{map(input)};
       case 9: return Busy{input.word(), map(input)};
+      case 12: return Train{input.word(), input.octet(), Train::kHead + input.octet()};
+      case 13: return Spread{input.word(), input.octet(), input.word()};
       default: return advert(input);
     }
   }

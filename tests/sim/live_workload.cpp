@@ -38,7 +38,7 @@ class LiveWorkload final : public Workload {
     std::vector<base::Time> complete;               // Time{}: not
     std::optional<base::Time> first_munro;
     std::optional<base::Time> playable;             // an independent record is whole
-    std::optional<std::size_t> playable_record;     // which record that will be
+    std::optional<std::size_t> playable_record;     // the oldest that this may be
   };
   struct Play {
     std::array<std::uint64_t, 4> in_time{};         // of kLags
@@ -52,6 +52,7 @@ class LiveWorkload final : public Workload {
 
   void publish();
   void on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range);
+  [[nodiscard]] bool whole(const Seen& seen, std::size_t record) const;
   [[nodiscard]] Play play(const Viewer& viewer, const Seen& seen, base::Time end) const;
   [[nodiscard]] bool plays_at(const Seen& seen, base::Time when) const;
   [[nodiscard]] base::Duration recovery(const Seen& seen, base::Time from, base::Time end) const;
@@ -131,12 +132,21 @@ void LiveWorkload::on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range) 
     viewer.node->input(swarm::FollowFrom{kSwarm, start});
   }
   if (seen.playable) return;
-  // The munros of a record are neighbours.
-  std::size_t at = *truth_.munro_at(truth_.records()[*seen.playable_record].first);
-  for (; at < truth_.munros().size() && truth_.munros()[at].record == *seen.playable_record; ++at) {
-    if (at >= seen.complete.size() || seen.complete[at] == base::Time{}) return;
-  }
+  // It begins with whatever independent record is whole first, and what is older no longer matters.
+  const std::size_t number = truth_.munros()[*position].record;
+  const LiveTruth::Record& record = truth_.records()[number];
+  if (number < *seen.playable_record || record.independent != record.first || !whole(seen, number)) return;
   seen.playable = simulation_.now();
+  if (number != *seen.playable_record) viewer.node->input(swarm::FollowFrom{kSwarm, record.first});
+}
+
+// The munros of a record are neighbours.
+bool LiveWorkload::whole(const Seen& seen, std::size_t record) const {
+  const auto& munros = truth_.munros();
+  for (std::size_t at = *truth_.munro_at(truth_.records()[record].first); at < munros.size() && munros[at].record == record; ++at) {
+    if (at >= seen.complete.size() || seen.complete[at] == base::Time{}) return false;
+  }
+  return true;
 }
 
 // ---- measures -------------------------------------------------------------------------------------------------------

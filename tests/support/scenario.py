@@ -4,7 +4,7 @@
         def test_three_watchers_get_the_same_file(self): ...
 
 Environment: RUNNEL_BUILD (folder of the binaries; build/release), RUNNEL_TEST_LOG (where logs go), RUNNEL_SEED (to repeat a run),
-RUNNEL_FULL=1 (full lengths instead of those that a test run can afford).
+RUNNEL_FULL=1 (full lengths instead of those that a test run can afford), RUNNEL_SANITIZER (what the binaries were built with).
 """
 import os
 import pathlib
@@ -27,6 +27,7 @@ BUILD = pathlib.Path(os.environ.get("RUNNEL_BUILD", ROOT / "build" / "release"))
 RUNNEL = BUILD / "runnel"
 LOG = pathlib.Path(os.environ.get("RUNNEL_TEST_LOG", ROOT / "build" / "test-log" / "alone"))
 FULL = os.environ.get("RUNNEL_FULL") == "1"
+SANITIZED = "RUNNEL_SANITIZER" in os.environ   # whose programs take many times the memory
 NOBODY = 65534
 KEEP_WORDS = re.compile(r"[^A-Za-z0-9_.-]+")
 

@@ -1,7 +1,10 @@
 #include "core/swarm/lag_meter.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
+
+#include "core/swarm/metadata.hpp"
 
 namespace runnel::swarm {
 
@@ -42,6 +45,16 @@ void StreamRate::munro(std::uint64_t number, unsigned used, base::Time now) {
   constexpr base::Duration kKnown = std::chrono::seconds{1};
   if (span < kKnown) return;
   rate_ = static_cast<double>((chunks_ - entries_.back().used) * chunk_bytes_) * 1e6 / static_cast<double>(span.count());
+}
+
+void StreamRate::hearsay(const MunroMap& map) {
+  constexpr std::uint64_t kEnough = kLiveIndicesPerSecond;   // indices: a second
+  if (rate_ > 0 || map.entries.empty() || std::ranges::any_of(map.entries, &MunroMap::Entry::whole)) return;
+  const std::uint64_t span = (map.entries.back().munro - map.entries.front().munro) * kPushMunroWidth;
+  if (span < kEnough) return;
+  std::uint64_t chunks = 0;
+  for (const MunroMap::Entry& entry : map.entries) chunks += static_cast<unsigned>(std::popcount(entry.chunks));
+  rate_ = static_cast<double>(chunks * chunk_bytes_) * static_cast<double>(kLiveIndicesPerSecond) / static_cast<double>(span);
 }
 
 base::Duration StreamRate::spacing() const {

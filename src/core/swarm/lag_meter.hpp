@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "base/time.hpp"
+#include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
 
 namespace runnel::swarm {
@@ -38,6 +39,8 @@ class StreamRate {
 
   // A bundle came; only those that are newer than all before count.
   void munro(std::uint64_t number, unsigned used, base::Time now);
+  // Until that is known: what somebody shows of the last seconds, chunk by chunk.
+  void hearsay(const MunroMap& map);
   // 0 until known.
   [[nodiscard]] double bytes_per_second() const { return rate_; }
   // How far apart the chunks of one tree are, on the mean.

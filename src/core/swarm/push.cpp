@@ -49,6 +49,7 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       hood_(rng_.fork()),
       trees_(setup.self, setup.source, rng_.fork()),
       repair_(rng_.fork()),
+      probe_(setup.chunk_bytes, setup.train_size),
       queue_(setup.chunk_bytes),
       free_at_(now),
       next_tick_(now),
@@ -68,6 +69,7 @@ void Push::remove_peer(PeerKey peer) {
   repair_.forget(peer);
   queue_.forget(peer);
   uplink_.forget(peer);
+  trains_met_.forget(peer);
 }
 
 void Push::greet(PeerKey peer) {
@@ -97,6 +99,9 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   if (const auto* m = std::get_if<HaveMap>(&message)) on_have(from, m->map, now);
   if (const auto* m = std::get_if<Nack>(&message)) on_nack(from, *m, now);
   if (const auto* m = std::get_if<Busy>(&message)) repair_.on_busy(from, *m, hood_, now);
+  if (const auto* m = std::get_if<Train>(&message)) trains_met_.on_train(from, *m, now);
+  if (const auto* m = std::get_if<Spread>(&message); m != nullptr && probe_.on_spread(from, *m, now))
+    uplink_.measured(*probe_.rate(), probe_.at_least(), now);
   if (const auto* m = std::get_if<Unsubscribe>(&message)) {
     trees_.on_unsubscribe(from, *m);
     queue_.forget_tree(from, m->tree);
@@ -110,6 +115,7 @@ void Push::on_advert(PeerKey from, const Advert& advert, base::Time now) {
 
 void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
   hood_.on_have(from, map, now);
+  if (!setup_.source) rate_.hearsay(map);
   constexpr std::uint64_t kNear = 10 * kLiveIndicesPerSecond / kPushMunroWidth;
   const auto newest = munros_.newest_proved().or_else([this] { return met_at_; });
   for (const MunroMap::Entry& entry : map.entries) {
@@ -391,6 +397,7 @@ void Push::tick(base::Time now) {
     next_means_ = now + kMeansInterval;
     update_means(now);
   }
+  probe_uplink(now);
   trees_.tick(hood_, now);
   if (!setup_.source) {
     for (PushOut& out : repair_.tick({munros_, lag_, hood_, trees_}, now)) out_.push_back(std::move(out));
@@ -400,6 +407,15 @@ void Push::tick(base::Time now) {
     send_haves(now);
     if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);  // in the same datagrams
   }
+}
+
+// Nothing waits for a train: it is no part of the pace, but what finds that out.
+void Push::probe_uplink(base::Time now) {
+  for (auto& [peer, spread] : trains_met_.tick(now)) out_.push_back({peer, spread});
+  const auto departure = upload_ ? probe_.tick(hood_, now) : std::nullopt;
+  if (!departure) return;
+  for (unsigned i = 0; i < departure->train.datagrams; ++i) out_.push_back({departure->to, departure->train});
+  charged_ += std::uint64_t{departure->train.datagrams} * setup_.chunk_bytes;
 }
 
 void Push::update_means(base::Time now) {

@@ -17,6 +17,7 @@
 #include "core/swarm/sent_lately.hpp"
 #include "core/swarm/substreams.hpp"
 #include "core/swarm/uplink.hpp"
+#include "core/swarm/uplink_probe.hpp"
 
 namespace runnel::swarm {
 
@@ -26,6 +27,7 @@ class Push {
     NodeTag self;
     bool source = false;
     std::uint32_t chunk_bytes = 0;   // of a full one on the wire, headers of IP and UDP included
+    std::size_t train_size = Train::kHead;   // of the value that makes a datagram as large
   };
   Push(const Setup& setup, base::Rng rng, base::Time now);
 
@@ -103,6 +105,7 @@ class Push {
   void find_gaps(tree::ChunkIndex index, base::Time now);
   void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
   void update_means(base::Time now);
+  void probe_uplink(base::Time now);
   void send_adverts(base::Time now);
   void send_haves(base::Time now);
   [[nodiscard]] Advert advert(base::Time now) const;
@@ -126,6 +129,8 @@ class Push {
   Substreams trees_;
   Repair repair_;
   Uplink uplink_;
+  UplinkProbe probe_;
+  TrainMeter trains_met_;
   PushQueue queue_;
   SentLately sent_;
   std::optional<std::uint64_t> met_at_;

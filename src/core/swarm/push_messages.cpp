@@ -74,6 +74,17 @@ void write(base::Writer& writer, const Bundle& m) {
   writer.write_view(m.signature);
   for (const crypto::Digest& leaf : m.leaves) writer.write_view(leaf.view());
 }
+void write(base::Writer& writer, const Train& m) {
+  base::check(m.size >= Train::kHead, "train size");
+  writer.write(m.number);
+  writer.write(m.datagrams);
+  writer.write_view(base::Bytes(m.size - Train::kHead));
+}
+void write(base::Writer& writer, const Spread& m) {
+  writer.write(m.train);
+  writer.write(m.datagrams);
+  writer.write(m.us);
+}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -207,6 +218,17 @@ std::optional<PushMessage> decode_push(std::uint16_t type, base::ByteView value,
       return with_map([&](MunroMap map) { return Busy{*queue, std::move(map)}; });
     }
     case Bundle::kType: return read_bundle(reader, format);
+    case Train::kType: {
+      const auto number = reader.read<std::uint16_t>();
+      const auto datagrams = reader.read<std::uint8_t>();
+      return number && datagrams ? std::optional<PushMessage>{Train{*number, *datagrams, value.size()}} : std::nullopt;
+    }
+    case Spread::kType: {
+      const auto train = reader.read<std::uint16_t>();
+      const auto datagrams = reader.read<std::uint8_t>();
+      const auto us = reader.read<std::uint32_t>();
+      return train && datagrams && us ? std::optional<PushMessage>{Spread{*train, *datagrams, *us}} : std::nullopt;
+    }
     default: return std::nullopt;
   }
 }

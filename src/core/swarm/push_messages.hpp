@@ -110,8 +110,25 @@ struct Bundle {
   friend bool operator==(const Bundle&, const Bundle&) = default;
 };
 
+// One of several datagrams of a size that leave at once: how far they come apart tells how wide the sender's line is (packet train).
+struct Train {
+  static constexpr std::uint16_t kType = 13;
+  static constexpr std::size_t kHead = 3;
+  std::uint16_t number = 0;
+  std::uint8_t datagrams = 0;
+  std::size_t size = kHead;   // of the value: zeros follow its head
+  friend bool operator==(const Train&, const Train&) = default;
+};
+struct Spread {
+  static constexpr std::uint16_t kType = 14;
+  std::uint16_t train = 0;
+  std::uint8_t datagrams = 0;   // that came
+  std::uint32_t us = 0;         // from the first of them to the last
+  friend bool operator==(const Spread&, const Spread&) = default;
+};
+
 using PushMessage =
-    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle>;
+    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread>;
 
 [[nodiscard]] std::uint16_t type_of(const PushMessage& message);
 // The value that goes with the type.

@@ -130,6 +130,7 @@ void Swarm::publish(Context& context, const Publish& publish) {
 }
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
+  if (follow_ && *follow_ < first) want_no_more(context, {*follow_, tree::ChunkIndex{first.value() - 1}});
   follow_ = first;
   follow_by_word_ = false;
   const tree::ChunkIndex end = heard_until_.value_or(claims_end(context));
@@ -141,6 +142,16 @@ void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
       live_picker_.seen({range->first, std::min(range->last, end)}, content_->have(), context.now, channel.stalls == 0);
   });
   fill_all(context);
+}
+
+void Swarm::want_no_more(Context& context, tree::ChunkRange past) {
+  for_established([&](Channel& channel) {
+    for (const tree::ChunkRange& range : channel.downloads.take_range(past)) cancel(context, channel, range);
+    channel.flush(context.outbox);
+  });
+  const tree::ChunkIndex next{past.last.value() + 1};
+  requested_.erase_below(next);
+  live_picker_.drop_below(next);
 }
 
 std::optional<tree::ChunkIndex> Swarm::first_missing() const {

@@ -76,6 +76,7 @@ class Swarm {
   void unwant(std::uint64_t token) { wants_.remove(token); }
   void publish(Context& context, const Publish& publish);
   void follow_from(Context& context, tree::ChunkIndex first);
+  void want_no_more(Context& context, tree::ChunkRange past);
   void forget(tree::ChunkRange range);
   // Closes every channel with a word to its peer.
   void close(Context& context);

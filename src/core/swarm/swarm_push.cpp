@@ -27,8 +27,9 @@ void Swarm::start_push(Context& context) {
   if (metadata_.munro_width != kPushMunroWidth || bundle_size(metadata_, format_) > Outbox::kMaxDatagram) return;
   const auto chunk_bytes =
       static_cast<std::uint32_t>(kIpAndUdp + wire::kChannelSize + wire::data_header_size(format_)) + metadata_.chunk_size;
-  push_ =
-      std::make_unique<Push>(Push::Setup{NodeTag{static_cast<std::uint32_t>(node_id_)}, source_, chunk_bytes}, rng_.fork(), context.now);
+  const std::size_t train_size = chunk_bytes - kIpAndUdp - wire::kChannelSize - wire::kExtensionHeaderSize;
+  push_ = std::make_unique<Push>(Push::Setup{NodeTag{static_cast<std::uint32_t>(node_id_)}, source_, chunk_bytes, train_size}, rng_.fork(),
+                                 context.now);
 }
 
 void Swarm::meet_pusher(Context& context, Channel& channel, const Hello& hello) {

@@ -7,10 +7,18 @@
 namespace runnel::swarm {
 
 void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
+  slot_ = slot;
   if (begun()) return;
   rate_ = bytes_per_second;
-  slot_ = slot;
   window_started_ = last_growth_ = now;
+}
+
+void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
+  if (!begun()) window_started_ = now;
+  rate_ = bytes_per_second;
+  starting_ = at_least;
+  draining_ = false;
+  last_growth_ = now;
 }
 
 void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {

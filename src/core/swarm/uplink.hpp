@@ -23,6 +23,8 @@ class Uplink {
   // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows.
   void begin(double bytes_per_second, double slot, base::Time now);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
+  // What the line was found to carry, or to carry at least.
+  void measured(double bytes_per_second, bool at_least, base::Time now);
   [[nodiscard]] double rate() const { return rate_; }
   // What may leave for now: less while a queue is to go away.
   [[nodiscard]] double pace() const { return draining_ ? kDrain * rate_ : rate_; }

@@ -44,6 +44,27 @@ TEST(StreamRate, is_what_the_bundles_name_over_their_time) {
   EXPECT_NEAR(static_cast<double>(rate.spacing().count()), 16e6 * 1000 / (20'000 / (17 / 256.0)), 2'000);
 }
 
+TEST(StreamRate, is_what_somebody_shows_of_some_seconds_until_it_is_known) {
+  constexpr std::uint64_t kMunrosPerSecond = 8192 / 32;
+  MunroMap map;
+  for (std::uint64_t i = 0; i < 30; ++i) map.entries.push_back({1'000 + i * kMunrosPerSecond / 15, false, 0xfffff});
+  StreamRate rate{1000};
+  rate.hearsay({});
+  rate.hearsay({{map.entries.begin(), map.entries.begin() + 5}});
+  EXPECT_EQ(rate.bytes_per_second(), 0) << "too little to tell";
+  MunroMap whole = map;
+  whole.entries[7] = {whole.entries[7].munro, true, 0};
+  rate.hearsay(whole);
+  EXPECT_EQ(rate.bytes_per_second(), 0) << "nobody knows how many chunks that is";
+  rate.hearsay(map);
+  EXPECT_NEAR(rate.bytes_per_second(), 15 * 20'000, 15'000);
+  base::Time now{seconds{100}};
+  for (std::uint64_t i = 1; i <= 60; ++i, now += base::Duration{17'000'000 / 256}) rate.munro(i, 10, now);
+  EXPECT_NEAR(rate.bytes_per_second(), 10'000 / (17 / 256.0), 5'000);
+  rate.hearsay(map);
+  EXPECT_LT(rate.bytes_per_second(), 200'000) << "what is known is not overruled";
+}
+
 TEST(StreamRate, keeps_no_more_than_its_span_and_so_many_munros) {
   StreamRate rate{1000};
   base::Time now{seconds{100}};

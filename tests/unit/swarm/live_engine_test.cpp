@@ -326,6 +326,37 @@ TEST(Engine, a_replayed_munro_is_no_place_to_begin_at) {
   EXPECT_GT(first_seen, last_hour + 3'000 * kLiveIndicesPerSecond);
 }
 
+TEST(Engine, who_begins_later_after_all_asks_for_nothing_older_any_more) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{200}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  net.run_until([] { return false; }, std::chrono::seconds{2});
+  std::vector<std::uint64_t> complete;
+  viewer.on_event = [&](const Event& event) {
+    if (const auto* munro = std::get_if<MunroComplete>(&event)) complete.push_back(munro->range.first.value());
+  };
+  std::size_t cancels = 0;
+  viewer.on_send = [&](const base::Endpoint&, base::ByteView bytes) {
+    cancels += starts_with_any(bytes, {wire::MessageType::cancel}) ? 1 : 0;
+  };
+  source.watch(viewer);
+  ASSERT_TRUE(net.run_until([&] { return !complete.empty(); }, std::chrono::seconds{5}));
+  net.input(viewer, FollowFrom{kSwarm, ChunkIndex{source.records.begin()->first}});
+  net.run_until([] { return false; }, std::chrono::milliseconds{100});
+  const std::uint64_t later = source.records.rbegin()->first;
+  const std::size_t before = cancels;
+  net.input(viewer, FollowFrom{kSwarm, ChunkIndex{later}});
+  EXPECT_GT(cancels, before);
+  EXPECT_GE(viewer.engine.first_missing(kSwarm).value_or(ChunkIndex{later}).value(), later);
+  net.run_until([] { return false; }, std::chrono::milliseconds{600});   // what the source sent meanwhile
+  complete.clear();
+  net.run_until([] { return false; }, std::chrono::seconds{3});
+  EXPECT_GT(complete.size(), 20U);
+  for (const std::uint64_t first : complete) EXPECT_GE(first, later);
+}
+
 TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
   for (const auto wrong : {std::chrono::hours{0}, std::chrono::hours{1}, std::chrono::hours{-1}}) {
     VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};

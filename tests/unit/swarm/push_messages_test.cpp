@@ -61,6 +61,12 @@ struct ToText {
     return "BUNDLE " + std::to_string(m.munro) + " ntp=" + std::to_string(m.timestamp.value()) + " " + base::to_hex(m.signature) +
            " leaves=" + all;
   }
+  std::string operator()(const Train& m) const {
+    return "TRAIN " + std::to_string(m.number) + " datagrams=" + std::to_string(m.datagrams) + " size=" + std::to_string(m.size);
+  }
+  std::string operator()(const Spread& m) const {
+    return "SPREAD " + std::to_string(m.train) + " datagrams=" + std::to_string(m.datagrams) + " us=" + std::to_string(m.us);
+  }
 };
 
 TEST(PushMessages, every_vector_is_read_and_written_as_it_says) {

@@ -53,6 +53,21 @@ TEST(Uplink, finds_what_the_line_carries_when_there_is_enough_to_send) {
   }
 }
 
+TEST(Uplink, what_was_measured_stands_until_a_queue_shows) {
+  Line line{1'000'000};
+  line.uplink.measured(900'000, false, line.now);
+  EXPECT_EQ(line.uplink.rate(), 900'000);
+  EXPECT_FALSE(line.uplink.starting());
+  line.run(seconds{10}, 100'000);
+  EXPECT_EQ(line.uplink.rate(), 900'000);
+  line.uplink.measured(500'000, true, line.now);
+  EXPECT_TRUE(line.uplink.starting()) << "it may be wider";
+  Uplink first;
+  first.measured(75'000, false, line.now);
+  first.begin(300'000, 20'000, line.now);
+  EXPECT_EQ(first.rate(), 75'000) << "a guess comes too late";
+}
+
 TEST(Uplink, a_line_that_is_not_used_is_not_thought_faster) {
   Line line{1'000'000};
   line.run(seconds{30}, 100'000);
