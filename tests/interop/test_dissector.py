@@ -5,6 +5,7 @@ import datetime
 import os
 import pathlib
 import random
+import re
 import subprocess
 import tempfile
 import unittest
@@ -127,6 +128,80 @@ class Understood:
         return dissected, kinds
 
 
+HELLO, BUNDLE = 1, 12
+EXTENSION_HEAD_BYTES = 5
+PUSH_FORMAT = "addressing=4 hash=32 signature=64 chunk=1024 content=unknown"
+PUSH_NAMES = dict(enumerate("SUBSCRIBE ACCEPT REFUSE REDIRECT UNSUBSCRIBE PATH ADVERT HAVE_MAP NACK BUSY BUNDLE TRAIN SPREAD".split(), 2))
+
+
+def extension(number, value):
+    return b"\xe0" + number.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
+
+
+def widened(value):
+    """A bundle of the vectors, whose signatures have 6 bytes and hashes 4, with as many as P-256 and SHA-256 have."""
+    return value[:16] + value[16:17] * 64 + b"".join(value[at:at + 4] * 8 for at in range(22, len(value), 4))
+
+
+def push_entries():
+    """tests/vectors/push.txt: each value in its message."""
+    for line, text in vectors.lines("push.txt"):
+        said, _, wanted = text.partition(" => ")
+        kind, number, value = said.split(maxsplit=2)
+        number, value = int(number), vectors.to_bytes(value)
+        if number == BUNDLE:
+            value = widened(value)
+            wanted = re.sub(r"\b[0-9a-f]{8}\b", lambda leaf: leaf[0] * 8, re.sub(r"\b(c3){6}\b", "c3" * 64, wanted))
+        yield vectors.Entry(line, kind, None, extension(number, value), wanted, PUSH_FORMAT)
+
+
+def push_text(number, dissected, value_bytes):
+    """What the fields of a message of push say, as push.txt writes it."""
+    def raw(name):
+        return [field.raw for field in dissected.fields if field.name == f"ppspp.{name}"]
+
+    def numbers(name):
+        return [str(int(shown, 0)) for shown in dissected.values(f"ppspp.{name}")]
+
+    def entries():
+        chunks = iter(raw("map.chunks"))
+        which = ["whole" if whole == "1" else next(chunks) for whole in dissected.values("ppspp.map.whole")]
+        return [f"{munro}:{one}" for munro, one in zip(numbers("push.munro"), which, strict=True) if one != "00000000"]
+
+    def word(name, values):
+        return f"{name}={','.join(values)}"
+
+    tree = word("tree", numbers("push.tree"))
+    match PUSH_NAMES[number]:
+        case "SUBSCRIBE":
+            words = [tree, word("key", numbers("push.key"))]
+        case "ACCEPT" | "PATH":
+            words = [tree, word("path", raw("push.path"))]
+        case "REFUSE":
+            words = [tree, ["full", "starving", "loop"][int(numbers("push.reason")[0])], word("hint", raw("push.hint"))]
+        case "REDIRECT":
+            words = [tree, word("hint", raw("push.hint"))]
+        case "UNSUBSCRIBE":
+            words = [tree]
+        case "ADVERT":
+            plain = {"uplink": "uplink", "room": "room", "queue": "queue", "sent": "sent_us", "echo": "echo_us", "held": "held_us",
+                     "delay": "delay_us"}
+            words = [word(name, numbers(f"advert.{field}")) for name, field in plain.items()]
+            words += ["lag=" + "".join(raw("advert.lag")), "weakest=" + "".join(raw("advert.least_key"))]
+        case "HAVE_MAP" | "NACK":
+            words = entries()
+        case "BUSY":
+            words = numbers("busy.queue_ms") + entries()
+        case "BUNDLE":
+            words = numbers("push.munro") + [f"ntp={int(raw('bundle.ntp_time')[0], 16)}"] + raw("bundle.signature")
+            words.append(word("leaves", raw("bundle.leaf")))
+        case "TRAIN":
+            words = numbers("train") + [word("datagrams", numbers("train.datagrams")), f"size={value_bytes}"]
+        case "SPREAD":
+            words = numbers("train") + [word("datagrams", numbers("train.datagrams")), word("us", numbers("train.spread_us"))]
+    return " ".join([PUSH_NAMES[number], *words])
+
+
 class Vectors(Understood, CaptureTest):
     """tests/vectors: each message in a conversation of its own, behind a handshake that says what the vector's format says."""
     # What can only be known with the content's size, which no handshake tells.
@@ -149,6 +224,7 @@ class Vectors(Understood, CaptureTest):
         return bytes(4) + b"\0" + self.CHANNEL.to_bytes(4, "big") + options.encode()
 
     def conversations(self, entries, bodies):
+        """For each entry a handshake, and the body in a datagram that goes back."""
         for number, (entry, body) in enumerate(zip(entries, bodies)):
             caller = ("192.0.2.1", 20000 + number)
             yield caller, CALLED, self.handshake(entry)
@@ -184,7 +260,7 @@ class Vectors(Understood, CaptureTest):
         seed = int(os.environ.get("RUNNEL_SEED", random.SystemRandom().randrange(2**32)))
         print(f"RUNNEL_SEED={seed}")
         chance, entries, bodies = random.Random(seed), [], []
-        for entry in vectors.wire_entries():
+        for entry in [*vectors.wire_entries(), *push_entries()]:
             for _ in range(12):
                 body = bytearray(entry.data[:chance.randrange(len(entry.data) + 1)])
                 if body and chance.random() < 0.7:
@@ -199,16 +275,96 @@ class Vectors(Understood, CaptureTest):
 
     def test_hello_and_extensions_that_are_not_known(self):
         hello = bytes.fromhex("e0 0001 000a 1122334455667788 0007")
-        later = bytes.fromhex("e0 0001 000c 1122334455667788 0007 aabb")
+        pushes = bytes.fromhex("e0 0001 000b 1122334455667788 0007 03")
+        later = bytes.fromhex("e0 0001 000d 1122334455667788 0007 00 aabb")
         short = bytes.fromhex("e0 0001 0009 1122334455667788 00")
         unknown = bytes.fromhex("e0 1234 0003 010203 0b")
-        entries = [next(vectors.wire_entries())] * 4
-        known, newer, cut, other = self.dissect(self.conversations(entries, [hello, later, short, unknown]))[1::2]
+        bodies = [hello, pushes, later, short, unknown]
+        known, able, newer, cut, other = self.dissect(self.conversations([next(vectors.wire_entries())] * 5, bodies))[1::2]
         self.assertEqual((known.values("ppspp.hello.node_id"), known.values("ppspp.hello.watchers")), (["0x1122334455667788"], ["7"]))
-        self.assertEqual(newer.values("ppspp.extension.value"), ["aa:bb"])
+        self.assertEqual([d.values("ppspp.hello.abilities") for d in (known, able, newer)], [[], ["0x03"], ["0x00"]])
+        self.assertEqual([d.values("ppspp.hello.pushes") for d in (known, able, newer)], [[], ["1"], ["0"]])
+        self.assertEqual([d.values("ppspp.extension.value") for d in (known, able, newer)], [[], [], ["aa:bb"]])
         self.assertTrue(cut.faults)
         self.assertEqual((other.values("ppspp.extension"), other.values("ppspp.type")), (["4660"], ["224", "11"]))
-        self.assertEqual((known.faults, newer.faults, other.faults), ([], [], []))
+        self.assertEqual((known.faults, able.faults, newer.faults, other.faults), ([], [], [], []))
+
+    def test_every_message_of_push_is_read_as_its_vector_says(self):
+        entries = list(push_entries())
+        found = self.dissect(self.conversations(entries, [e.data for e in entries]))[1::2]
+        self.assertGreater(len(entries), 35)
+        for entry, datagram in zip(entries, found, strict=True):
+            with self.subTest(line=entry.line):
+                number = int.from_bytes(entry.data[1:3], "big")
+                self.assertEqual((datagram.values("ppspp.type"), datagram.values("ppspp.extension")), (["224"], [str(number)]))
+                self.assertEqual(datagram.covered, set(range(4 + len(entry.data))))
+                if entry.kind == "reject":
+                    self.assertEqual(bool(datagram.faults), number in PUSH_NAMES or number == HELLO)
+                    continue
+                self.assertEqual(datagram.faults, [])
+                self.assertEqual(push_text(number, datagram, len(entry.data) - EXTENSION_HEAD_BYTES), entry.text)
+                self.assertEqual(datagram.values("ppspp.extension.value"), ["ff"] if entry.kind == "tolerate" else [])
+
+    def in_list(self, entries):
+        path = self.folder / "capture.pcap"
+        capture.write_pcap(path, self.conversations(entries, [e.data for e in entries]))
+        return capture.run_tshark("-r", path, "-T", "fields", "-e", "_ws.col.Info", folder=self.folder).splitlines()[1::2]
+
+    def test_the_list_of_packets_says_who_pushes_and_how_much_more_there_is(self):
+        values = {"HELLO 7 watchers": (1, bytes(8) + b"\0\7\0"), "HELLO 7 watchers, pushes": (1, bytes(8) + b"\0\7\1"),
+                  f"PATH tree=5 path={'00000000,' * 12}and 8 more": (7, b"\5" + bytes(4 * 20)), "NACK (invalid)": (10, b"\0")}
+        entries = [next(push_entries())._replace(data=extension(*value)) for value in values.values()]
+        self.assertEqual(self.in_list(entries), [f"{self.CHANNEL:08x} EXTENSION {wanted}" for wanted in values])
+
+    def test_the_list_of_packets_names_messages_of_push_as_the_vectors_do(self):
+        entries = [e for e in push_entries() if e.kind == "accept"]
+        for entry, info in zip(entries, self.in_list(entries), strict=True):
+            wanted = entry.text.partition(" lag=")[0]
+            if wanted.startswith("BUNDLE"):
+                wanted = f"{' '.join(wanted.split()[:2])} leaves={wanted.count(',') + 1}"
+            self.assertEqual(info, f"{self.CHANNEL:08x} EXTENSION {wanted}")
+
+    def test_limits_of_push_are_the_last_that_is_read(self):
+        """Entries of a map, nodes of a path, hashes of a bundle: one more is a fault, and what follows the message is read all the same."""
+        head, unchoke = bytes(16) + bytes(64), b"\x0b"
+        within = [(9, bytes(8) + b"\x80" + b"\x81" * 127), (7, b"\x05" + bytes(4 * 32)), (12, head + b"\1" * 32 * 32)]
+        beyond = [(9, within[0][1] + b"\x81"), (7, within[1][1] + bytes(4)), (12, within[2][1] + b"\1" * 32)]
+        bodies = [extension(*message) + unchoke for message in within + beyond]
+        found = self.dissect(self.conversations([next(push_entries())] * 6, bodies))[1::2]
+        self.assertEqual([bool(d.faults) for d in found], [False] * 3 + [True] * 3)
+        self.assertEqual([d.values("ppspp.type") for d in found], [["224", "11"]] * 6)
+        self.assertEqual([len(d.values(name)) for d, name in zip(found, ("ppspp.map.entry", "ppspp.push.path", "ppspp.bundle.leaf") * 2)],
+                         [128, 32, 32] * 2)
+        self.assertEqual([bool(d.values("ppspp.extension.value")) for d in found], [False] * 3 + [True] * 3)
+
+    def test_a_munro_past_the_last_is_a_fault_also_where_the_sum_wraps(self):
+        maps = [bytes.fromhex(start) + b"\x81" for start in ("01fffffffffffffe", "01ffffffffffffff", "ffffffffffffffff")]
+        found = self.dissect(self.conversations([next(push_entries())] * 3, [extension(9, value) for value in maps]))[1::2]
+        self.assertEqual([bool(d.faults) for d in found], [False, True, True])
+
+    def test_only_zeros_are_padding_of_a_train(self):
+        bodies = [extension(13, bytes.fromhex(f"0102 08 0000{last}")) for last in ("00", "07")]
+        plain, other = self.dissect(self.conversations([next(push_entries())] * 2, bodies))[1::2]
+        self.assertEqual((plain.values("ppspp.train.padding"), plain.values("ppspp.extension.value")), (["00:00:00"], []))
+        self.assertEqual((other.values("ppspp.train.padding"), other.values("ppspp.extension.value")), ([], ["00:00:07"]))
+        self.assertEqual((plain.faults, other.faults), ([], []))
+
+    def test_a_bundle_is_read_by_the_swarms_lengths(self):
+        """As the preferences say where there was no handshake; a handshake that leaves the signature open leaves the rest of the bundle
+        open, and one of a swarm without signatures makes it a fault."""
+        bundle = extension(12, bytes.fromhex("0000000000000005 e8fe6f8000000000") + b"\xc3" * 96 + b"\1" * 20 + b"\2" * 20)
+        found, = self.dissect([(CALLER, CALLED, self.CHANNEL.to_bytes(4, "big") + bundle)], *capture.as_ppspp(CALLED[1]),
+                              "-o", "ppspp.assume:TRUE", "-o", "ppspp.assumed_hash:20", "-o", "ppspp.assumed_signature:96")
+        self.assertEqual(found.values("ppspp.bundle.signature"), [bytes([0xC3] * 96).hex(":")])
+        self.assertEqual(found.values("ppspp.bundle.leaf"), [bytes([value] * 20).hex(":") for value in (1, 2)])
+        self.assertEqual((found.faults, found.values("ppspp.extension.value")), ([], []))
+
+        for integrity, is_fault in ((UNIFIED, False), (0, True)):
+            options = Options(version=2, min_version=1, integrity=integrity)
+            said = bytes(4) + b"\0" + self.CHANNEL.to_bytes(4, "big") + options.encode()
+            found = self.dissect([(CALLER, CALLED, said), (CALLED, CALLER, self.CHANNEL.to_bytes(4, "big") + bundle)])[1]
+            self.assertEqual((bool(found.faults), found.values("ppspp.push.munro")), (is_fault, [] if is_fault else ["5"]))
+            self.assertEqual((found.values("ppspp.bundle.leaf"), len(found.values("ppspp.extension.value"))), ([], 1))
 
     def test_sealed_datagrams_show_their_channel_counter_and_tag(self):
         sealed = [line.split() for line in (vectors.FOLDER / "seal" / "seal.txt").read_text(encoding="ascii").splitlines() if line.startswith("seal ")]
@@ -390,6 +546,7 @@ class Runnel(Understood, ReferenceScenario):
         self.assertStops(watcher)
         dissected, kinds = self.assertUnderstood(recorded(), self.codec(caster))
         self.assertLessEqual({"Extension", "SignedIntegrity", "Integrity", "Data", "Ack"}, kinds)
+        self.assertEqual([d.values("ppspp.extension.value") for d in dissected if d.values("ppspp.extension.value")], [])
 
     def test_a_compat_live_stream_is_read_to_the_last_byte(self):
         caster = self.cast("test:", "--plain", "--compat")

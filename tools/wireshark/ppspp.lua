@@ -31,6 +31,13 @@ local MAX_BITMAP_BYTES = 32           -- 7.10
 local FIRST_OWN_CHANNEL = 0xC0000000
 local COUNTER_BYTES, TAG_BYTES = 8, 16
 local ALPN = "runnel-seal/1 "
+-- docs/EXTENSIONS.md, "Push".
+local TREES, MAX_PATH, MAX_MAP_ENTRIES, MAX_LEAVES = 18, 32, 128, 32
+local MAX_MUNRO = UInt64(0xFFFFFFFF, 0x01FFFFFF)      -- chunks are numbered to 2^62 - 1, 32 to a munro
+local REASONS = { [0] = "full", "starving", "loop" }
+local ABLE_TO_PUSH = 0x01
+local NONE_OF_THEM = 255              -- a lag: not fed; a least key: no children
+local MAX_NAMED = 12                  -- messages, and parts of one, that are named in the list of packets
 
 -- ---- fields ---------------------------------------------------------------------------------------------------------
 local f = {
@@ -75,6 +82,39 @@ local f = {
   extension_value = ProtoField.bytes("ppspp.extension.value", "Value"),
   node_id = ProtoField.uint64("ppspp.hello.node_id", "Node id", base.HEX),
   watchers = ProtoField.uint16("ppspp.hello.watchers", "Watchers"),
+  abilities = ProtoField.uint8("ppspp.hello.abilities", "Abilities", base.HEX),
+  pushes = ProtoField.bool("ppspp.hello.pushes", "Pushes", 8, nil, ABLE_TO_PUSH),
+  push_tree = ProtoField.uint8("ppspp.push.tree", "Tree", base.DEC, nil, nil, "0 to 15 carry chunks, 16 and 17 bundles"),
+  key = ProtoField.uint8("ppspp.push.key", "Key", base.DEC, nil, nil, "Eighths of a slot"),
+  reason = ProtoField.uint8("ppspp.push.reason", "Reason", base.DEC, REASONS),
+  hint = ProtoField.uint32("ppspp.push.hint", "Hint", base.HEX, nil, nil, "Tag of a node that may have room"),
+  path = ProtoField.uint32("ppspp.push.path", "Path", base.HEX, nil, nil, "Tag of a node on the way from the source to the sender"),
+  munro = ProtoField.uint64("ppspp.push.munro", "Munro"),
+  map_start = ProtoField.uint64("ppspp.map.start", "Counted from munro"),
+  map_entry = ProtoField.none("ppspp.map.entry", "Entry"),
+  map_whole = ProtoField.bool("ppspp.map.whole", "Whole", 8, nil, 0x80, "All chunks of the munro; its bundle, where something is missed"),
+  map_step = ProtoField.uint8("ppspp.map.step", "Munros further", base.DEC, nil, 0x7F),
+  map_chunks = ProtoField.uint32("ppspp.map.chunks", "Chunks", base.HEX, nil, nil, "Chunk 0 of the munro in the lowest bit"),
+  busy_ms = ProtoField.uint16("ppspp.busy.queue_ms", "Queue (ms)"),
+  uplink = ProtoField.uint16("ppspp.advert.uplink", "Uplink", base.DEC, nil, nil, "1/256 of the stream's rate"),
+  room = ProtoField.uint8("ppspp.advert.room", "Room for children", base.DEC, nil, nil, "Half slots"),
+  queue = ProtoField.uint8("ppspp.advert.queue", "Queue", base.DEC, nil, nil, "4 ms; 255 is that or more"),
+  sent_us = ProtoField.uint32("ppspp.advert.sent_us", "Sender's clock (us)"),
+  echo_us = ProtoField.uint32("ppspp.advert.echo_us", "Clock of the receiver's newest (us)", base.DEC, nil, nil, "0: none came yet"),
+  held_us = ProtoField.uint32("ppspp.advert.held_us", "How long ago that came (us)"),
+  advert_delay = ProtoField.uint32("ppspp.advert.delay_us", "Greatest one-way delay (us)", base.DEC, nil, nil,
+                                   "Modulo 2^32: the clocks need not agree; 0: none came"),
+  lags = ProtoField.bytes("ppspp.advert.lags", "Behind the source, per tree"),
+  lag = ProtoField.uint8("ppspp.advert.lag", "Lag", base.DEC, nil, nil, "8 ms; 255 is not fed"),
+  least_keys = ProtoField.bytes("ppspp.advert.least_keys", "Least keys of children, per tree"),
+  least_key = ProtoField.uint8("ppspp.advert.least_key", "Least key", base.DEC, nil, nil, "Eighths of a slot; 255 is no children"),
+  bundle_time = ProtoField.absolute_time("ppspp.bundle.ntp_time", "NTP time stamp", base.UTC),
+  bundle_signature = ProtoField.bytes("ppspp.bundle.signature", "Signature"),
+  leaf = ProtoField.bytes("ppspp.bundle.leaf", "Hash of a leaf"),
+  train = ProtoField.uint16("ppspp.train", "Train"),
+  train_datagrams = ProtoField.uint8("ppspp.train.datagrams", "Datagrams"),
+  train_padding = ProtoField.bytes("ppspp.train.padding", "Padding"),
+  spread_us = ProtoField.uint32("ppspp.train.spread_us", "From the first to the last (us)"),
   counter = ProtoField.uint64("ppspp.sealed.counter", "Counter"),
   encrypted = ProtoField.bytes("ppspp.sealed.messages", "Encrypted messages"),
   tag = ProtoField.bytes("ppspp.sealed.tag", "Tag"),
@@ -160,16 +200,25 @@ local function assumed_format()
 end
 
 -- ---- bytes ------------------------------------------------------------------------------------------------------------
--- What cannot be read is raised as { invalid = why }, and caught for each message.
+-- What cannot be read is raised as { invalid = why }, and caught for each message and each value of an extension.
 local function refuse(why)
   error({ invalid = why }, 0)
+end
+
+-- What the function returns; nil and why, where it refused.
+local function attempt(read)
+  local ok, result = pcall(read)
+  if ok then return result end
+  if type(result) ~= "table" then error(result, 0) end       -- a fault of this script
+  return nil, result.invalid
 end
 
 local Cursor = {}
 Cursor.__index = Cursor
 
-local function cursor_at(tvb, at, stop)
-  return setmetatable({ tvb = tvb, at = at, stop = stop or tvb:len() }, Cursor)
+-- `short`: what is wrong where it is to go past its end.
+local function cursor_at(tvb, at, stop, short)
+  return setmetatable({ tvb = tvb, at = at, stop = stop or tvb:len(), short = short or "the datagram ends inside a message" }, Cursor)
 end
 
 function Cursor:left()
@@ -177,13 +226,13 @@ function Cursor:left()
 end
 
 function Cursor:take(count)
-  if count > self:left() then refuse("the datagram ends inside a message") end
+  if count > self:left() then refuse(self.short) end
   self.at = self.at + count
   return self.tvb(self.at - count, count)
 end
 
 function Cursor:peek()
-  if self:left() == 0 then refuse("the datagram ends inside a message") end
+  if self:left() == 0 then refuse(self.short) end
   return self.tvb(self.at, 1):uint()
 end
 
@@ -195,6 +244,20 @@ end
 
 local function problem(item, why)
   item:add_proto_expert_info(invalid, why)
+end
+
+local function is_zero(range)
+  return range:raw() == string.rep("\0", range:len())
+end
+
+-- ---- the list of packets ------------------------------------------------------------------------------------------------
+local function titled(name, text)
+  return text == "" and name or name .. " " .. text
+end
+
+local function listed(texts, separator)
+  if #texts <= MAX_NAMED then return table.concat(texts, separator) end
+  return table.concat(texts, separator, 1, MAX_NAMED) .. string.format("%sand %d more", separator, #texts - MAX_NAMED)
 end
 
 -- ---- chunk specifications (4) -------------------------------------------------------------------------------------------
@@ -467,21 +530,187 @@ end
 -- ---- Runnel's extensions (docs/EXTENSIONS.md) ---------------------------------------------------------------------------
 local function read_hello(cursor, tree)
   tree:add(f.node_id, cursor:take(8))
-  return number(cursor, tree, f.watchers, 2) .. " watchers"
+  local text = number(cursor, tree, f.watchers, 2) .. " watchers"
+  if cursor:left() == 0 then return text end          -- of an earlier version
+  local abilities = cursor:take(1)
+  tree:add(f.abilities, abilities):add(f.pushes, abilities)
+  return bit32.band(abilities:uint(), ABLE_TO_PUSH) ~= 0 and text .. ", pushes" or text
 end
 
-local EXTENSIONS = { [1] = { name = "HELLO", bytes = 10, read = read_hello } }
+local function read_tree(cursor, tree)
+  local value, item = number(cursor, tree, f.push_tree, 1)
+  if value >= TREES then problem(item, "there is no such tree") end
+  return "tree=" .. value
+end
 
-local function read_extension(cursor, tree)
+local function read_hint(cursor, tree)
+  local tag, item = number(cursor, tree, f.hint, 4)
+  if tag == 0 then item:append_text(" (none is known)") end
+  return string.format("hint=%08x", tag)
+end
+
+local function read_subscribe(cursor, tree)
+  return read_tree(cursor, tree) .. " key=" .. number(cursor, tree, f.key, 1)
+end
+
+local function read_path(cursor, tree)
+  local text, tags = read_tree(cursor, tree), {}
+  while cursor:left() > 0 do
+    if #tags == MAX_PATH then refuse("a path of more than 32 nodes") end
+    local tag = number(cursor, tree, f.path, 4)
+    table.insert(tags, string.format("%08x", tag))
+  end
+  return text .. " path=" .. listed(tags, ",")
+end
+
+local function read_refuse(cursor, tree)
+  local text = read_tree(cursor, tree)
+  local reason, item = number(cursor, tree, f.reason, 1)
+  if not REASONS[reason] then problem(item, "a reason that nothing stands for") end
+  return string.format("%s %s %s", text, REASONS[reason] or "reason " .. reason, read_hint(cursor, tree))
+end
+
+local function read_redirect(cursor, tree)
+  return read_tree(cursor, tree) .. " " .. read_hint(cursor, tree)
+end
+
+local function check_munro(item, munro)
+  if munro > MAX_MUNRO then problem(item, "past the last munro that has chunks") end
+end
+
+-- Returns its munro and what it says of it: nil of an entry without chunks, which only bridges a gap.
+local function read_map_entry(cursor, tree, before, is_first)
+  local start, head = cursor.at, cursor:take(1)
+  local is_whole, step = head:bitfield(0, 1) == 1, head:bitfield(1, 7)
+  local munro = before + step
+  local item = tree:add(f.map_entry, head)
+  item:set_text("Munro " .. tostring(munro))
+  item:add(f.map_whole, head)
+  local step_item = item:add(f.map_step, head)
+  if step == 0 and not is_first then problem(step_item, "the munro of the entry before") end
+  local munro_item = item:add(f.munro, munro)
+  munro_item:set_generated()
+  -- A sum past 2^64 begins at zero again.
+  check_munro(munro_item, munro < before and before or munro)
+  local chunks = is_whole and "whole"
+  if not is_whole then chunks = string.format("%08x", (number(cursor, item, f.map_chunks, 4))) end
+  item:append_text(": " .. chunks)
+  item:set_len(cursor.at - start)
+  return munro, chunks ~= "00000000" and tostring(munro) .. ":" .. chunks or nil
+end
+
+local function read_map(cursor, tree)
+  local start = cursor:take(8)
+  tree:add(f.map_start, start)
+  local munro, entries, texts = start:uint64(), 0, {}
+  while cursor:left() > 0 do
+    if entries == MAX_MAP_ENTRIES then refuse("a map of more than 128 entries") end
+    local text
+    munro, text = read_map_entry(cursor, tree, munro, #texts == 0)
+    table.insert(texts, text)
+    entries = entries + 1
+  end
+  return listed(texts, " ")
+end
+
+local function read_busy(cursor, tree)
+  local queue_ms = number(cursor, tree, f.busy_ms, 2)
+  return titled(tostring(queue_ms), read_map(cursor, tree))
+end
+
+local function read_per_tree(cursor, tree, all, each, describe_one)
+  local range = cursor:take(TREES)
+  local group = tree:add(all, range)
+  for index = 0, TREES - 1 do
+    local one = range(index, 1)
+    group:add(each, one):set_text(string.format("Tree %d: %s", index, describe_one(one:uint())))
+  end
+end
+
+local function describe_lag(value)
+  return value == NONE_OF_THEM and "not fed" or 8 * value .. " ms"
+end
+
+local function describe_least_key(value)
+  return value == NONE_OF_THEM and "no children" or tostring(value)
+end
+
+local function read_advert(cursor, tree)
+  local uplink, uplink_item = number(cursor, tree, f.uplink, 2)
+  uplink_item:append_text(string.format(" (%.2f of the stream's rate)", uplink / 256))
+  local room = number(cursor, tree, f.room, 1)
+  local queue, queue_item = number(cursor, tree, f.queue, 1)
+  queue_item:append_text(string.format(" (%d ms%s)", 4 * queue, queue == 255 and " or more" or ""))
+  local sent, echo = number(cursor, tree, f.sent_us, 4), number(cursor, tree, f.echo_us, 4)
+  local held, delay = number(cursor, tree, f.held_us, 4), number(cursor, tree, f.advert_delay, 4)
+  read_per_tree(cursor, tree, f.lags, f.lag, describe_lag)
+  read_per_tree(cursor, tree, f.least_keys, f.least_key, describe_least_key)
+  return string.format("uplink=%d room=%d queue=%d sent=%d echo=%d held=%d delay=%d", uplink, room, queue, sent, echo, held, delay)
+end
+
+local function read_leaves(cursor, tree, hash_bytes)
+  local count, item, zero = 0, nil, nil
+  while cursor:left() > 0 do
+    if count == MAX_LEAVES then refuse("a bundle of more than 32 hashes") end
+    local range = cursor:take(hash_bytes)
+    item, zero, count = tree:add(f.leaf, range), is_zero(range), count + 1
+    if zero then item:append_text(" (no chunk)") end
+  end
+  if count == 0 then refuse("a bundle without a hash") end
+  if zero then problem(item, "a leaf without a chunk at the end, which is left out") end
+  return "leaves=" .. count
+end
+
+local function read_bundle(cursor, tree, context)
+  local signature, hash = context.format.signature_bytes, context.format.hash_bytes
+  if signature == 0 or hash == 0 then refuse("a bundle where the swarm has no signatures or no hashes") end
+  local range = cursor:take(8)
+  local text = tostring(range:uint64())
+  check_munro(tree:add(f.munro, range), range:uint64())
+  tree:add_packet_field(f.bundle_time, cursor:take(8), ENC_TIME_NTP + ENC_BIG_ENDIAN)
+  -- How long the signature is, no handshake told: where the hashes begin is not known.
+  if not signature then return text end
+  tree:add(f.bundle_signature, cursor:take(signature))
+  return text .. " " .. read_leaves(cursor, tree, hash)
+end
+
+local function read_train_head(cursor, tree)
+  local train = number(cursor, tree, f.train, 2)
+  return train .. " datagrams=" .. number(cursor, tree, f.train_datagrams, 1)
+end
+
+local function read_train(cursor, tree)
+  local start = cursor.at
+  local text = read_train_head(cursor, tree)
+  local rest = cursor:left()
+  if rest > 0 and is_zero(cursor.tvb(cursor.at, rest)) then tree:add(f.train_padding, cursor:take(rest)) end
+  return text .. " size=" .. cursor.stop - start
+end
+
+local function read_spread(cursor, tree)
+  return read_train_head(cursor, tree) .. " us=" .. number(cursor, tree, f.spread_us, 4)
+end
+
+local EXTENSIONS = {
+  { name = "HELLO", read = read_hello }, { name = "SUBSCRIBE", read = read_subscribe }, { name = "ACCEPT", read = read_path },
+  { name = "REFUSE", read = read_refuse }, { name = "REDIRECT", read = read_redirect }, { name = "UNSUBSCRIBE", read = read_tree },
+  { name = "PATH", read = read_path }, { name = "ADVERT", read = read_advert }, { name = "HAVE_MAP", read = read_map },
+  { name = "NACK", read = read_map }, { name = "BUSY", read = read_busy }, { name = "BUNDLE", read = read_bundle },
+  { name = "TRAIN", read = read_train }, { name = "SPREAD", read = read_spread },
+}
+
+local function read_extension(cursor, tree, context)
   local id, item = number(cursor, tree, f.extension, 2)
   local length = number(cursor, tree, f.extension_length, 2)
-  local known = EXTENSIONS[id]
-  if known then item:append_text(" (" .. known.name .. ")") end
+  local known, text = EXTENSIONS[id], tostring(id)
   local start = cursor.at
   cursor:take(length)
-  local value, text = cursor_at(cursor.tvb, start, start + length), known and known.name or tostring(id)
+  local value = cursor_at(cursor.tvb, start, start + length, "the value ends inside a field")
   if known then
-    if length < known.bytes then problem(item, "shorter than this extension is") else text = text .. " " .. known.read(value, tree) end
+    item:append_text(" (" .. known.name .. ")")
+    local said, why = attempt(function() return known.read(value, tree, context) end)
+    if why then problem(item, why) end
+    text = titled(known.name, said or "(invalid)")
   end
   -- Longer values are of later versions.
   if value:left() > 0 then tree:add(f.extension_value, value:take(value:left())) end
@@ -494,8 +723,6 @@ local READERS = {
 }
 
 -- ---- datagrams ----------------------------------------------------------------------------------------------------------
-local MAX_NAMED = 12          -- messages that are named in the list of packets
-
 -- One message; what came of it for the list of packets, or nil where the rest of the datagram cannot be read.
 local function dissect_message(cursor, tree, context)
   local start = cursor.at
@@ -504,39 +731,35 @@ local function dissect_message(cursor, tree, context)
   kind, context.type_item = number(cursor, item, f.type, 1)
   local name = MESSAGES[kind]
   item:set_text(name or "Type " .. kind)
-  local ok, text = pcall(function()
+  local text, why = attempt(function()
     if not name then refuse("a type of message that is not known: it and all that follow are dropped (3)") end
     return READERS[kind](cursor, item, context)
   end)
-  if not ok then
-    if type(text) ~= "table" then error(text, 0) end       -- a fault of this script
-    local why = text.invalid
+  if why then
     if cursor.tvb:reported_len() > cursor.tvb:len() then why = why .. ", as far as it was captured" end
     problem(context.type_item, why)
     cursor.at = start
     return nil, name or tostring(kind)
   end
-  local title = name .. (text ~= "" and " " .. text or "")
+  local title = titled(name, text)
   item:set_text(title)
   item:set_len(cursor.at - start)
   return title
 end
 
 local function dissect_messages(cursor, tree, context)
-  local titles, count = {}, 0
+  local titles = {}
   while cursor:left() > 0 do
     local start = cursor.at
     context.is_first = start == 4
     local title, bad = dissect_message(cursor, tree, context)
-    count = count + 1
-    if count <= MAX_NAMED then table.insert(titles, title or bad .. " (invalid)") end
+    table.insert(titles, title or bad .. " (invalid)")
     if not title then
       tree:add(f.undecoded, cursor:take(cursor:left()))
       break
     end
   end
-  if count > MAX_NAMED then table.insert(titles, string.format("and %d more", count - MAX_NAMED)) end
-  return table.concat(titles, "; ")
+  return listed(titles, "; ")
 end
 
 local function dissect_clear(tvb, pinfo, tree, context)
