@@ -25,10 +25,12 @@ class Kill9Resume(Scenario):
         while kills < KILLS:
             watcher = self.watch(link, "--out", target, "--until-complete", "--max-download", str(rate), name=f"killed-{kills}")
             watcher.ready()
-            if watcher.wait_for_end(self.random.uniform(0, 2 * LONGEST_RUN_S)):
+            ended = watcher.wait_for_end(self.random.uniform(0, 2 * LONGEST_RUN_S))
+            now = None if ended else self.verified_now(watcher)
+            if now is None:
                 self.assertEqual(watcher.status, 0, watcher.last_lines())
                 break                                  # the moments were late ones; the file is there
-            verified += self.verified_now(watcher)
+            verified += now
             watcher.kill9()
             kills += 1
         last = self.watch(link, "--out", target, "--until-complete", name="last")
@@ -43,8 +45,13 @@ class Kill9Resume(Scenario):
         self.assertLessEqual(verified, chunks + kills * MAX_LOSS_PER_KILL_CHUNKS)
 
     def verified_now(self, watcher):
-        """Chunks verified since its start, asked just before it is killed."""
-        streams = watcher.api_status()["streams"]
+        """Chunks verified since its start, asked just before it is killed; None when it has just ended."""
+        try:
+            streams = watcher.api_status()["streams"]
+        except OSError:
+            if watcher.wait_for_end(15):
+                return None
+            raise
         return streams[0]["verified"] if streams else 0
 
     def test_a_file_changed_behind_its_back_is_noticed(self):

@@ -207,6 +207,7 @@ void LiveWorkload::measure_recovery(Report& report, const Viewers& viewers, base
 void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time end) const {
   Samples tune_in;
   Samples playable;
+  Samples playable_later;   // of those who joined when everything was settled
   DelayHistogram delays;
   Play all;
   double worst = 1;
@@ -216,6 +217,10 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     const Seen& seen = this->seen(*viewer);
     if (seen.first_munro) tune_in.add(seconds(*seen.first_munro - viewer->joined));
     if (seen.playable) playable.add(seconds(*seen.playable - viewer->joined));
+    // Who left before it played waited all that time, but who left at once tells nothing.
+    const base::Time until = seen.playable.value_or(viewer->left.value_or(end));
+    if (viewer->joined >= base::Time{model_.measure_from} && (seen.playable || until - viewer->joined > kSettle))
+      playable_later.add(seconds(until - viewer->joined));
     if (!viewer->left && viewer->joined + 2 * kPlaying < end && !plays_at(seen, end)) ++dead;
     const Play one = play(*viewer, seen, end);
     all.munros += one.munros;
@@ -251,6 +256,9 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   report.add("tune_in_max_s", tune_in.max());
   report.add("playable_p50_s", playable.quantile(0.5));
   report.add("playable_p95_s", playable.quantile(0.95));
+  report.add("later_joins", static_cast<double>(playable_later.size()));
+  report.add("later_playable_p50_s", playable_later.quantile(0.5));
+  report.add("later_playable_p95_s", playable_later.quantile(0.95));
   measure_recovery(report, viewers, end);
 }
 

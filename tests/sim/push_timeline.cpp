@@ -1,5 +1,6 @@
 #include "sim/push_timeline.hpp"
 
+#include <algorithm>
 #include <iomanip>
 #include <ostream>
 #include <utility>
@@ -11,7 +12,7 @@ namespace runnel::sim {
 
 void PushTimeline::look(Simulation& simulation, const Audit& audit, const Node& source, const Viewers& viewers) {
   out_ << std::fixed << std::setprecision(1) << "t " << static_cast<double>(simulation.now().time_since_epoch().count()) / 1e6 << ", "
-       << viewers.size() << " viewers";
+       << std::ranges::count_if(viewers, [](const auto& viewer) { return viewer->node->alive(); }) << " viewers";
   if (const auto state = source.state(); state.push) {
     out_ << ", source: slots " << state.push->slots_used << ", sent " << static_cast<double>(state.up_bytes - before_["source"]) / 1e3
          << " kB";
@@ -73,7 +74,7 @@ void PushTimeline::tell_lines(Simulation& simulation, const Viewers& viewers) {
     line.wanted.add(static_cast<double>(whole.wanted_chunks));
   }
   for (const auto& [rate, line] : classes) {
-    out_ << "  " << std::setw(5) << rate * 8 / 1000 << " kb/s: estimate " << std::setprecision(2) << line.estimate.mean()
+    out_ << "  " << std::setw(2) << line.slots.size() << " of " << std::setw(5) << rate * 8 / 1000 << " kb/s: estimate " << std::setprecision(2) << line.estimate.mean()
          << std::setprecision(1) << ", slots " << line.slots_used.mean() << " of " << line.slots.mean() << ", parents "
          << line.parents.mean() << ", fed " << line.fed.mean() << ", backlog " << line.backlog_ms.mean() << " ms, line "
          << line.line_ms.mean() << " ms, pulling " << line.wanted.mean() << "\n";

@@ -1,6 +1,7 @@
 #include "core/swarm/neighbourhood.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace runnel::swarm {
 
@@ -69,7 +70,10 @@ std::optional<PeerKey> Neighbourhood::find_tag(NodeTag tag) const {
 }
 
 void Neighbourhood::heard(PeerKey peer, base::Time now) {
-  if (Neighbour* neighbour = find(peer)) neighbour->heard = now;
+  Neighbour* neighbour = find(peer);
+  if (neighbour == nullptr) return;
+  neighbour->heard = now;
+  neighbour->mute = false;
 }
 
 void Neighbourhood::excuse(base::Duration away, base::Time now) {
@@ -105,9 +109,15 @@ void Neighbourhood::on_have(PeerKey peer, const MunroMap& map, base::Time now) {
   neighbour->have_at = now;
 }
 
-void Neighbourhood::choose() {
+void Neighbourhood::choose(base::Time now) {
   std::vector<std::pair<PeerKey, Neighbour*>> rest;
-  for (auto& [peer, neighbour] : neighbours_) rest.emplace_back(peer, &neighbour);
+  for (auto& [peer, neighbour] : neighbours_) {
+    if (neighbour.close && now - std::max(neighbour.heard, neighbour.close_since) > kMute) neighbour.mute = true;
+    if (neighbour.mute)
+      neighbour.close = neighbour.partner = false;
+    else
+      rest.emplace_back(peer, &neighbour);
+  }
   std::ranges::shuffle(rest, rng_);
   std::vector<Neighbour*> chosen;
   const auto take = [&](std::size_t count, auto better) {
@@ -124,7 +134,7 @@ void Neighbourhood::choose() {
   take(kRandom, [](const Neighbour* a, const Neighbour* b) { return a->close > b->close; });
   for (const auto& [peer, neighbour] : rest) neighbour->close = neighbour->partner = false;
   for (Neighbour* neighbour : chosen) {
-    neighbour->close = true;
+    if (!std::exchange(neighbour->close, true)) neighbour->close_since = now;
     neighbour->partner = false;
   }
   for (std::size_t i = 0; i < std::min(kPartners, chosen.size()); ++i) {

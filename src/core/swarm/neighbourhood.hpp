@@ -39,10 +39,13 @@ struct Neighbour {
   base::Time heard;                        // anything
   std::optional<Advert> advert;
   base::Time advert_at;
+  base::Time told;                         // when we last sent it one
   std::optional<base::Duration> rtt;
   HaveView have;
   base::Time have_at;
   bool close = false;                      // one of those that hear our adverts
+  base::Time close_since;
+  bool mute = false;                       // answered none of them: perhaps gone without a word
   bool partner = false;                    // one of those that hear what we hold
   // The greatest since we last told it of its datagrams with a time stamp, its sending to our receiving, modulo 2^32: bursts show there.
   std::optional<std::uint32_t> delay_us;
@@ -72,6 +75,8 @@ class Neighbourhood {
   static constexpr base::Duration kHaveInterval{200'000};
   static constexpr base::Duration kAdvertInterval{400'000};
   static constexpr base::Duration kNewcomer = std::chrono::seconds{3};   // is told what everybody holds so long, and tunes in by pull
+  static constexpr base::Duration kCourtesy = std::chrono::seconds{2};   // who tells us something and is not close is answered so often
+  static constexpr base::Duration kMute = std::chrono::seconds{6};
   static constexpr base::Duration kSilence{440'000};                     // 2.2 HAVE intervals (live-model.md)
   using Table = std::map<PeerKey, Neighbour>;
 
@@ -95,8 +100,8 @@ class Neighbourhood {
   void on_have(PeerKey peer, const MunroMap& map, base::Time now);
   // Alive, as far as can be told.
   [[nodiscard]] static bool alive(const Neighbour& neighbour, base::Time now) { return now - neighbour.heard <= kSilence; }
-  // Chooses anew who is close and who a partner, and drops nobody who fits.
-  void choose();
+  // Chooses anew who is close and who a partner, and drops nobody who fits and answers.
+  void choose(base::Time now);
 
  private:
   base::Rng rng_;

@@ -390,7 +390,7 @@ void Push::tick(base::Time now) {
   next_tick_ = now + kTick;
   mean_backlog_ += (waits(now) - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {
-    hood_.choose();
+    hood_.choose(now);
     next_choice_ = now + (now - started_ < kFirstChoices ? Neighbourhood::kAdvertInterval : kChoiceInterval);
   }
   if (now >= next_means_) {
@@ -464,7 +464,9 @@ void Push::send_adverts(base::Time now) {
   for (auto& [peer, neighbour] : hood_.all()) {
     bool parent = false;
     for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
-    if (!neighbour.close && !parent) continue;
+    const bool courteous = now - neighbour.advert_at < Neighbourhood::kAdvertInterval && now - neighbour.told >= Neighbourhood::kCourtesy;
+    if (!neighbour.close && !parent && !courteous) continue;
+    neighbour.told = now;
     advert.echo_us = neighbour.advert ? neighbour.advert->sent_us : 0;
     advert.held_us = neighbour.advert ? low_us(now) - low_us(neighbour.advert_at) : 0;
     advert.delay_us = std::exchange(neighbour.delay_us, std::nullopt).value_or(0);

@@ -12,6 +12,7 @@ namespace {
 constexpr base::Duration kFedWithin{250'000};        // who was fed longer ago takes no children
 constexpr base::Duration kFirstChunk{300'000};       // and a round trip, after acceptance
 constexpr base::Duration kParentSilence{350'000};
+constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
 constexpr base::Duration kEmptyHandedCost{500'000};  // for each time that one accepted and gave nothing
@@ -187,8 +188,12 @@ void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
   std::erase_if(trees_[unsubscribe.tree].children, [&](const Child& child) { return child.peer == from; });
 }
 
-void Substreams::drop_children(std::size_t tree, base::Time now) {
-  std::erase_if(trees_[tree].children, [&](const Child& child) { return child.until && now >= *child.until; });
+// Children tell their parents something every 400 ms: who does not is gone without a word, and what is sent there is wasted.
+void Substreams::drop_children(std::size_t tree, const Neighbourhood& hood, base::Time now) {
+  std::erase_if(trees_[tree].children, [&](const Child& child) {
+    const Neighbour* neighbour = hood.find(child.peer);
+    return (child.until && now >= *child.until) || neighbour == nullptr || now - neighbour->heard > kChildSilence;
+  });
 }
 
 // The line carries less than was thought: the weakest child of all goes, one at a time.
@@ -420,7 +425,7 @@ void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base:
 void Substreams::tick(const Neighbourhood& hood, base::Time now) {
   shed(now);
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    drop_children(tree, now);
+    drop_children(tree, hood, now);
     Tree& one = trees_[tree];
     if (source_) continue;
     check_parent(tree, hood, now);

@@ -118,7 +118,7 @@ class Substreams {
   void check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now);
   void leave(std::size_t tree, base::Time now);
   void avoid(Tree& tree, PeerKey peer, base::Time now);
-  void drop_children(std::size_t tree, base::Time now);
+  void drop_children(std::size_t tree, const Neighbourhood& hood, base::Time now);
   void shed(base::Time now);
   void tell_path(std::size_t tree);
   void choose_home(const Neighbourhood& hood);

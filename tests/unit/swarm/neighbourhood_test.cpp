@@ -36,6 +36,36 @@ TEST(Neighbourhood, round_trips_are_told_by_the_echo_and_the_least_counts) {
   EXPECT_EQ(hood.find_tag(kNobody), std::nullopt);
 }
 
+TEST(Neighbourhood, who_answers_nothing_makes_room_until_it_is_heard_again) {
+  Neighbourhood hood{base::Rng{1}};
+  constexpr std::uint32_t kMany = Neighbourhood::kNearest + Neighbourhood::kStrongest + Neighbourhood::kRandom + 6;
+  for (std::uint32_t i = 1; i <= kMany; ++i) hood.add(PeerKey{i}, NodeTag{i}, kNow);
+  for (std::uint32_t i = 1; i <= 3; ++i) {   // the strongest, and then they are gone
+    hood.on_advert(PeerKey{i}, advert(1024), kNow);
+    hood.heard(PeerKey{i}, kNow);
+  }
+  hood.choose(kNow);
+  for (std::uint32_t i = 1; i <= 3; ++i) EXPECT_TRUE(hood.find(PeerKey{i})->close);
+  base::Time now = kNow;
+  const auto pass = [&](base::Duration time) {
+    now += time;
+    for (auto& [peer, neighbour] : hood.all()) {
+      if (peer.value() > 3 && neighbour.close) hood.heard(peer, now);
+    }
+    hood.choose(now);
+  };
+  pass(Neighbourhood::kMute);
+  for (std::uint32_t i = 1; i <= 3; ++i) EXPECT_TRUE(hood.find(PeerKey{i})->close) << "not yet";
+  pass(seconds{1});
+  std::size_t close = 0;
+  for (const auto& [peer, neighbour] : hood.all()) close += neighbour.close;
+  EXPECT_EQ(close, kMany - 6) << "others have their places";
+  for (std::uint32_t i = 1; i <= 3; ++i) EXPECT_FALSE(hood.find(PeerKey{i})->close);
+  hood.heard(PeerKey{1}, now);
+  pass(seconds{1});
+  EXPECT_TRUE(hood.find(PeerKey{1})->close) << "and is strong again";
+}
+
 TEST(Neighbourhood, the_nearest_the_strongest_and_some_others_are_chosen) {
   Neighbourhood hood{base::Rng{1}};
   for (std::uint32_t i = 1; i <= 60; ++i) {
@@ -44,7 +74,7 @@ TEST(Neighbourhood, the_nearest_the_strongest_and_some_others_are_chosen) {
     one.echo_us = low_us(kNow) - i * 2000;
     hood.on_advert(PeerKey{i}, one, kNow);
   }
-  hood.choose();
+  hood.choose(kNow);
   std::size_t close = 0;
   std::size_t partners = 0;
   for (const auto& [peer, neighbour] : hood.all()) {

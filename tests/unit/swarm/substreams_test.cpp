@@ -13,13 +13,14 @@ constexpr base::Time kStart{seconds{1000}};
 constexpr NodeTag kSelf{1};
 constexpr std::uint8_t kTree = 3;
 
-// A node with two neighbours that offer every tree, 100 and 200 ms behind the source.
+// A node with two neighbours that offer every tree, 100 and 200 ms behind the source, and some that may become its children.
 struct Child {
   Child() {
     for (const std::uint32_t i : {7U, 8U}) {
       hood.add(PeerKey{i}, NodeTag{i}, now);
       tell(i, static_cast<std::uint8_t>((i - 6) * 100 / 8));
     }
+    for (const std::uint32_t i : {20U, 21U, 22U}) hood.add(PeerKey{i}, NodeTag{i}, now);
     trees.set_means({16, 1, 300'000, 1140, milliseconds{60}}, hood);
   }
   void tell(std::uint32_t peer, std::uint8_t lag, std::uint8_t room = 40) {
@@ -199,6 +200,22 @@ TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
   node.wait(milliseconds{700});
   node.tick();
   EXPECT_TRUE(node.trees.is_child(PeerKey{20}));
+}
+
+TEST(Substreams, a_child_that_is_gone_without_a_word_is_fed_no_longer) {
+  Child node;
+  node.attach(7);
+  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  node.tick();
+  ASSERT_EQ(node.trees.children(), 2U);
+  for (int i = 0; i < 4; ++i) {
+    const base::Time heard = node.hood.find(PeerKey{20})->heard;
+    node.wait(milliseconds{400});
+    node.hood.find(PeerKey{20})->heard = heard;
+    node.tick();
+    EXPECT_EQ(node.trees.is_child(PeerKey{20}), i < 3) << i;
+  }
+  EXPECT_TRUE(node.trees.is_child(PeerKey{21}));
 }
 
 TEST(Substreams, who_accepts_too_late_is_told_that_another_was_found) {
