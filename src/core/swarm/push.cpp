@@ -12,6 +12,7 @@ constexpr base::Duration kTick{20'000};
 constexpr base::Duration kAway{60'000};              // our tick is later than that: the machine had no time for us
 constexpr base::Duration kMeansInterval{200'000};
 constexpr base::Duration kChoiceInterval = std::chrono::seconds{5};
+constexpr base::Duration kMeasureEach{60'000'000};       // and up to twice that: a train blocks the line for 30 ms and more
 constexpr base::Duration kFirstChoices = std::chrono::seconds{3};     // until distances are known, they are made each tick of adverts
 constexpr base::Duration kDeadline{1'500'000};       // since we heard of it: of use to nobody who plays 2 s behind
 constexpr base::Duration kBundleDeadline = std::chrono::seconds{5};   // repair and pull need to know which chunks there are
@@ -55,7 +56,8 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       next_tick_(now),
       next_have_(now + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))}),
       next_choice_(now),
-      next_means_(now) {}
+      next_means_(now),
+      next_measure_(now + measure_later()) {}
 
 // ---- neighbours -----------------------------------------------------------------------------------------------------
 
@@ -412,10 +414,18 @@ void Push::tick(base::Time now) {
 // Nothing waits for a train: it is no part of the pace, but what finds that out.
 void Push::probe_uplink(base::Time now) {
   for (auto& [peer, spread] : trains_met_.tick(now)) out_.push_back({peer, spread});
+  if (uplink_.doubts_measure() && now >= next_measure_) {
+    probe_.again();
+    next_measure_ = now + measure_later();
+  }
   const auto departure = upload_ ? probe_.tick(hood_, now) : std::nullopt;
   if (!departure) return;
   for (unsigned i = 0; i < departure->train.datagrams; ++i) out_.push_back({departure->to, departure->train});
   charged_ += std::uint64_t{departure->train.datagrams} * setup_.chunk_bytes;
+}
+
+base::Duration Push::measure_later() {
+  return kMeasureEach + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kMeasureEach.count())))};
 }
 
 void Push::update_means(base::Time now) {

@@ -106,6 +106,7 @@ class Push {
   void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
   void update_means(base::Time now);
   void probe_uplink(base::Time now);
+  [[nodiscard]] base::Duration measure_later();
   void send_adverts(base::Time now);
   void send_haves(base::Time now);
   [[nodiscard]] Advert advert(base::Time now) const;
@@ -144,6 +145,7 @@ class Push {
   unsigned haves_ = 0;            // rounds of them
   base::Time next_choice_;
   base::Time next_means_;
+  base::Time next_measure_;
   std::vector<PushOut> out_;
   std::uint64_t nacks_ = 0;       // chunks and bundles that were asked for
   std::uint64_t busy_ = 0;        // of them, refused

@@ -17,8 +17,14 @@ void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
   if (!begun()) window_started_ = now;
   rate_ = bytes_per_second;
   starting_ = at_least;
-  draining_ = false;
+  measured_ = at_least ? std::nullopt : std::optional{rate_};
+  held_back_ = draining_ = false;
   last_growth_ = now;
+}
+
+bool Uplink::doubts_measure() const {
+  constexpr double kFarBelow = 0.7;
+  return measured_ && (held_back_ || rate_ < kFarBelow * *measured_);
 }
 
 void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {
@@ -58,6 +64,8 @@ void Uplink::grow() {
   constexpr double kFactor = 1.5;   // while starting: a line of four times the guess is found in four steps
   constexpr double kShare = 1.0 / 16;
   rate_ += starting_ ? (kFactor - 1) * rate_ : kShare * rate_;
+  held_back_ = measured_ && rate_ > *measured_;
+  if (held_back_) rate_ = *measured_;
 }
 
 // While there was a queue all along, the line has carried what went out but for what the queue grew by. Otherwise bursts make such sums

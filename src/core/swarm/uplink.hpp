@@ -23,8 +23,11 @@ class Uplink {
   // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows.
   void begin(double bytes_per_second, double slot, base::Time now);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
-  // What the line was found to carry, or to carry at least.
+  // What the line was found to carry, or to carry at least. Use does not raise the estimate beyond what was found: past it there
+  // are queues long before they show.
   void measured(double bytes_per_second, bool at_least, base::Time now);
+  // What was found is no longer true, by what use says: it is to be measured again.
+  [[nodiscard]] bool doubts_measure() const;
   [[nodiscard]] double rate() const { return rate_; }
   // What may leave for now: less while a queue is to go away.
   [[nodiscard]] double pace() const { return draining_ ? kDrain * rate_ : rate_; }
@@ -66,7 +69,9 @@ class Uplink {
 
   double rate_ = 0;
   double slot_ = 0;
+  std::optional<double> measured_;
   bool starting_ = true;
+  bool held_back_ = false;               // it could carry more than was measured
   std::map<PeerKey, Peer> peers_;
   base::Time window_started_;
   std::uint64_t window_bytes_ = 0;

@@ -9,7 +9,8 @@ namespace runnel::swarm {
 
 std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hood, base::Time now) {
   if (under_way_ && now >= under_way_->until) under_way_.reset();
-  if (under_way_ || trains_ == kMaxTrains || answers_.size() == kAnswers) return std::nullopt;
+  const bool enough = trains_ >= kMaxTrains || answers_.size() == kAnswers;
+  if (under_way_ || (enough && !again_)) return std::nullopt;
   const auto alive = [&](const auto& entry) { return Neighbourhood::alive(entry.second, now); };
   // The next by number, then from the first again.
   const auto& all = hood.all();
@@ -17,6 +18,7 @@ std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hoo
   auto next = std::find_if(after_last, all.end(), alive);
   if (next == all.end()) next = std::find_if(all.begin(), after_last, alive);
   if (next == all.end()) return std::nullopt;
+  again_ = false;
   last_to_ = next->first;
   under_way_ = UnderWay{next->first, trains_++, now + kPatience};
   return Departure{next->first, {under_way_->number, kLengths[length_], value_size_}};
@@ -34,6 +36,7 @@ bool UplinkProbe::on_spread(PeerKey from, const Spread& spread, base::Time now) 
     ++length_;
     shorter_ = rate;
   } else {
+    if (answers_.size() == kAnswers) answers_.erase(answers_.begin());
     answers_.push_back(rate);
   }
   return true;

@@ -32,6 +32,8 @@ class UplinkProbe {
   // `datagram_bytes`: each one's on the wire; `value_size`: of its message.
   UplinkProbe(std::uint32_t datagram_bytes, std::size_t value_size) : datagram_bytes_(datagram_bytes), value_size_(value_size) {}
 
+  // One train more, after all: its answer takes the place of the oldest.
+  void again() { again_ = !answers_.empty(); }
   // A train to send now: all of its datagrams at once, past every pacer.
   [[nodiscard]] std::optional<Departure> tick(const Neighbourhood& hood, base::Time now);
   // True when rate() is news.
@@ -51,6 +53,7 @@ class UplinkProbe {
   std::size_t value_size_;
   std::size_t length_ = 0;            // of kLengths
   std::uint16_t trains_ = 0;
+  bool again_ = false;
   std::optional<PeerKey> last_to_;
   std::optional<UnderWay> under_way_;
   std::optional<double> shorter_;     // what a shorter train told

@@ -101,6 +101,20 @@ TEST(UplinkProbe, only_whom_it_asked_may_answer_and_once) {
   EXPECT_FALSE(line.probe.on_spread(departure->to, answer, line.now));
 }
 
+TEST(UplinkProbe, one_train_more_when_asked_and_its_answer_replaces_the_oldest) {
+  Line line{300'000};
+  line.run();
+  const std::size_t before = line.lengths.size();
+  line.capacity = 150'000;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_NEAR(*line.probe.rate(), 300'000, 3'000) << i;
+    line.probe.again();
+    line.run();
+  }
+  EXPECT_EQ(line.lengths.size(), before + 2);
+  EXPECT_NEAR(*line.probe.rate(), 150'000, 3'000);
+}
+
 TEST(TrainMeter, tells_how_far_apart_the_first_and_the_last_came) {
   TrainMeter meter;
   base::Time now{seconds{100}};

@@ -68,6 +68,23 @@ TEST(Uplink, what_was_measured_stands_until_a_queue_shows) {
   EXPECT_EQ(first.rate(), 75'000) << "a guess comes too late";
 }
 
+TEST(Uplink, use_does_not_raise_it_past_what_was_measured_but_asks_for_another_measure) {
+  Line line{2'000'000};
+  line.uplink.measured(900'000, false, line.now);
+  EXPECT_FALSE(line.uplink.doubts_measure());
+  line.run(seconds{10}, 3'000'000);
+  EXPECT_EQ(line.uplink.rate(), 900'000);
+  EXPECT_TRUE(line.uplink.doubts_measure());
+  line.uplink.measured(1'900'000, false, line.now);
+  EXPECT_FALSE(line.uplink.doubts_measure());
+
+  Line narrow{300'000};
+  narrow.uplink.measured(900'000, false, narrow.now);
+  narrow.run(seconds{10}, 3'000'000);
+  EXPECT_LT(narrow.uplink.rate(), 450'000);
+  EXPECT_TRUE(narrow.uplink.doubts_measure());
+}
+
 TEST(Uplink, a_line_that_is_not_used_is_not_thought_faster) {
   Line line{1'000'000};
   line.run(seconds{30}, 100'000);
