@@ -49,6 +49,7 @@ struct Neighbour {
   bool partner = false;                    // one of those that hear what we hold
   // The greatest since we last told it of its datagrams with a time stamp, its sending to our receiving, modulo 2^32: bursts show there.
   std::optional<std::uint32_t> delay_us;
+  unsigned welcomed = 0;                   // chunks that it was given ahead of all others
   // Repair.
   std::size_t asked = 0;                   // chunks outstanding
   base::Time busy_until;

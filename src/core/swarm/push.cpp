@@ -27,6 +27,11 @@ constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
 constexpr base::Duration kBusyPull{250'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
 constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
+// A record's header tells a newcomer where to begin: until it has one, it can ask for nothing else. But of the line little is for that.
+constexpr base::Duration kWelcome = std::chrono::seconds{2};
+constexpr unsigned kWelcomeChunks = 24;   // a munro
+constexpr double kWelcomeShare = 0.15;
+constexpr double kMostWelcome = 48;       // chunks at once
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
 constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower
 constexpr double kPerRequest = 8;       // chunks that the proof of one alone would stand for
@@ -181,9 +186,16 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
   const base::Duration waits =
       this->waits(now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.pull_bytes()) * 1e6 / pace())};
   const bool busy = waits > kBusyPull;
+  Neighbour* asker = hood_.find(from);
+  const bool newcomer = asker != nullptr && now - asker->met < kWelcome;
   MunroMap refused;
   for (std::uint64_t i = 0; i < std::min(held.count(), kMaxRequest); ++i) {
     const tree::ChunkIndex index{held.first.value() + i};
+    if (newcomer && asker->welcomed < kWelcomeChunks && take_welcome(now)) {
+      ++asker->welcomed;
+      queue(SendClass::welcome, index, from, now);
+      continue;
+    }
     if (!busy) {
       queue(SendClass::pull, index, from, now);
       continue;
@@ -192,7 +204,15 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
       refused.entries.push_back({munro_number(index), false, 0});
     refused.entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
   }
-  if (busy) refuse(from, waits / kPullWaits, std::move(refused));
+  if (!refused.entries.empty()) refuse(from, waits / kPullWaits, std::move(refused));
+}
+
+bool Push::take_welcome(base::Time now) {
+  const double passed = static_cast<double>((now - std::exchange(welcome_at_, now)).count()) / 1e6;
+  welcome_ = std::min(kMostWelcome, welcome_ + passed * kWelcomeShare * pace() / setup_.chunk_bytes);
+  if (welcome_ < 1) return false;
+  --welcome_;
+  return true;
 }
 
 void Push::on_cancel(PeerKey from, tree::ChunkRange range) {
@@ -411,14 +431,14 @@ void Push::tick(base::Time now) {
   }
 }
 
-// Nothing waits for a train: it is no part of the pace, but what finds that out.
+// Nothing waits for a train: it is no part of the pace, but what finds that out. A user's limit is kept by trains as well: by none.
 void Push::probe_uplink(base::Time now) {
   for (auto& [peer, spread] : trains_met_.tick(now)) out_.push_back({peer, spread});
   if (uplink_.doubts_measure() && now >= next_measure_) {
     probe_.again();
     next_measure_ = now + measure_later();
   }
-  const auto departure = upload_ ? probe_.tick(hood_, now) : std::nullopt;
+  const auto departure = upload_ && !uplink_.limited() ? probe_.tick(hood_, now) : std::nullopt;
   if (!departure) return;
   for (unsigned i = 0; i < departure->train.datagrams; ++i) out_.push_back({departure->to, departure->train});
   charged_ += std::uint64_t{departure->train.datagrams} * setup_.chunk_bytes;

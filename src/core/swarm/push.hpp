@@ -71,7 +71,11 @@ class Push {
   [[nodiscard]] bool covers(tree::ChunkIndex index, base::Time now) const;
 
   // ---- time ----
-  void set_upload(bool allowed) { upload_ = allowed; }
+  // `limit`: the user's, bytes per second; 0: none.
+  void set_upload(bool allowed, std::uint64_t limit) {
+    upload_ = allowed;
+    uplink_.set_limit(limit);
+  }
   void tick(base::Time now);
   [[nodiscard]] base::Time next_deadline() const;
   [[nodiscard]] std::vector<PushOut> take_out();
@@ -115,6 +119,8 @@ class Push {
   [[nodiscard]] base::Duration waits(base::Time now) const;
   [[nodiscard]] bool feeds(std::size_t tree, PeerKey peer) const;
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
+  // Whether one chunk more may go ahead of all others to one who has just come.
+  [[nodiscard]] bool take_welcome(base::Time now);
   [[nodiscard]] double pace() const;
   void charge(std::uint64_t bytes, base::Time now);
   [[nodiscard]] bool has_time(base::Time now) const;
@@ -144,6 +150,8 @@ class Push {
   base::Duration mean_backlog_{}; // of about half a second: one burst must not send children away
   unsigned haves_ = 0;            // rounds of them
   base::Time next_choice_;
+  double welcome_ = 0;            // chunks
+  base::Time welcome_at_;         // when it was counted last
   base::Time next_means_;
   base::Time next_measure_;
   std::vector<PushOut> out_;

@@ -7,6 +7,7 @@ std::map<PeerKey, std::size_t>* PushQueue::counts(SendClass what) {
     case SendClass::repair: return &repairs_;
     case SendClass::pull: return &pulls_;
     case SendClass::bundle:
+    case SendClass::welcome:
     case SendClass::push: break;
   }
   return nullptr;
@@ -48,7 +49,7 @@ std::optional<Send> PushQueue::pop() {
 }
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
-  for (const SendClass what : {SendClass::repair, SendClass::push, SendClass::pull}) {
+  for (const SendClass what : {SendClass::welcome, SendClass::repair, SendClass::push, SendClass::pull}) {
     if (const auto it = sends_.find(Send{what, index, to, {}}); it != sends_.end()) erase(it);
   }
 }

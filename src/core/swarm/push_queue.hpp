@@ -1,5 +1,5 @@
-// What waits to be sent to who pushes, in the order in which it leaves: bundles, then repair, then chunks, the oldest first, and last of
-// all what was asked for by pull.
+// What waits to be sent to who pushes, in the order in which it leaves: bundles, then the chunks by which a newcomer learns where to
+// begin, repair, then chunks, the oldest first, and last of all what was asked for by pull.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace runnel::swarm {
 
-enum class SendClass : std::uint8_t { bundle, repair, push, pull };
+enum class SendClass : std::uint8_t { bundle, welcome, repair, push, pull };
 
 struct Send {
   SendClass what = SendClass::push;

@@ -146,7 +146,7 @@ void Swarm::pump_push(Context& context) {
     const tree::ChunkRange one{send->index, send->index};
     if (!content_->has(one)) continue;
     context.upload.take(metadata_.chunk_size);
-    const bool pushed = send->what != SendClass::pull;   // what is pulled goes with its proof
+    const bool pushed = send->what == SendClass::push || send->what == SendClass::repair;   // what was asked for goes with its proof
     context.outbox.load({context.loads.add({handle_, route.channel->local, one, pushed}), handle_, one});
   }
 }
@@ -184,7 +184,7 @@ void Swarm::send_pushed(Context& context, Channel& channel, tree::ChunkIndex ind
 base::Time Swarm::next_tick() const { return push_ ? std::min(next_tick_, push_->next_deadline()) : next_tick_; }
 
 void Swarm::tick_push(Context& context) {
-  push_->set_upload(!context.no_upload);
+  push_->set_upload(!context.no_upload, context.upload.rate());
   push_->on_wire(context.outbox.wire_bytes(), context.now);
   push_->tick(context.now);
   pump_push(context);

@@ -17,6 +17,7 @@ class TokenBucket {
     open_ = false;
   }
   [[nodiscard]] bool limited() const { return rate_ != 0; }
+  [[nodiscard]] std::uint64_t rate() const { return rate_; }
   [[nodiscard]] bool allows(base::Time now) {
     if (rate_ == 0) return true;
     const auto passed = std::min<std::int64_t>((now - filled_).count(), 1'000'000);

@@ -1,7 +1,9 @@
 // What our line carries upward, found out by using it.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -28,9 +30,12 @@ class Uplink {
   void measured(double bytes_per_second, bool at_least, base::Time now);
   // What was found is no longer true, by what use says: it is to be measured again.
   [[nodiscard]] bool doubts_measure() const;
-  [[nodiscard]] double rate() const { return rate_; }
+  [[nodiscard]] double rate() const { return std::min(rate_, limit_); }
   // What may leave for now: less while a queue is to go away.
-  [[nodiscard]] double pace() const { return draining_ ? kDrain * rate_ : rate_; }
+  [[nodiscard]] double pace() const { return std::min(draining_ ? kDrain * rate_ : rate_, limit_); }
+  // The user's; 0: none.
+  void set_limit(std::uint64_t bytes_per_second) { limit_ = bytes_per_second == 0 ? kNoLimit : static_cast<double>(bytes_per_second); }
+  [[nodiscard]] bool limited() const { return limit_ != kNoLimit; }
   [[nodiscard]] bool starting() const { return starting_; }
   // On the wire, whatever it was.
   void sent(std::uint64_t bytes) { window_bytes_ += bytes; }
@@ -44,6 +49,7 @@ class Uplink {
   [[nodiscard]] std::optional<base::Duration> queue(base::Time now) const;
 
  private:
+  static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
   static constexpr base::Duration kWindow{200'000};
   static constexpr std::size_t kWindows = 5;
   static constexpr double kDrain = 0.7;
@@ -68,6 +74,7 @@ class Uplink {
   void fall(base::Duration queue);
 
   double rate_ = 0;
+  double limit_ = kNoLimit;
   double slot_ = 0;
   std::optional<double> measured_;
   bool starting_ = true;

@@ -10,7 +10,7 @@ namespace runnel::swarm {
 std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hood, base::Time now) {
   if (under_way_ && now >= under_way_->until) under_way_.reset();
   const bool enough = trains_ >= kMaxTrains || answers_.size() == kAnswers;
-  if (under_way_ || (enough && !again_)) return std::nullopt;
+  if (under_way_ || now < next_ || (enough && !again_)) return std::nullopt;
   const auto alive = [&](const auto& entry) { return Neighbourhood::alive(entry.second, now); };
   // The next by number, then from the first again.
   const auto& all = hood.all();
@@ -36,6 +36,7 @@ bool UplinkProbe::on_spread(PeerKey from, const Spread& spread, base::Time now) 
     ++length_;
     shorter_ = rate;
   } else {
+    next_ = now + kPause;
     if (answers_.size() == kAnswers) answers_.erase(answers_.begin());
     answers_.push_back(rate);
   }

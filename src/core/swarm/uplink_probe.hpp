@@ -24,6 +24,7 @@ class UplinkProbe {
   static constexpr std::size_t kAnswers = 3;
   static constexpr unsigned kMaxTrains = 12;
   static constexpr base::Duration kPatience = std::chrono::seconds{1};
+  static constexpr base::Duration kPause = std::chrono::seconds{1};   // once one has told: others need the line, at first above all
   struct Departure {
     PeerKey to;
     Train train;
@@ -55,6 +56,7 @@ class UplinkProbe {
   std::uint16_t trains_ = 0;
   bool again_ = false;
   std::optional<PeerKey> last_to_;
+  base::Time next_;
   std::optional<UnderWay> under_way_;
   std::optional<double> shorter_;     // what a shorter train told
   std::vector<double> answers_;       // of this length

@@ -112,7 +112,7 @@ TEST(Push, what_a_parent_failed_to_send_is_asked_for) {
 
 TEST(Push, who_may_not_upload_feeds_nobody) {
   Three net;
-  net.nodes[1]->set_upload(false);
+  net.nodes[1]->set_upload(false, 0);
   net.run(seconds{3});
   EXPECT_EQ(net.nodes[1]->trees().children(), 0U);
   EXPECT_EQ(net.nodes[1]->trees().room(), 0U);
@@ -182,7 +182,7 @@ Push loaded_source(unsigned munros, base::Time now) {
 
 TEST(Push, what_is_pulled_waits_behind_all_else_and_is_refused_when_that_takes_long) {
   const base::Time now{seconds{1000}};
-  Push source = loaded_source(1, now);
+  Push source = loaded_source(1, now - seconds{5});
   const tree::ChunkRange part{chunk_of(kFirst, 4), chunk_of(kFirst, 5)};
   source.on_request(PeerKey{10}, part, now);
   EXPECT_TRUE(source.take_out().empty());
@@ -194,11 +194,36 @@ TEST(Push, what_is_pulled_waits_behind_all_else_and_is_refused_when_that_takes_l
   EXPECT_EQ(std::ranges::count(order, SendClass::pull), 2);
   EXPECT_EQ(order.back(), SendClass::pull);
 
-  Push busy = loaded_source(8, now);
+  Push busy = loaded_source(8, now - seconds{5});
   busy.on_request(PeerKey{10}, part, now);
   const auto out = busy.take_out();
   ASSERT_EQ(out.size(), 1U);
   EXPECT_EQ(std::get<Busy>(out[0].message).map, (MunroMap{{{kFirst, false, 3U << 4}}}));
+}
+
+// A newcomer learns from a record's header where it begins.
+TEST(Push, what_a_newcomer_asks_for_first_goes_ahead_but_not_for_a_whole_crowd) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(8, now);
+  const tree::ChunkRange munro{chunk_of(kFirst, 0), chunk_of(kFirst, kPushMunroWidth - 1)};
+  for (std::uint32_t i = 10; i < 20; ++i) source.on_request(PeerKey{i}, munro, now);
+  std::map<PeerKey, std::size_t> welcomed;
+  std::size_t others = 0;
+  for (base::Time t = now; t < now + milliseconds{500}; t += milliseconds{1}) {
+    while (const auto send = source.next_send(t)) {
+      if (send->what != SendClass::welcome) {
+        others += send->what != SendClass::bundle;
+        continue;
+      }
+      ++welcomed[send->to];
+      EXPECT_EQ(others, 0U);
+    }
+  }
+  EXPECT_EQ(welcomed.size(), 2U) << "48 at once, 24 of one";
+  for (const auto& [peer, chunks] : welcomed) EXPECT_EQ(chunks, 24U);
+  EXPECT_GT(others, 0U);
+  source.on_request(PeerKey{25}, munro, now + seconds{1});
+  EXPECT_EQ(source.next_send(now + seconds{1}).value().what, SendClass::welcome) << "a second later there is room for another";
 }
 
 TEST(Push, a_request_is_looked_at_so_far) {
@@ -297,7 +322,7 @@ TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
     }
   }
   EXPECT_EQ(told, kMunros);
-  node.set_upload(false);
+  node.set_upload(false, 0);
   node.greet(PeerKey{5});
   EXPECT_TRUE(node.take_out().empty());
 }

@@ -85,6 +85,18 @@ TEST(Uplink, use_does_not_raise_it_past_what_was_measured_but_asks_for_another_m
   EXPECT_TRUE(narrow.uplink.doubts_measure());
 }
 
+TEST(Uplink, gives_no_more_than_the_user_allows) {
+  Line line{1'000'000};
+  line.uplink.set_limit(120'000);
+  EXPECT_TRUE(line.uplink.limited());
+  line.run(seconds{5}, 2'000'000);
+  EXPECT_EQ(line.uplink.rate(), 120'000);
+  EXPECT_EQ(line.uplink.pace(), 120'000);
+  line.uplink.set_limit(0);
+  EXPECT_FALSE(line.uplink.limited());
+  EXPECT_GE(line.uplink.rate(), 300'000);
+}
+
 TEST(Uplink, a_line_that_is_not_used_is_not_thought_faster) {
   Line line{1'000'000};
   line.run(seconds{30}, 100'000);
