@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""A live swarm of twenty processes, each on an address of its own, of which a third spoil what they give to others."""
+"""A live swarm of twenty processes, each on an address of its own, of which a third spoil what they give to others.
+
+Half of these push: they are asked soon, and often. Those that only answer are hardly asked where others push.
+"""
 import pathlib
 import signal
 import sys
@@ -12,7 +15,8 @@ from support.processes import Node
 from support.scenario import FULL, ROOT, Scenario
 
 WATCHERS = 13
-POLLUTERS = ("bad-data", "bad-data", "bad-data", "bad-hash", "bad-hash", "wrong-chunk")
+PUSHERS = {"bad-push": "pushed", "bad-bundle": "bundles"}   # parents of push, and what counts that which they spoil
+POLLUTERS = ("bad-push", "bad-push", "bad-bundle", "bad-data", "bad-hash", "wrong-chunk")
 LENGTH_S = 75 if FULL else 15
 # Chunks that the polluters got rid of, of those that the viewers wanted. What a ban costs does not grow with the stream.
 MAX_WASTED = 0.01 if FULL else 0.04
@@ -28,7 +32,7 @@ class Polluters(Scenario):
     def polluter(self, kind, link, victims, number):
         """The reference peer: it fetches what is right, says that it has it, and gives it on wrong."""
         command = [sys.executable, "-m", "refpeer", "live-client", link, "--misbehave", kind, "--seconds", "1000", "--listen",
-                   f"{self.address()}:0", *(word for victim in victims for word in ("--peer", victim))]
+                   f"{self.address()}:0", *(word for victim in victims for word in ("--peer", victim)), *["--push"] * (kind in PUSHERS)]
         environment = dict(self.environment(f"polluter-{number}"), PYTHONPATH=str(ROOT / "tests" / "interop"))
         return self.start(command, f"polluter-{number}-{kind}", Node, environment=environment)
 
@@ -50,14 +54,16 @@ class Polluters(Scenario):
                 self.assertLessEqual(reader.look(), MAX_BEHIND_S, f"the reader of {watcher.name} ran dry at {now:.1f} s")
             caster.wait_for_end(0.1)
         wasted = sum(polluter.last_stats()["served"] for polluter in polluters)
+        pushed = [polluter.last_stats()[PUSHERS[kind]] for polluter, kind in zip(polluters, POLLUTERS) if kind in PUSHERS]
         wanted = sum(watcher.next_stats()["verified"] for watcher in watchers)
         rejected = [watcher.last_stats()["rejected"] for watcher in watchers]
-        print(f"{LENGTH_S} s: polluters gave {wasted} chunks, {wasted / wanted:.2%} of {wanted}; rejected by each viewer {rejected}, readers at "
-              f"most {max(reader.worst_behind_s for reader in readers):.2f} s late")
+        print(f"{LENGTH_S} s: polluters gave {wasted} chunks, {wasted / wanted:.2%} of {wanted}; wrong ones pushed {pushed}; rejected "
+              f"by each viewer {rejected}, readers at most {max(reader.worst_behind_s for reader in readers):.2f} s late")
         self.assertTrue(all(polluter.running for polluter in polluters))
         for polluter in polluters:
             polluter.end()
         self.assertGreater(sum(rejected), len(polluters), "the polluters were hardly asked: nothing was shown")
+        self.assertGreater(min(pushed), len(polluters), "one that pushes was hardly asked: nothing was shown of it")
         self.assertLess(wasted / wanted, MAX_WASTED)
         for watcher in watchers:
             watcher.send_signal(signal.SIGINT)

@@ -35,10 +35,10 @@ class ReferenceScenario(Scenario):
         chunk_size = CHUNK_SIZE.get(hash_name, 1080)
         return self.host(roles.seeder(content, hashes.BY_NAME[hash_name].code, addressing.NAMES[addressing_name], chunk_size, **others))
 
-    def live_source(self, key, source_class=TimedSource, record_bytes=25_000, **metadata):
+    def live_source(self, key, source_class=TimedSource, record_bytes=25_000, push=None, **metadata):
         """A source that signs twenty records a second, of a kind that readers skip: enough for everything below the player."""
         source = source_class(key) if issubclass(source_class, TimedSource) else source_class(key, first=0)
-        peer = roles.live_source(live_swarm(key.swarm_id, **metadata), key, source=source)
+        peer = roles.live_source(live_swarm(key.swarm_id, version=2 if push else 1, **metadata), key, source=source, push=push)
         source.interval_s = 0.05
         noise = self.random.randbytes(record_bytes)
         source.feed = lambda index: records.Record(records.FILLER, noise, ntp_time=clock.now_ntp()).encode()

@@ -1,5 +1,6 @@
 """The reference peer by hand: python3 -m refpeer seed|leech|live-source|live-client. One JSON object per line on stdout."""
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,8 +14,9 @@ from .compat import CompatSource, CompatSwarm, paced
 from .host import Host
 from .live import LiveSource, TimedSource
 from .link import format_link, parse_link, split_address
-from .misbehave import MISBEHAVIOURS, misbehaving
+from .misbehave import MISBEHAVIOURS, ONLY_PUSH, misbehaving
 from .options import VARIABLE_CHUNK_SIZE
+from .push import PushParent
 from .serve import Serve
 from .swarm import UNIFIED, live_swarm
 
@@ -31,7 +33,11 @@ def host_of(peer, options):
 
 
 def serve_class(options, base):
-    return misbehaving(options.misbehave, base) if options.misbehave else base
+    return misbehaving(options.misbehave, base) if options.misbehave and options.misbehave not in ONLY_PUSH else base
+
+
+def push_class(options):
+    return misbehaving(options.misbehave, PushParent) if options.misbehave in ONLY_PUSH else PushParent
 
 
 def seed(options):
@@ -88,22 +94,33 @@ def compat_source(options):
 
 def live_client(options):
     swarm, peers = parse_link(options.link)
-    serve = serve_class(options, Serve)()
-    peer = roles.live_client(swarm, serve=serve)
+    serve, push = serve_class(options, Serve)(), None
+    if options.push:
+        swarm, push = dataclasses.replace(swarm, version=2), push_class(options)()
+    peer = roles.live_client(swarm, serve=serve, push=push)
     host = host_of(peer, options)
     connect(host, peers, options)
+    found = {}                       # each is read once: checksums take their time here
     ends_at, next_at = time.monotonic() + options.seconds, time.monotonic() + 1
     while time.monotonic() < ends_at:
         host.turn()
         if time.monotonic() >= next_at:
             next_at += 1
             has_records = peer.store.width and not isinstance(swarm, CompatSwarm)
-            found = records.read_all(peer.store.chunks, peer.store.width) if has_records else []
+            found.update(records.read_all(peer.store.chunks, peer.store.width, found) if has_records else [])
             say("stats", chunks=len(peer.store.chunks), munros=len(peer.store.munros), rejected=peer.store.rejected,
-                bad_signatures=peer.store.bad_signatures, records=len(found), served=serve.served)
+                bad_signatures=peer.store.bad_signatures, records=len(found), **given(serve, push))
     host.stop()
     if options.out:
         pathlib.Path(options.out).write_bytes(longest_run(peer.store.chunks))
+
+
+def given(serve, push):
+    """What others got, asked for or not: chunks, and bundles."""
+    if push is None:
+        return {"served": serve.served}
+    return {"served": serve.served + push.pushed + push.bundles, "pushed": push.pushed, "bundles": push.bundles,
+            "subscribes": push.subscribes}
 
 
 def longest_run(chunks):
@@ -150,7 +167,11 @@ def parse():
     source.add_argument("--ts", metavar="FILE", help="with --compat: the transport stream to send, at --rate")
     verbs.choices["live-client"].add_argument("--out", help="the longest run of bytes that came, written at the end")
     verbs.choices["live-client"].add_argument("--seconds", type=float, default=10)
-    return top.parse_args()
+    verbs.choices["live-client"].add_argument("--push", action="store_true", help="be a parent of push (version 2)")
+    options = top.parse_args()
+    if options.misbehave in ONLY_PUSH and not getattr(options, "push", False):
+        top.error(f"{options.misbehave} is for live-client with --push")
+    return options
 
 
 def main():

@@ -81,9 +81,9 @@ class Fetch(Part):
         state.window = min(self.window_chunks, self.window_of(state) + 1)
         self.acknowledge(channel, index, message.time_us)
         for other in self.peer.open_channels():
-            if other is not channel and not self.has_everything(other):
+            if other is not channel and not other.told_by_map and not self.has_everything(other):
                 other.of(self).news[self.interval(index)] = None
-        if not self.has_everything(channel):
+        if not channel.told_by_map and not self.has_everything(channel):
             state.news[self.interval(index)] = None
 
     def acknowledge(self, channel, index, time_us):

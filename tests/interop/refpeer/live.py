@@ -77,6 +77,8 @@ class LiveSource(Serve):
 
     def announce(self, channel, chunks, now):
         """6.1.2.3: only once the munro is signed; it comes along."""
+        if channel.told_by_map:
+            return
         if self.peer.swarm.integrity == 3:
             self.shows.peer = self.peer
             self.shows.show(channel, now)

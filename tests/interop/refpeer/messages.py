@@ -101,7 +101,7 @@ class PexResCert:
 
 @dataclasses.dataclass(frozen=True)
 class Extension:
-    """Runnel's own message between peers of version 2 (docs/EXTENSIONS.md). This peer is of version 1: for the vectors alone."""
+    """Runnel's own message between peers of version 2 (docs/EXTENSIONS.md): for push.py, and the vectors."""
     number: int
     value: bytes
     type = EXTENSION

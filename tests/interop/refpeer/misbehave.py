@@ -6,6 +6,7 @@ from .bins import Range
 from .clock import now_us
 from .messages import Ack, Data, Handshake, Have, Integrity, PexReq, PexRes, PexResCert, Request
 from .peer import Channel
+from .push_values import SUBSTREAMS
 
 
 def flipped(data):
@@ -109,6 +110,25 @@ class WrongChunk:
         self.peer.send(channel, [Data(Range(chunk ^ 1, chunk ^ 1), now_us(), self.peer.store.payload(chunk))], now)
 
 
+class BadPush:
+    """A parent of push: every chunk that it pushes has a wrong byte, under right bundles."""
+
+    def pushed_payload(self, index):
+        return flipped(super().pushed_payload(index))
+
+
+class BadBundle:
+    """A parent of push, of bundles alone: with a wrong leaf hash, or with a wrong signature, by turns."""
+
+    def takes_children(self, tree):
+        return tree >= SUBSTREAMS
+
+    def pushed_bundle(self, bundle):
+        if self.bundles % 2:
+            return dataclasses.replace(bundle, leaves=(flipped(bundle.leaves[0]), *bundle.leaves[1:]))
+        return dataclasses.replace(bundle, signature=flipped(bundle.signature))
+
+
 class Garbage:
     """Random bytes on the channel."""
 
@@ -120,8 +140,10 @@ class Garbage:
 
 MISBEHAVIOURS = {"bad-data": BadData, "bad-hash": BadHash, "wrong-signature": WrongSignature, "have-lies": HaveLies,
                  "old-munro": OldMunro, "oversize": Oversize, "unknown-messages": UnknownMessages, "flood": Flood,
-                 "never-answers": NeverAnswers, "wrong-chunk": WrongChunk, "garbage": Garbage}
-ONLY_LIVE = {"wrong-signature", "old-munro"}
+                 "never-answers": NeverAnswers, "wrong-chunk": WrongChunk, "garbage": Garbage, "bad-push": BadPush,
+                 "bad-bundle": BadBundle}
+ONLY_PUSH = {"bad-push", "bad-bundle"}           # of a PushParent
+ONLY_LIVE = {"wrong-signature", "old-munro"} | ONLY_PUSH
 
 
 def misbehaving(name, base):

@@ -28,6 +28,7 @@ class Channel:
         self.sent = self.received = 0
         self.last_sent = self.last_received = now
         self.choked = False          # by the peer: it serves nothing
+        self.told_by_map = False     # what we have: by HAVE_MAP, and no more by HAVE (push.py)
         self.knowledge = Knowledge()
         self.state = {}              # of each part
 

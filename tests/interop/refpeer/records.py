@@ -73,10 +73,11 @@ def length_of(data):
     return length if HEADER.size <= length <= MAX_BYTES else None
 
 
-def read_all(chunks, width):
-    """The whole records among these chunks (index -> bytes): [(index, Record)]. A record begins only where a munro does."""
+def read_all(chunks, width, known=()):
+    """The whole records among these chunks (index -> bytes): [(index, Record)]. A record begins only where a munro does;
+    none is looked at that begins at an index which is known."""
     found = []
-    for first in sorted(index for index in chunks if index % width == 0):
+    for first in sorted(index for index in chunks if index % width == 0 and index not in known):
         length = length_of(chunks[first])
         data, at = b"", first
         while length is not None and len(data) < length and at in chunks:

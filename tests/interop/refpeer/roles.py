@@ -26,13 +26,13 @@ def leecher(swarm, fetch=None, serve=None, pex=None):
     return Peer(swarm, store, [serve or Serve(), fetch or Fetch(), pex or Pex()])
 
 
-def live_source(swarm, key, timed=True, first=None, source=None, pex=None):
+def live_source(swarm, key, timed=True, first=None, source=None, pex=None, push=None):
     source = source or (TimedSource(key) if timed else LiveSource(key, first=first or 0))
-    return Peer(swarm, live_store(swarm), [source, pex or Pex()])
+    return Peer(swarm, live_store(swarm), [*([push] if push else []), source, pex or Pex()])
 
 
-def live_client(swarm, fetch=None, serve=None, pex=None):
-    return Peer(swarm, live_store(swarm), [serve or Serve(), fetch or Fetch(live=True), pex or Pex()])
+def live_client(swarm, fetch=None, serve=None, pex=None, push=None):
+    return Peer(swarm, live_store(swarm), [*([push] if push else []), serve or Serve(), fetch or Fetch(live=True), pex or Pex()])
 
 
 def part(peer, kind):

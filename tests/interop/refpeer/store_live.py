@@ -21,6 +21,7 @@ class LiveStore:
         self.width = None                 # NCHUNKS_PER_SIG; not negotiated, told by the first signed munro (6.1.2.1)
         self.rejected = self.bad_signatures = self.stale = 0
         self.clock = time.time
+        self.on_keep = lambda index: None
 
     # ---- taking in -------------------------------------------------------------------------------------------------
     def offer_integrity(self, chunks, value):
@@ -60,15 +61,30 @@ class LiveStore:
     def keep(self, index, payload):
         self.chunks[index] = payload
         self.have.add(index, index)
+        self.on_keep(index)
+
+    def offer_bundle(self, first, ntp_time, signature, leaves):
+        """Takes all leaf hashes of a munro with its signature (docs/EXTENSIONS.md); whether they are right."""
+        nodes = self.munro_nodes(first, 32, leaves)
+        chunks = Range(first, first + 31)
+        top = bins.bin_of(chunks)
+        self.offer_integrity(chunks, nodes[top])
+        if not self.offer_signature(chunks, ntp_time, signature) or self.tree.trusted[top] != nodes[top]:
+            return False
+        self.tree.trusted.update(nodes)
+        return True
+
+    def munro_nodes(self, first, width, leaves):
+        """The tree over these leaves and zeros for the others, by the bins where the munro stands."""
+        base = bins.node(0, first)
+        built = tree.build(self.swarm.hash, leaves + [self.swarm.hash.zero] * (width - len(leaves)))
+        return {shift(bin_, base): value for bin_, value in built.items()}
 
     # ---- at the source ---------------------------------------------------------------------------------------------
     def append_munro(self, first, width, payloads, key, ntp_time):
         """Signs a munro. Leaves that no payload fills are zeros; nothing of it was announced before (6.1.2.3)."""
         self.width = width
-        leaves = [self.swarm.hash.of(p) for p in payloads] + [self.swarm.hash.zero] * (width - len(payloads))
-        base = bins.node(0, first)
-        for bin_, value in tree.build(self.swarm.hash, leaves).items():
-            self.tree.trusted[shift(bin_, base)] = value
+        self.tree.trusted.update(self.munro_nodes(first, width, [self.swarm.hash.of(p) for p in payloads]))
         chunks = Range(first, first + width - 1)
         subject = self.tree.trusted[bins.bin_of(chunks)]
         signature = key.sign(self.swarm.signed_text(self.addressing.encode(chunks), ntp_time, subject))
@@ -94,6 +110,31 @@ class LiveStore:
     def munro_messages(self, first):
         chunks, ntp_time, signature = self.munros[first]
         return [Integrity(chunks, self.tree.trusted[bins.bin_of(chunks)]), SignedIntegrity(chunks, ntp_time, signature)]
+
+    def leaf_hashes(self, first):
+        """Of the munro's leaves that carry chunks; None as long as some are not known."""
+        if first not in self.munros:
+            return None
+        found = []
+        for index in range(first, first + self.width):
+            value = self.trusted_leaf(index)
+            if value == self.swarm.hash.zero:
+                break
+            if value is None:
+                return None
+            found.append(value)
+        return found
+
+    def trusted_leaf(self, index):
+        """Zeros below a node of zeros."""
+        bin_, top = bins.node(0, index), self.top(index)
+        if bin_ in self.tree.trusted:
+            return self.tree.trusted[bin_]
+        while bin_ != top:
+            bin_ = bins.parent(bin_)
+            if self.tree.trusted.get(bin_) == self.swarm.hash.zero:
+                return self.swarm.hash.zero
+        return None
 
     def newest_munro(self):
         return max(self.munros, default=None)
