@@ -168,11 +168,13 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const ChunkIndex first = chunk_of(bundle.munro, 0);
   const Bin bin = tree::munro_of(first, metadata_.munro_width);
   const auto known = munros_.find(bin.offset());
-  if (first < lowest_ || (known != munros_.end() && known->second.used)) return BundleCheck::known;
+  if (first < lowest_) return BundleCheck::known;
   if (known == munros_.end() && too_old(bin, bundle.timestamp)) return BundleCheck::known;
   const crypto::Digest hash = munro_hash(bundle.leaves);
   if (known != munros_.end()) {
+    // Too late to be of use, it is judged all the same: a parent whose bundles are wrong is none.
     if (hash != known->second.hash) return BundleCheck::wrong;
+    if (known->second.used) return BundleCheck::known;
   } else if (!verifier_->verify(form_.signed_bytes(bin, bundle.timestamp, hash.view()), bundle.signature)) {
     return BundleCheck::wrong;
   }

@@ -202,6 +202,8 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   if (content_->has({data.chunk, data.chunk})) {
     ++duplicates_;
     if (ack) channel.to_ack.push_back(data.chunk);
+    // Nobody asked for it, and it came too late to be of use. A parent whose chunks are all like that must not pass for one that feeds us.
+    if (!answer && judge(context, channel, data.chunk, data.payload) == tree::LeafCheck::mismatch) on_mismatch(context, channel, data.chunk);
     return;
   }
   if (!content_->plausible({data.chunk, data.chunk})) return;
@@ -229,7 +231,7 @@ void Swarm::on_unproved(Context& context, Channel& channel) {
 void Swarm::on_mismatch(Context& context, Channel& channel, tree::ChunkIndex index) {
   ++rejected_;
   ++channel.rejected;
-  free_again(index);
+  if (!content_->has({index, index})) free_again(index);
   channel.inbox.clear();
   bad_peer(context, channel);
 }

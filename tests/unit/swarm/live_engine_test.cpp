@@ -178,7 +178,8 @@ TEST(Engine, a_viewer_knows_how_late_chunks_come) {
 }
 
 // In place of what it holds it tells of a munro that the source never made.
-TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
+// In place of what its neighbours are told, they get what `lie` makes of the first index of the record of two seconds ago.
+void liar_by_push_is_banned(const std::function<void(wire::Encoder&, const wire::Format&, ChunkIndex known)>& lie) {
   LiarAmongViewers swarm{true};
   auto& [net, at, liar, viewer, source] = swarm;
   std::size_t complete = 0;
@@ -197,12 +198,12 @@ TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
     const auto message = reader.read<std::uint8_t>();
     const auto type = reader.read<std::uint16_t>();
     if (message != static_cast<std::uint8_t>(wire::MessageType::extension) || (type != HaveMap::kType && type != Advert::kType)) return;
-    Bundle lie{munro_number(ChunkIndex{source.records.rbegin()->first}) + 100, {}, base::Bytes(format.signature_size), {}};
-    lie.leaves.emplace_back(base::Bytes(format.hash_size, std::byte{7}));
-    bytes.resize(1'000);
+    constexpr std::size_t kRecords = 30;
+    if (source.records.size() < kRecords) return;
+    bytes.resize(1'400);
     wire::Encoder encoder{bytes, format};
     encoder.channel(wire::ChannelId{*channel});
-    encoder.extension(Bundle::kType, encode_push(lie));
+    lie(encoder, format, ChunkIndex{std::prev(source.records.end(), kRecords)->first});
     bytes.resize(encoder.size());
   };
   source.watch(liar);
@@ -211,6 +212,31 @@ TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
   net.run_until([] { return false; }, std::chrono::seconds{20});
   EXPECT_EQ(bans, 1U);
   EXPECT_GT(complete + 10, source.records.size());
+}
+
+void lie_about(wire::Encoder& encoder, const wire::Format& format, std::uint64_t munro) {
+  Bundle lie{munro, {}, base::Bytes(format.signature_size), {}};
+  lie.leaves.emplace_back(base::Bytes(format.hash_size, std::byte{7}));
+  encoder.extension(Bundle::kType, encode_push(lie));
+}
+
+TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
+  liar_by_push_is_banned([](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) {
+    lie_about(encoder, format, munro_number(known) + 700);
+  });
+}
+
+TEST(Engine, who_makes_up_bundles_that_come_too_late_is_banned_as_well) {
+  liar_by_push_is_banned([](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) {
+    lie_about(encoder, format, munro_number(known));
+  });
+}
+
+TEST(Engine, who_pushes_wrong_chunks_that_come_too_late_is_banned_as_well) {
+  liar_by_push_is_banned([](wire::Encoder& encoder, const wire::Format&, ChunkIndex known) {
+    const auto place = encoder.data_in_place(known, wire::NodeTimestamp{1}, 1'000);
+    std::ranges::fill(*place, std::byte{7});
+  });
 }
 
 // It claims all indices between the records, which never were, and gives nothing.
