@@ -86,6 +86,7 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   swarm::AddSwarm add;
   add.swarm = handle;
   add.metadata = swarm::live_metadata(parsed, wire_id);
+  add.push = true;
   auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata, signer, std::move(on_munro));
   add.parts = host->parts();
   live_hosts_[handle] = host.get();
