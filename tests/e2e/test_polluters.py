@@ -12,9 +12,10 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import media
 from support.processes import Node
-from support.scenario import FULL, ROOT, Scenario
+from support.scenario import FULL, ROOT, SANITIZED, Scenario
 
-WATCHERS = 13
+WATCHERS = 4 if SANITIZED else 13     # a sanitizer makes several of each
+FIRST = 2                             # of them are there before the polluters
 PUSHERS = {"bad-push": "pushed", "bad-bundle": "bundles"}   # parents of push, and what counts that which they spoil
 POLLUTERS = ("bad-push", "bad-push", "bad-bundle", "bad-data", "bad-hash", "wrong-chunk")
 LENGTH_S = 75 if FULL else 15
@@ -40,10 +41,16 @@ class Polluters(Scenario):
         caster = self.cast("rtmp://127.0.0.1:0/live/key", address=self.address())
         self.start(media.publish_command(f"{self.ingest_url(caster)}/key"), "publisher")
         caster.event("playable", 15)
-        watchers = [self.watch(caster.link, "--out", self.folder / f"recording-{i}.mp4", name=f"watcher-{i}", address=self.address())
-                    for i in range(WATCHERS)]
+        def some(numbers):
+            return [self.watch(caster.link, "--out", self.folder / f"recording-{i}.mp4", name=f"watcher-{i}", address=self.address())
+                    for i in numbers]
+        # Who comes after the polluters looks for parents among them as well.
+        watchers = some(range(FIRST))
         victims = [node.ready()["listen"] for node in (caster, *watchers)]
         polluters = [self.polluter(kind, caster.link, victims, i) for i, kind in enumerate(POLLUTERS)]
+        for polluter in polluters:
+            polluter.event("stats", 20, where=lambda stats: stats["chunks"] > 0)
+        watchers += some(range(FIRST, WATCHERS))
         for node in watchers:
             node.event("playable", 20)
         readers = [self.read(watcher) for watcher in watchers]

@@ -231,7 +231,8 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     if (one.munros > 0) worst = std::min(worst, static_cast<double>(one.in_time[2]) / static_cast<double>(one.munros));
     for (std::size_t i = 0; i < std::min(seen.complete.size(), truth_.munros().size()); ++i) {
       const base::Time published = truth_.munros()[i].published;
-      if (seen.complete[i] != base::Time{} && published >= std::max(viewer->joined + kSettle, base::Time{model_.measure_from})) delays.add(seen.complete[i] - published);
+      if (seen.complete[i] != base::Time{} && published >= std::max(viewer->joined + kSettle, base::Time{model_.measure_from}))
+        delays.add(seen.complete[i] - published);
     }
   }
   const auto share = [&](std::uint64_t part) { return all.munros == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all.munros); };

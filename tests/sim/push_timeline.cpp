@@ -74,10 +74,10 @@ void PushTimeline::tell_lines(Simulation& simulation, const Viewers& viewers) {
     line.wanted.add(static_cast<double>(whole.wanted_chunks));
   }
   for (const auto& [rate, line] : classes) {
-    out_ << "  " << std::setw(2) << line.slots.size() << " of " << std::setw(5) << rate * 8 / 1000 << " kb/s: estimate " << std::setprecision(2) << line.estimate.mean()
-         << std::setprecision(1) << ", slots " << line.slots_used.mean() << " of " << line.slots.mean() << ", parents "
-         << line.parents.mean() << ", fed " << line.fed.mean() << ", backlog " << line.backlog_ms.mean() << " ms, line "
-         << line.line_ms.mean() << " ms, pulling " << line.wanted.mean() << "\n";
+    out_ << "  " << std::setw(2) << line.slots.size() << " of " << std::setw(5) << rate * 8 / 1000 << " kb/s: estimate "
+         << std::setprecision(2) << line.estimate.mean() << std::setprecision(1) << ", slots " << line.slots_used.mean() << " of "
+         << line.slots.mean() << ", parents " << line.parents.mean() << ", fed " << line.fed.mean() << ", backlog "
+         << line.backlog_ms.mean() << " ms, line " << line.line_ms.mean() << " ms, pulling " << line.wanted.mean() << "\n";
   }
   out_ << std::flush;
 }

@@ -203,7 +203,8 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
     ++duplicates_;
     if (ack) channel.to_ack.push_back(data.chunk);
     // Nobody asked for it, and it came too late to be of use. A parent whose chunks are all like that must not pass for one that feeds us.
-    if (!answer && judge(context, channel, data.chunk, data.payload) == tree::LeafCheck::mismatch) on_mismatch(context, channel, data.chunk);
+    if (!answer && judge(context, channel, data.chunk, data.payload) == tree::LeafCheck::mismatch)
+      on_mismatch(context, channel, data.chunk);
     return;
   }
   if (!content_->plausible({data.chunk, data.chunk})) return;
@@ -212,7 +213,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
     on_verified(context, channel, data.chunk, data.payload, ack);
   } else if (check == tree::LeafCheck::mismatch) {
     on_mismatch(context, channel, data.chunk);
-  } else if (channel.held.add(data.chunk, data.payload, context.now)) {   // without an ACK (RFC 7574 5.3)
+  } else if (channel.held.add(data.chunk, data.payload, context.now)) {  // without an ACK (RFC 7574 5.3)
     requested_.insert({data.chunk, data.chunk});
   } else {
     on_unproved(context, channel);
@@ -222,7 +223,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
 
 // Chunk after chunk that nothing proves: whoever sends no hashes (RFC 7574 5.3) is no use, however fast it is.
 void Swarm::on_unproved(Context& context, Channel& channel) {
-  constexpr std::uint32_t kMaxUnproved = 512;   // with none proved between them
+  constexpr std::uint32_t kMaxUnproved = 512;  // with none proved between them
   if (++channel.unproved < kMaxUnproved) return;
   book_.failed(channel.endpoint, context.now);
   marked_.push_back(channel.local);
@@ -239,7 +240,7 @@ void Swarm::on_mismatch(Context& context, Channel& channel, tree::ChunkIndex ind
 // Hashes became known around these chunks: what waited for them, from whomever, is judged again.
 void Swarm::judge_held(Context& context) {
   if (std::ranges::all_of(channels_, [](const auto& c) { return c->held.empty(); })) proved_.clear();
-  for (std::size_t i = 0; i < proved_.size(); ++i) {   // grows meanwhile
+  for (std::size_t i = 0; i < proved_.size(); ++i) {  // grows meanwhile
     const std::uint64_t first = proved_[i].value() / proof_group() * proof_group();
     const tree::ChunkRange group{tree::ChunkIndex{first}, tree::ChunkIndex{first + proof_group() - 1}};
     for (const auto& channel : channels_) {
@@ -251,7 +252,7 @@ void Swarm::judge_held(Context& context) {
 }
 
 void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held) {
-  if (content_->has({held.index, held.index})) {   // it came from somebody else as well
+  if (content_->has({held.index, held.index})) {  // it came from somebody else as well
     requested_.erase({held.index, held.index});
     return;
   }
@@ -283,7 +284,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
   const tree::ChunkRange one{index, index};
   content_->mark_held(one);
   proved_.push_back(index);
-  if (!requested_.empty() && requested_.contains(index)) {   // it was asked of somebody else
+  if (!requested_.empty() && requested_.contains(index)) {  // it was asked of somebody else
     requested_.erase(one);
     for (const auto& other : channels_) {
       if (other.get() == &channel || !other->downloads.take(index, false, context.now)) continue;
@@ -301,7 +302,7 @@ void Swarm::on_verified(Context& context, Channel& channel, tree::ChunkIndex ind
     if (const auto munro = live->take_completed(index)) {
       flush_stores(context);
       context.outbox.event(Event{MunroComplete{handle_, *munro}});
-      last_announce_ = {};   // at once
+      last_announce_ = {};  // at once
       if (push_) push_->on_proved(munro_number(munro->first), static_cast<unsigned>(munro->count()), channel.local, context.now);
       announce(context);
     }
@@ -326,7 +327,7 @@ void Swarm::flush_acks(Context& context, Channel& channel) {
   std::optional<tree::ChunkRange> last;
   for (const tree::ChunkIndex index : channel.to_ack) {
     if (last && last->contains(index)) continue;
-    last = content_->have().interval_of(index);   // the biggest interval that holds the chunk (RFC 7574 4.3.2)
+    last = content_->have().interval_of(index);  // the biggest interval that holds the chunk (RFC 7574 4.3.2)
     if (!last) continue;
     // With bins, the subtree among its parts that the chunk lies in.
     for (tree::ChunkRange rest = *last;; rest.first = tree::ChunkIndex{last->last.value() + 1}) {
@@ -362,7 +363,7 @@ void Swarm::announce(Context& context) {
     if (const auto interval = content_->have().interval_of(range.first)) intervals.push_back(*interval);
   });
   for_established([&](Channel& channel) {
-    if (channel.is_seed) return;   // RFC 7574 3.2
+    if (channel.is_seed) return;  // RFC 7574 3.2
     if (push_ && channel.agreed.extensions() && (channel.pushes ? !hears_at_once(context, channel) : !channel.told_haves)) return;
     for (const tree::ChunkRange& interval : intervals) {
       if (!channel.peer_has.has(interval)) say_have(context, channel, interval);

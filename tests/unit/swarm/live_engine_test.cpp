@@ -221,15 +221,13 @@ void lie_about(wire::Encoder& encoder, const wire::Format& format, std::uint64_t
 }
 
 TEST(Engine, who_makes_up_bundles_is_banned_and_its_neighbours_miss_nothing) {
-  liar_by_push_is_banned([](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) {
-    lie_about(encoder, format, munro_number(known) + 700);
-  });
+  liar_by_push_is_banned(
+      [](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) { lie_about(encoder, format, munro_number(known) + 700); });
 }
 
 TEST(Engine, who_makes_up_bundles_that_come_too_late_is_banned_as_well) {
-  liar_by_push_is_banned([](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) {
-    lie_about(encoder, format, munro_number(known));
-  });
+  liar_by_push_is_banned(
+      [](wire::Encoder& encoder, const wire::Format& format, ChunkIndex known) { lie_about(encoder, format, munro_number(known)); });
 }
 
 TEST(Engine, who_pushes_wrong_chunks_that_come_too_late_is_banned_as_well) {
