@@ -15,7 +15,7 @@ from support.processes import Node
 from support.scenario import FULL, ROOT, SANITIZED, Scenario
 
 WATCHERS = 4 if SANITIZED else 13     # a sanitizer makes several of each
-FIRST = 2                             # of them are there before the polluters
+FIRST = 4                             # of them are there when the polluters come, still look for parents, and are sure to ask them
 PUSHERS = {"bad-push": "pushed", "bad-bundle": "bundles"}   # parents of push, and what counts that which they spoil
 POLLUTERS = ("bad-push", "bad-push", "bad-bundle", "bad-data", "bad-hash", "wrong-chunk")
 LENGTH_S = 75 if FULL else 15
