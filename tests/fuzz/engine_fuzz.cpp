@@ -202,13 +202,14 @@ class World {
     return base::to_bytes(e.written());
   }
   // What pushers say to each other, about munros that there are, and the HELLO before which none of it counts.
+  static constexpr unsigned kKinds = 15;
   base::Bytes push_message(fuzz::Input& input) {
     base::Bytes bytes(1'400);
     wire::Encoder e{bytes, format_};
     const std::uint8_t kind = input.octet();
-    if (kind % 14 == 0) {
+    if (kind % kKinds == 0) {
       e.extension(kHelloType, encode_hello({tag(input.octet()).value(), kind, kAbleToPush}));
-    } else if (kind % 14 == 11) {
+    } else if (kind % kKinds == 1) {
       e.extension(Bundle::kType, bundle(input));
     } else {
       const PushMessage message = tree_message(kind, input);
@@ -218,8 +219,7 @@ class World {
   }
   PushMessage tree_message(std::uint8_t kind, fuzz::Input& input) {
     const auto tree = static_cast<std::uint8_t>(input.below(kTrees));
-    switch (kind % 12) {
-      case 1: return Subscribe{tree, input.octet()};
+    switch (kind % kKinds) {
       case 2: return Accept{tree, path(input)};
       case 3: return Refuse{tree, static_cast<Refuse::Reason>(input.below(3)), tag(input.octet())};
       case 4: return Redirect{tree, tag(input.octet())};
@@ -228,6 +228,8 @@ class World {
       case 7: return HaveMap{map(input)};
       case 8: return Nack{map(input)};
       case 9: return Busy{input.word(), map(input)};
+      case 10: return Subscribe{tree, input.octet()};
+      case 11: return roots(input);
       case 12: return Train{input.word(), input.octet(), Train::kHead + input.octet()};
       case 13: return Spread{input.word(), input.octet(), input.word()};
       default: return advert(input);
@@ -237,6 +239,11 @@ class World {
   NodeTag tag(std::uint8_t choice) const {
     if (choice < 64 && !tags_.empty()) return tags_[choice % tags_.size()];
     return NodeTag{choice};
+  }
+  Roots roots(fuzz::Input& input) const {
+    Roots roots;
+    for (NodeTag& root : roots.roots) root = tag(input.octet());
+    return roots;
   }
   Path path(fuzz::Input& input) const {
     Path path(input.below(kMaxPath + 1));

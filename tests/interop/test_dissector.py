@@ -131,7 +131,7 @@ class Understood:
 HELLO, BUNDLE = 1, 12
 EXTENSION_HEAD_BYTES = 5
 PUSH_FORMAT = "addressing=4 hash=32 signature=64 chunk=1024 content=unknown"
-PUSH_NAMES = dict(enumerate("SUBSCRIBE ACCEPT REFUSE REDIRECT UNSUBSCRIBE PATH ADVERT HAVE_MAP NACK BUSY BUNDLE TRAIN SPREAD".split(), 2))
+PUSH_NAMES = dict(enumerate("SUBSCRIBE ACCEPT REFUSE REDIRECT UNSUBSCRIBE PATH ADVERT HAVE_MAP NACK BUSY BUNDLE TRAIN SPREAD ROOTS".split(), 2))
 
 
 def extension(number, value):
@@ -199,6 +199,8 @@ def push_text(number, dissected, value_bytes):
             words = numbers("train") + [word("datagrams", numbers("train.datagrams")), f"size={value_bytes}"]
         case "SPREAD":
             words = numbers("train") + [word("datagrams", numbers("train.datagrams")), word("us", numbers("train.spread_us"))]
+        case "ROOTS":
+            words = [",".join(raw("root"))]
     return " ".join([PUSH_NAMES[number], *words])
 
 

@@ -186,6 +186,7 @@ void Node::send(const swarm::SendDatagrams& datagrams) {
     rest = rest.subspan(datagram.size());
     world_.audit.sent(world_.simulation.now(), place_, datagrams.to, datagram, held_);
     const bool corrupt = mangle(datagram);
+    if (config_.boast) datagram = boast(std::move(datagram), *config_.boast, world_.truth.format(), rng_);
     world_.simulation.send(place_, endpoint(), datagrams.to, std::move(datagram), corrupt);
   }
 }

@@ -9,6 +9,7 @@
 #include "core/swarm/engine.hpp"
 #include "core/tree/interval_set.hpp"
 #include "sim/audit.hpp"
+#include "sim/boast.hpp"
 #include "sim/clock.hpp"
 #include "sim/crypto_kit.hpp"
 #include "sim/simulation.hpp"
@@ -44,6 +45,7 @@ struct NodeConfig {
   base::Duration load_delay{};       // how long the store takes for a load
   swarm::SetLimits limits;
   std::optional<Mangling> mangling;
+  std::optional<Boast> boast;
 };
 
 class Node final : public Host {
@@ -67,7 +69,8 @@ class Node final : public Host {
   void jump_wall(base::Duration by) { config_.clock.wall_error += by; }
 
   [[nodiscard]] bool alive() const { return engine_ != nullptr; }
-  [[nodiscard]] bool enemy() const { return config_.mangling.has_value(); }
+  // Neither what it has nor what it lacks counts.
+  [[nodiscard]] bool enemy() const { return config_.mangling || (config_.boast && config_.boast->gives < 1); }
   [[nodiscard]] HostId place() const { return place_; }
   [[nodiscard]] base::Endpoint endpoint() const { return world_.simulation.endpoint(place_); }
   [[nodiscard]] base::WallTime wall() const { return config_.clock.wall(world_.simulation.now()); }

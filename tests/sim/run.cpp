@@ -62,6 +62,9 @@ Run::Run(Scenario scenario, std::uint64_t seed)
   if (scenario_.faults.takers > 0) {
     for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.takers, 1}, rng_)) takers_.push_back(kind == 0);
   }
+  if (scenario_.faults.boasters > 0) {
+    for (const std::size_t kind : deal(scenario_.peers, {scenario_.faults.boasters, 1}, rng_)) boasters_.push_back(kind == 0);
+  }
 }
 
 HostClock Run::clock() {
@@ -103,6 +106,7 @@ void Run::add_viewer() {
   if (!scenario_.lines.empty()) access = scenario_.lines[line_of_[number % line_of_.size()]].access;
   NodeConfig config = config_for_viewer();
   if (polluters_[number % polluters_.size()]) config.mangling = scenario_.faults.mangling;
+  if (!boasters_.empty() && boasters_[number % boasters_.size()]) config.boast = scenario_.faults.boast;
   if (!takers_.empty()) config.limits.no_upload = takers_[number % takers_.size()];
   auto viewer = std::make_unique<Viewer>();
   viewer->joined = simulation_.now();

@@ -67,6 +67,7 @@ class Run {
   std::vector<std::size_t> line_of_;             // class of the n-th viewer's line: shuffled, so that the shares are met
   std::vector<bool> polluters_;                  // the same for enemies
   std::vector<bool> takers_;
+  std::vector<bool> boasters_;
   std::vector<std::unique_ptr<Enemy>> enemies_;
   PushWatch push_watch_;
   std::optional<PushTimeline> timeline_;

@@ -135,6 +135,9 @@ void read_faults(Fields fields, Faults& faults) {
   faults.mangling.where = where == "payload" ? Mangling::Where::payload : Mangling::Where::anywhere;
   fields.read("polluted_share", faults.mangling.share);
   fields.read("takers", faults.takers);
+  fields.read("boasters", faults.boasters);
+  fields.read("boast", faults.boast.factor);
+  fields.read("boasters_give", faults.boast.gives);
   fields.read("load_failures", faults.load_failures);
   fields.read_ms("load_delay_ms", faults.load_delay);
   fields.done();

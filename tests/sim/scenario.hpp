@@ -60,6 +60,8 @@ struct Faults {
   double polluters = 0;                  // share of the viewers
   Mangling mangling;
   double takers = 0;                     // share of the viewers that give nothing
+  double boasters = 0;                   // share of the viewers that boast
+  Boast boast;
   double load_failures = 0;
   base::Duration load_delay{};
 };

@@ -115,6 +115,7 @@ local f = {
   train_datagrams = ProtoField.uint8("ppspp.train.datagrams", "Datagrams"),
   train_padding = ProtoField.bytes("ppspp.train.padding", "Padding"),
   spread_us = ProtoField.uint32("ppspp.train.spread_us", "From the first to the last (us)"),
+  root = ProtoField.uint32("ppspp.root", "By way of, per tree", base.HEX, nil, nil, "Node tag of the source's child; 0: not fed"),
   counter = ProtoField.uint64("ppspp.sealed.counter", "Counter"),
   encrypted = ProtoField.bytes("ppspp.sealed.messages", "Encrypted messages"),
   tag = ProtoField.bytes("ppspp.sealed.tag", "Tag"),
@@ -691,12 +692,23 @@ local function read_spread(cursor, tree)
   return read_train_head(cursor, tree) .. " us=" .. number(cursor, tree, f.spread_us, 4)
 end
 
+local function read_roots(cursor, tree)
+  local tags = {}
+  for _ = 1, TREES do
+    local range = cursor:take(4)
+    tree:add(f.root, range)
+    table.insert(tags, string.format("%08x", range:uint()))
+  end
+  return table.concat(tags, ",")
+end
+
 local EXTENSIONS = {
   { name = "HELLO", read = read_hello }, { name = "SUBSCRIBE", read = read_subscribe }, { name = "ACCEPT", read = read_path },
   { name = "REFUSE", read = read_refuse }, { name = "REDIRECT", read = read_redirect }, { name = "UNSUBSCRIBE", read = read_tree },
   { name = "PATH", read = read_path }, { name = "ADVERT", read = read_advert }, { name = "HAVE_MAP", read = read_map },
   { name = "NACK", read = read_map }, { name = "BUSY", read = read_busy }, { name = "BUNDLE", read = read_bundle },
   { name = "TRAIN", read = read_train }, { name = "SPREAD", read = read_spread },
+  { name = "ROOTS", read = read_roots },
 }
 
 local function read_extension(cursor, tree, context)

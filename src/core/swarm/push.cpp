@@ -60,6 +60,7 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       free_at_(now),
       next_tick_(now),
       next_have_(now + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))}),
+      next_roots_(now + Witnesses::kReportEach),
       next_choice_(now),
       next_means_(now),
       next_measure_(now + measure_later()) {}
@@ -77,6 +78,7 @@ void Push::remove_peer(PeerKey peer) {
   queue_.forget(peer);
   uplink_.forget(peer);
   trains_met_.forget(peer);
+  witnesses_.forget(peer);
 }
 
 void Push::greet(PeerKey peer) {
@@ -109,6 +111,7 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   if (const auto* m = std::get_if<Train>(&message)) trains_met_.on_train(from, *m, now);
   if (const auto* m = std::get_if<Spread>(&message); m != nullptr && probe_.on_spread(from, *m, now))
     uplink_.measured(*probe_.rate(), probe_.at_least(), now);
+  if (const auto* m = std::get_if<Roots>(&message); m != nullptr && setup_.source) witnesses_.on_roots(from, neighbour->tag, *m, now);
   if (const auto* m = std::get_if<Unsubscribe>(&message)) {
     trees_.on_unsubscribe(from, *m);
     queue_.forget_tree(from, m->tree);
@@ -225,10 +228,9 @@ double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t c
   if (neighbour == nullptr || chunks == 0) return kNeverPulled;
   const double rate = rate_.bytes_per_second() > 0 ? rate_.bytes_per_second() : kUnknownPace;
   const double uplink = neighbour->advert ? std::max<double>(neighbour->advert->uplink, 1) / 256 : 0.5;
-  const bool source = neighbour->advert && neighbour->advert->lag[0] == 0;
   const base::Duration way = 2 * neighbour->delay() + neighbour->queue();
   const double sending = static_cast<double>((outstanding + chunks) * setup_.chunk_bytes) / (kSpareShare * uplink * rate);
-  return (static_cast<double>(way.count()) / 1e6 + sending + (source ? kSourceSpared : 0)) *
+  return (static_cast<double>(way.count()) / 1e6 + sending + (neighbour->is_source() ? kSourceSpared : 0)) *
          (1 + kPerRequest / static_cast<double>(chunks));
 }
 
@@ -283,6 +285,7 @@ void Push::on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::T
   if (from && trees_.parent(tree) != from && munros_.find(munro_number(index))->used == 0) trees_.exists(tree, now);
   repair_.arrived(index, hood_);
   if (from) {
+    trees_.had(tree, munros_.age(munro_number(index), now), now);
     if (Neighbour* neighbour = hood_.find(*from)) neighbour->failures = 0;
     // What was repaired says how late repair is, not how late the parent.
     if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro_number(index), now));
@@ -300,6 +303,7 @@ void Push::on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> 
   if (!munros_.prove(munro, used, now)) return;
   repair_.proved(munro, hood_);
   rate_.munro(munro, used, now);
+  for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) trees_.had(tree, munros_.age(munro, now), now);
   for (unsigned leaf = 0; leaf < used && !setup_.source; ++leaf) {
     if (!munros_.has(chunk_of(munro, leaf))) trees_.exists(tree_of(munro, leaf), now);
   }
@@ -421,6 +425,13 @@ void Push::tick(base::Time now) {
   }
   probe_uplink(now);
   trees_.tick(hood_, now);
+  if (now >= next_roots_) {
+    next_roots_ = now + Witnesses::kReportEach;
+    if (setup_.source)
+      trees_.judge(witnesses_, now);
+    else
+      send_roots(now);
+  }
   if (!setup_.source) {
     for (PushOut& out : repair_.tick({munros_, lag_, hood_, trees_}, now)) out_.push_back(std::move(out));
   }
@@ -524,6 +535,13 @@ void Push::send_haves(base::Time now) {
       out_.push_back({peer, HaveMap{map}});
     else if (now - neighbour.met < Neighbourhood::kNewcomer)
       out_.push_back({peer, HaveMap{news}});
+  }
+}
+
+// To whoever says that it is the source: nobody else has a use for them.
+void Push::send_roots(base::Time now) {
+  for (const auto& [peer, neighbour] : hood_.all()) {
+    if (neighbour.is_source()) out_.push_back({peer, trees_.roots(now)});
   }
 }
 

@@ -18,6 +18,7 @@
 #include "core/swarm/substreams.hpp"
 #include "core/swarm/uplink.hpp"
 #include "core/swarm/uplink_probe.hpp"
+#include "core/swarm/witnesses.hpp"
 
 namespace runnel::swarm {
 
@@ -113,6 +114,7 @@ class Push {
   [[nodiscard]] base::Duration measure_later();
   void send_adverts(base::Time now);
   void send_haves(base::Time now);
+  void send_roots(base::Time now);
   [[nodiscard]] Advert advert(base::Time now) const;
   [[nodiscard]] base::Duration floor() const;
   [[nodiscard]] base::Duration backlog() const;
@@ -138,6 +140,7 @@ class Push {
   Uplink uplink_;
   UplinkProbe probe_;
   TrainMeter trains_met_;
+  Witnesses witnesses_;           // the source's
   PushQueue queue_;
   SentLately sent_;
   std::optional<std::uint64_t> met_at_;
@@ -147,6 +150,7 @@ class Push {
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
   base::Time next_tick_;
   base::Time next_have_;
+  base::Time next_roots_;
   base::Duration mean_backlog_{}; // of about half a second: one burst must not send children away
   unsigned haves_ = 0;            // rounds of them
   base::Time next_choice_;

@@ -85,6 +85,9 @@ void write(base::Writer& writer, const Spread& m) {
   writer.write(m.datagrams);
   writer.write(m.us);
 }
+void write(base::Writer& writer, const Roots& m) {
+  for (const NodeTag root : m.roots) writer.write(root.value());
+}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -228,6 +231,15 @@ std::optional<PushMessage> decode_push(std::uint16_t type, base::ByteView value,
       const auto datagrams = reader.read<std::uint8_t>();
       const auto us = reader.read<std::uint32_t>();
       return train && datagrams && us ? std::optional<PushMessage>{Spread{*train, *datagrams, *us}} : std::nullopt;
+    }
+    case Roots::kType: {
+      Roots roots;
+      for (NodeTag& root : roots.roots) {
+        const auto tag = reader.read<std::uint32_t>();
+        if (!tag) return std::nullopt;
+        root = NodeTag{*tag};
+      }
+      return roots;
     }
     default: return std::nullopt;
   }

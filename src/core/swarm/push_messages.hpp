@@ -127,8 +127,16 @@ struct Spread {
   friend bool operator==(const Spread&, const Spread&) = default;
 };
 
+// To the source: by way of which of its children the sender has the chunks of each tree. The sender itself: it is one of them; kNobody: it
+// has none.
+struct Roots {
+  static constexpr std::uint16_t kType = 15;
+  std::array<NodeTag, kTrees> roots{};
+  friend bool operator==(const Roots&, const Roots&) = default;
+};
+
 using PushMessage =
-    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread>;
+    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread, Roots>;
 
 [[nodiscard]] std::uint16_t type_of(const PushMessage& message);
 // The value that goes with the type.

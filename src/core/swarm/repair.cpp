@@ -76,7 +76,7 @@ std::optional<PeerKey> Repair::holder(const What& what, const View& view, base::
   for (const auto& [peer, neighbour] : view.hood.all()) {
     if (!(what.bundle ? neighbour.have.has_any(what.munro) : neighbour.have.has(what.index()))) continue;
     if (neighbour.asked >= kMaxAtHolder || now < neighbour.busy_until || !Neighbourhood::alive(neighbour, now)) continue;
-    const bool source = neighbour.advert && neighbour.advert->lag[0] == 0;
+    const bool source = neighbour.is_source();
     // Who was asked in vain is not asked again as long as there are others.
     const base::Duration wait = (2 * neighbour.delay() + neighbour.queue() + kSlack) * (1 << neighbour.failures) + (source ? kSourceSpared : base::Duration{});
     if (best && wait >= best_wait) continue;

@@ -15,8 +15,7 @@ constexpr base::Duration kParentSilence{350'000};
 constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
-constexpr base::Duration kEmptyHandedCost{500'000};  // for each time that one accepted and gave nothing
-constexpr unsigned kMaxEmptyHanded = 8;
+constexpr double kFedShare = 0.5;                    // less is not said to be by way of it
 constexpr base::Duration kAnswerWait{300'000};
 constexpr base::Duration kBetterEach = std::chrono::seconds{1};
 // The model had 40 ms and 15 %; where streams come in bursts, lags tell less, and each change costs a round trip of chunks that come twice.
@@ -30,7 +29,12 @@ constexpr double kShedPast = 1.15;  // children in excess of the slots
 constexpr base::Duration kSharedCost{30'000};
 constexpr base::Duration kOverCapCost{150'000};
 constexpr int kSendsAhead = 6;  // chunks that leave before ours, on the mean
+constexpr base::Duration kTrial = std::chrono::seconds{5};  // a child of the source has others below it by then
+// What the key of one that feeds nobody counts at most: as that of those who give the most in other trees.
+constexpr std::uint8_t kIdleKey = 16;
 constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
+
+std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? std::uint8_t{0} : kIdleKey; }
 
 bool holds(const Path& path, NodeTag tag) { return std::ranges::find(path, tag) != path.end(); }
 
@@ -146,22 +150,39 @@ void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscr
   const Path path = our_path(subscribe.tree);
   if (tree.parent == from || holds(path, tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
   const auto known = std::ranges::find(tree.children, from, &Child::peer);
+  const std::uint8_t key = believed(from, subscribe, now);
   if (known != tree.children.end() && !known->until) {  // its answer was lost
-    known->key = subscribe.key;
+    known->key = key;
     return say(from, Accept{subscribe.tree, path});
   }
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
-    if (weak == nullptr || weak->key + kWeaker >= subscribe.key || tree.children.size() >= kMaxChildren)
-      return refuse(Refuse::Reason::full);
+    if (weak == nullptr || weak->key + kWeaker >= key || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
+    if (weak->idle) experience_.stood_idle(weak->peer, now);
     redirect(subscribe.tree, *weak, tag, now);
   }
+  const Child child{from, tag, key, now, std::nullopt};
   if (known != tree.children.end())
-    *known = Child{from, tag, subscribe.key, std::nullopt};
+    *known = child;
   else
-    tree.children.push_back({from, tag, subscribe.key, std::nullopt});
+    tree.children.push_back(child);
   ++counts_.accepted;
   say(from, Accept{subscribe.tree, path});
+}
+
+// ---- as the source --------------------------------------------------------------------------------------------------
+
+void Substreams::judge(const Witnesses& witnesses, base::Time now) {
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    for (Child& child : trees_[tree].children) {
+      child.idle = !child.until && now - child.since > kTrial && witnesses.idle(tree, child.tag, now);
+      if (child.idle) child.key = std::min(child.key, idle_key(tree));
+    }
+  }
+}
+
+std::uint8_t Substreams::believed(PeerKey from, const Subscribe& subscribe, base::Time now) const {
+  return experience_.believed(from, now) ? subscribe.key : std::min(subscribe.key, idle_key(subscribe.tree));
 }
 
 void Substreams::refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason) {
@@ -297,8 +318,18 @@ void Substreams::on_path(PeerKey from, const PathNews& news, base::Time now) {
   tell_path(news.tree);
 }
 
+Roots Substreams::roots(base::Time now) const {
+  Roots roots;
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    if (!fed(tree, now) || experience_.share(*trees_[tree].parent) < kFedShare) continue;
+    const Path& path = trees_[tree].path;  // the source's own holds the source alone
+    roots.roots[tree] = path.size() > 1 ? path[1] : self_;
+  }
+  return roots;
+}
+
 void Substreams::forget(PeerKey peer) {
-  empty_handed_.erase(peer);
+  experience_.forget(peer);
   for (Tree& tree : trees_) {
     if (tree.parent == peer) {
       tree.parent.reset();
@@ -322,9 +353,16 @@ void Substreams::exists(std::size_t tree, base::Time now) {
 void Substreams::arrived(std::size_t tree, PeerKey from) {
   Tree& one = trees_[tree];
   if (one.parent != from) return;
-  if (!one.came) empty_handed_.erase(from);
+  if (!one.came) experience_.gave(from);
   one.came = true;
   one.pending = 0;
+  experience_.brought(from);
+}
+
+// One that gives just enough not to starve us leaves the rest to repair.
+void Substreams::had(std::size_t tree, base::Duration age, base::Time now) {
+  Tree& one = trees_[tree];
+  if (one.parent && now - one.accepted >= age) experience_.due(*one.parent);
 }
 
 // It takes us for its child: our UNSUBSCRIBE was lost, or its ACCEPT. What was on its way when we left says so once in vain.
@@ -361,7 +399,7 @@ std::optional<base::Duration> Substreams::price(std::size_t tree, PeerKey peer, 
   base::Duration price = neighbour.lag(tree) + neighbour.delay() + neighbour.queue() / 2;
   const double uplink = std::max(0.05, neighbour.advert->uplink / 256.0) * means_.rate;
   if (uplink > 0) price += base::Duration{static_cast<std::int64_t>(kSendsAhead * means_.chunk_bytes * 1e6 / uplink)};
-  if (const auto empty = empty_handed_.find(peer); empty != empty_handed_.end()) price += kEmptyHandedCost * empty->second;
+  price += experience_.cost(peer, now);
   const unsigned shared = shared_with(peer) - (one.parent == peer ? 1U : 0U);
   return price + kSharedCost * shared + (shared >= kParentCap ? kOverCapCost : base::Duration{});
 }
@@ -375,7 +413,7 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
     one.hint.reset();
     say(peer, Subscribe{static_cast<std::uint8_t>(tree), key(tree)});
   };
-  if (one.hint && one.hint != one.parent && hood.find(*one.hint) != nullptr) return ask(*one.hint);
+  if (one.hint && one.hint != one.parent && hood.find(*one.hint) != nullptr && experience_.believed(*one.hint, now)) return ask(*one.hint);
   one.hint.reset();
   std::optional<PeerKey> best;
   base::Duration best_price{};
@@ -416,8 +454,10 @@ void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base:
   const bool never = !one.came && one.pending > 0 && now - one.accepted > kFirstChunk + rtt + 2 * means_.spacing;
   const auto patience = base::Duration{static_cast<std::int64_t>(one.patience * static_cast<double>(kStarved.count()))};
   const bool over = one.redirected && now >= *one.redirected;
-  if (dead || never || over || starving(one, std::max(patience, 4 * means_.spacing), now)) {
-    if (never) empty_handed_[*one.parent] = std::min(empty_handed_[*one.parent] + 1, kMaxEmptyHanded);
+  const bool little = experience_.share(*one.parent) < Experience::kLeastShare;
+  if (dead || never || little || over || starving(one, std::max(patience, 4 * means_.spacing), now)) {
+    if (never) experience_.gave_nothing(*one.parent);
+    if (little) experience_.gave_little(*one.parent, now);
     leave(tree, now);
   }
 }

@@ -8,10 +8,12 @@
 
 #include "base/rng.hpp"
 #include "base/time.hpp"
+#include "core/swarm/experience.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
+#include "core/swarm/witnesses.hpp"
 
 namespace runnel::swarm {
 
@@ -57,8 +59,12 @@ class Substreams {
   // Something of this tree is there and ought to come.
   void exists(std::size_t tree, base::Time now);
   void arrived(std::size_t tree, PeerKey from);
+  // A chunk or bundle of it that was heard of so long ago was had at last, from the parent or from somebody else.
+  void had(std::size_t tree, base::Duration age, base::Time now);
   // One who is no parent of ours in it sends what nobody asked for.
   void stray(std::size_t tree, PeerKey from, base::Time now);
+  // The source's: whose key is believed.
+  void judge(const Witnesses& witnesses, base::Time now);
   // Finds parents, leaves those that are dead or starve us, lets children go.
   void tick(const Neighbourhood& hood, base::Time now);
 
@@ -75,6 +81,8 @@ class Substreams {
   [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
+  // By way of which children of the source we are fed.
+  [[nodiscard]] Roots roots(base::Time now) const;
   [[nodiscard]] std::vector<PushOut> take_out();
   // Adds what it knows.
   void describe(PushState& state, base::Time now) const;
@@ -83,8 +91,10 @@ class Substreams {
   struct Child {
     PeerKey peer;
     NodeTag tag;
-    std::uint8_t key = 0;
+    std::uint8_t key = 0;              // as far as it is believed
+    base::Time since;
     std::optional<base::Time> until;   // redirected, and fed no longer than this
+    bool idle = false;                 // nobody is seen below it
   };
   struct Tree {
     std::optional<PeerKey> parent;
@@ -125,6 +135,7 @@ class Substreams {
   Child* weakest(std::size_t tree);
   void refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason);
   void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
+  [[nodiscard]] std::uint8_t believed(PeerKey from, const Subscribe& subscribe, base::Time now) const;
   [[nodiscard]] NodeTag hint(std::size_t tree, PeerKey asker);
   void say(PeerKey to, PushMessage message) { out_.push_back({to, std::move(message)}); }
 
@@ -135,7 +146,7 @@ class Substreams {
   std::array<Tree, kTrees> trees_;
   std::vector<std::size_t> home_;   // trees in which we give the most
   base::Time next_shed_;
-  std::map<PeerKey, unsigned> empty_handed_;   // how often they accepted and gave nothing, since they last gave
+  Experience experience_;
   std::vector<PushOut> out_;
   struct {
     std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0;

@@ -67,6 +67,11 @@ struct ToText {
   std::string operator()(const Spread& m) const {
     return "SPREAD " + std::to_string(m.train) + " datagrams=" + std::to_string(m.datagrams) + " us=" + std::to_string(m.us);
   }
+  std::string operator()(const Roots& m) const {
+    std::string all;
+    for (const NodeTag tag : m.roots) all += (all.empty() ? "" : ",") + hex32(tag.value());
+    return "ROOTS " + all;
+  }
 };
 
 TEST(PushMessages, every_vector_is_read_and_written_as_it_says) {

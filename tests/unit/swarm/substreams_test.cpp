@@ -257,6 +257,71 @@ TEST(Substreams, the_source_has_a_quota_in_each_tree) {
   EXPECT_EQ(source.children(), Substreams::kSourceQuota + 1);
 }
 
+// A source with two children in kTree that claim the most, and four viewers who are fed by way of `root`.
+struct Source {
+  explicit Source(NodeTag root) {
+    for (const std::uint32_t i : {20U, 21U}) trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 254}, kStart);
+    Roots roots;
+    roots.roots.fill(root);
+    for (std::uint32_t i = 30; i < 34; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, roots, kStart + seconds{6});
+    static_cast<void>(trees.take_out());
+  }
+  // Who has to go for one with this key.
+  std::vector<PeerKey> redirected_for(std::uint32_t peer, std::uint8_t key) {
+    trees.on_subscribe(PeerKey{peer}, NodeTag{peer}, {kTree, key}, kStart + seconds{6});
+    std::vector<PeerKey> gone;
+    for (const PushOut& out : trees.take_out()) {
+      if (std::holds_alternative<Redirect>(out.message)) gone.push_back(out.to);
+    }
+    return gone;
+  }
+  Substreams trees{kSelf, true, base::Rng{1}};
+  Witnesses witnesses;
+};
+
+TEST(Substreams, a_child_of_the_source_that_feeds_nobody_makes_room_whatever_it_claims) {
+  Source source{NodeTag{21}};
+  EXPECT_THAT(source.redirected_for(40, 100), IsEmpty());
+  source.trees.judge(source.witnesses, kStart + seconds{4});
+  EXPECT_THAT(source.redirected_for(40, 100), IsEmpty()) << "it is given time";
+  source.trees.judge(source.witnesses, kStart + seconds{6});
+  EXPECT_THAT(source.redirected_for(40, 100), ElementsAre(PeerKey{20}));
+  EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "it is not believed for a while";
+  EXPECT_THAT(source.redirected_for(41, 254), ElementsAre(PeerKey{40})) << "who feeds others stays";
+}
+
+TEST(Substreams, tells_by_way_of_whom_it_is_fed) {
+  Child node;
+  EXPECT_EQ(node.trees.roots(node.now), Roots{});
+  node.attach(8);
+  Roots wanted;
+  wanted.roots[kTree] = NodeTag{8};   // the path is the source's, then that of its child
+  EXPECT_EQ(node.trees.roots(node.now), wanted);
+  node.trees.on_path(PeerKey{8}, {kTree, {NodeTag{8}}}, node.now);
+  wanted.roots[kTree] = kSelf;
+  EXPECT_EQ(node.trees.roots(node.now), wanted) << "by the source itself";
+  for (int i = 0; i < 20; ++i) node.trees.had(kTree, {}, node.now);
+  EXPECT_EQ(node.trees.roots(node.now), Roots{}) << "who brings little does not feed";
+}
+
+TEST(Substreams, a_parent_that_brings_little_is_left_and_not_believed) {
+  Child node;
+  node.attach(8);
+  for (int i = 0; i < 40; ++i) {
+    node.trees.had(kTree, {}, node.now);
+    if (i % 10 == 0) node.trees.arrived(kTree, PeerKey{8});
+  }
+  EXPECT_THAT(node.asked<Unsubscribe>(node.tick()), ElementsAre(PeerKey{8}));
+  EXPECT_EQ(node.trees.parent(kTree), std::nullopt);
+}
+
+TEST(Substreams, what_is_older_than_its_acceptance_was_not_the_parents_to_bring) {
+  Child node;
+  node.attach(8);
+  for (int i = 0; i < 40; ++i) node.trees.had(kTree, seconds{1}, node.now);
+  EXPECT_THAT(node.asked<Unsubscribe>(node.tick()), IsEmpty());
+}
+
 TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
   Child node;
   node.attach(8);
