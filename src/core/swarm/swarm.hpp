@@ -102,10 +102,13 @@ class Swarm {
   void drop(Context& context, Channel& channel, bool say_so);
   void drop_marked(Context& context);
   void tick_peers(Context& context);
-  void ask_for_peers(Context& context);
   void call_trusted_again(Context& context);
-  void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   [[nodiscard]] Channel* find_at(const base::Endpoint& endpoint, Channel::State state) const;
+
+  // ---- swarm_pex.cpp: whom we and they know ----
+  void ask_for_peers(Context& context);
+  void on_pex_req(Context& context, Channel& channel);
+  void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
 
   // ---- swarm_receive.cpp: what they say ----
   void on_message(Context& context, Channel& channel, const wire::Message& message);

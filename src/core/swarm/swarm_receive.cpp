@@ -1,7 +1,6 @@
 // What peers say: each message in the order it came (RFC 7574 3), and what follows from it.
 #include <algorithm>
 
-#include "core/discovery/pex.hpp"
 #include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
@@ -10,7 +9,6 @@ namespace {
 
 constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long,
 constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
-constexpr base::Duration kPexAnswers{200'000};         // to one peer, not more often: each walks the whole book
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
 
 template <class... Fns>
@@ -61,14 +59,7 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  },
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
-                 [&](const wire::PexReq&) {
-                   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
-                   if (channel.last_pex_answer && context.now - *channel.last_pex_answer < kPexAnswers) return;
-                   channel.last_pex_answer = context.now;
-                   for (const base::Endpoint& peer : book_.tell(channel.endpoint, context.now)) {
-                     channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
-                   }
-                 },
+                 [&](const wire::PexReq&) { on_pex_req(context, channel); },
                  [&](const wire::PexResV4& m) { on_pex(context, channel, m.peer); },
                  [&](const wire::PexResV6& m) { on_pex(context, channel, m.peer); },
                  [&](const wire::PexResCert&) {},   // needs the tracker's key from the link; plain answers are all we ask for
