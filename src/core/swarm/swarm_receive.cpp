@@ -1,6 +1,7 @@
 // What peers say: each message in the order it came (RFC 7574 3), and what follows from it.
 #include <algorithm>
 
+#include "core/discovery/certified_peers.hpp"
 #include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
@@ -27,6 +28,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
   if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
   touch(channel);
   offered_.clear();
+  certificates_.clear();
   wire::Decoder decoder{messages, format_};
   while (true) {
     const auto message = decoder.next();
@@ -40,6 +42,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
     if (std::ranges::find(marked_, channel.local) != marked_.end()) return;
   }
   absorb_hashes(context, channel);
+  absorb_certificates(context, channel);
 }
 
 void Swarm::on_message(Context& context, Channel& channel, const wire::Message& message) {
@@ -62,7 +65,9 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  [&](const wire::PexReq&) { on_pex_req(context, channel); },
                  [&](const wire::PexResV4& m) { on_pex(context, channel, m.peer); },
                  [&](const wire::PexResV6& m) { on_pex(context, channel, m.peer); },
-                 [&](const wire::PexResCert&) {},   // needs the tracker's key from the link; plain answers are all we ask for
+                 [&](const wire::PexResCert& m) {
+                   if (certificates_.size() < discovery::kMaxCertificatesTaken) certificates_.push_back(m.certificate);
+                 },
                  [&](const wire::Extension& m) { on_extension(context, channel, m); },
              },
              message);
