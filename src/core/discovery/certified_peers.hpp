@@ -16,8 +16,8 @@ namespace runnel::discovery {
 constexpr std::size_t kMaxCertificates = 1024;      // of one swarm; with P-256 some 450 KB
 constexpr std::size_t kMaxCertificatesTold = 12;    // in one answer; with P-256 four datagrams
 constexpr unsigned kMaxToldPerSecond = 128;         // certificates, whoever asks: with P-256 half a megabit
-constexpr unsigned kMaxIssuedPerSecond = 16;        // 5 ms of work with P-256, 25 ms with P-384 (measured on an EPYC of 2023)
-constexpr unsigned kMaxCheckedPerSecond = 32;       // 8 ms, 40 ms
+constexpr unsigned kMaxIssuedPerSecond = 16;        // 5 ms of work with P-256, 25 ms with P-384 (one core of a busy Xeon)
+constexpr unsigned kMaxCheckedPerSecond = 32;       // 8 ms with P-256, 43 ms with P-384
 constexpr std::size_t kMaxCertificatesTaken = 16;   // of one datagram; it has room for fewer that are whole
 
 // Long enough for a certificate to travel through a swarm, short enough for the dead to be forgotten soon.
