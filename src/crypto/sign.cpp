@@ -15,18 +15,11 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "crypto/openssl_key.hpp"
 
 namespace runnel::crypto {
 namespace {
 
-template <auto Fn>
-struct Freed {
-  template <class T>
-  void operator()(T* p) const {
-    Fn(p);
-  }
-};
-using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using MdContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
@@ -159,7 +152,7 @@ base::Bytes raw_from_der(base::ByteView der, std::size_t coordinate) {
   return out;
 }
 
-class OpensslVerifier final : public Verifier {
+class OpensslVerifier final : public Verifier, public OpensslKey {
  public:
   OpensslVerifier(SignatureAlgorithm algorithm, Pkey key) : algorithm_(algorithm), key_(std::move(key)), context_(EVP_MD_CTX_new()) {}
 
@@ -181,6 +174,9 @@ class OpensslVerifier final : public Verifier {
     if (const std::size_t coordinate = coordinate_size(algorithm_)) return 2 * coordinate;
     return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get()));
   }
+
+  EVP_PKEY* key() const override { return key_.get(); }
+  SignatureAlgorithm algorithm() const override { return algorithm_; }
 
  private:
   SignatureAlgorithm algorithm_;
@@ -226,7 +222,7 @@ base::Bytes wire_form(SignatureAlgorithm algorithm, EVP_PKEY* key) {
   return out;
 }
 
-class OpensslSigner final : public Signer {
+class OpensslSigner final : public Signer, public OpensslKey {
  public:
   OpensslSigner(SignatureAlgorithm algorithm, Pkey key)
       : algorithm_(algorithm), key_(std::move(key)), context_(EVP_MD_CTX_new()), public_key_(wire_form(algorithm, key_.get())) {}
@@ -251,8 +247,8 @@ class OpensslSigner final : public Signer {
   }
 
   const base::Bytes& public_key() const override { return public_key_; }
-  EVP_PKEY* key() const { return key_.get(); }
-  SignatureAlgorithm algorithm() const { return algorithm_; }
+  EVP_PKEY* key() const override { return key_.get(); }
+  SignatureAlgorithm algorithm() const override { return algorithm_; }
 
  private:
   SignatureAlgorithm algorithm_;

@@ -14,9 +14,13 @@ LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm
       hasher_(crypto::make_hasher(metadata.hash)),
       verifier_(std::move(*crypto::make_verifier(metadata.id))),
       signer_(signer),
+      certificate_issuer_(signer != nullptr ? crypto::make_certificate_issuer(*signer) : nullptr),
+      certificate_checker_(signer != nullptr ? nullptr : crypto::make_certificate_checker(*verifier_)),
       on_munro_(std::move(on_munro)) {}
 
-swarm::SwarmParts LiveHost::parts() { return {&nodes_, hasher_.get(), verifier_.get(), signer_}; }
+swarm::SwarmParts LiveHost::parts() {
+  return {&nodes_, hasher_.get(), verifier_.get(), signer_, certificate_issuer_.get(), certificate_checker_.get()};
+}
 
 void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) {
   loop_.input(swarm::Publish{handle_, first, record, now});

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/tree/memory_node_store.hpp"
+#include "crypto/certificate.hpp"
 #include "crypto/sign.hpp"
 #include "node/live_beginning.hpp"
 #include "node/munro_order.hpp"
@@ -53,6 +54,8 @@ class LiveHost final : public SwarmHost {
   std::unique_ptr<crypto::Hasher> hasher_;
   std::unique_ptr<crypto::Verifier> verifier_;
   crypto::Signer* signer_;
+  std::unique_ptr<crypto::CertificateIssuer> certificate_issuer_;     // at the source
+  std::unique_ptr<crypto::CertificateChecker> certificate_checker_;   // at viewers
   OnMunro on_munro_;
   store::LiveWindow window_;
   MunroOrder order_;

@@ -4,11 +4,16 @@ keeps besides has other names.
 
     make_seeds.py
 """
+import datetime
 import pathlib
 import struct
 import subprocess
 import sys
 import tempfile
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
@@ -163,6 +168,25 @@ def keys():
     corpus.add("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n")
 
 
+def certificates():
+    """By the key of certificate_fuzz.cpp; and the names alone."""
+    corpus = Corpus("certificate")
+    issuer = serialization.load_pem_private_key(b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                                                b"-----END PRIVATE KEY-----\n", None)
+    begin = datetime.datetime.fromtimestamp(1_700_000_000, datetime.timezone.utc)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PPSPP")])
+    uris = ("file://203.0.113.7:6778/0f0a", "file://[2001:db8::7]:1/0f0a")
+    for names, critical in ((uris[:1], True), (uris[1:], True), (uris, True), (uris[:1], False)):
+        san = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in names])
+        made = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(name).public_key(issuer.public_key()).serial_number(7)
+                .not_valid_before(begin).not_valid_after(begin + datetime.timedelta(minutes=10)).add_extension(san, critical=critical)
+                .sign(issuer, None))
+        corpus.add(made.public_bytes(serialization.Encoding.DER))
+    for uri in (*uris, "file://203.0.113.7:0/0f0a", "file:///0f0a"):
+        corpus.add(uri)
+    corpus.add(bytes([0, 100, 1, 0, 20, 2]))
+
+
 def operations():
     sealed = Corpus("sealed")
     for line in (VECTORS / "seal" / "seal.txt").read_text(encoding="ascii").splitlines():
@@ -206,6 +230,7 @@ def main():
     trackers()
     media()
     keys()
+    certificates()
     operations()
     return 0
 

@@ -48,9 +48,13 @@ class VirtualNetwork {
  public:
   VirtualNetwork(std::uint64_t seed, LinkModel link) : rng_(seed), link_(link) {}
 
+  // In a private network, each at an address of its own.
   VirtualNode& add() {
     const auto number = static_cast<std::uint8_t>(nodes_.size() + 1);
-    nodes_.push_back(std::make_unique<VirtualNode>(rng_(), base::Endpoint{base::IpAddress::v4({10, 0, 0, number}), 7000}, now));
+    return add({base::IpAddress::v4({10, 0, 0, number}), 7000});
+  }
+  VirtualNode& add(const base::Endpoint& at) {
+    nodes_.push_back(std::make_unique<VirtualNode>(rng_(), at, now));
     return *nodes_.back();
   }
   void input(VirtualNode& node, const swarm::Input& in) {

@@ -18,8 +18,9 @@ constexpr unsigned kMaxDialFailures = 5;            // in a row; then the addres
 constexpr base::Duration kRedialFirst = std::chrono::seconds{10};  // doubled by each failure
 constexpr base::Duration kRedialMax = std::chrono::minutes{10};
 
-// Who told us. Earlier ones are believed, and tried, first.
-enum class AddressSource : std::uint8_t { user, link, incoming, lan, tracker, pex, dht };
+// Who told us. Earlier ones are believed, and tried, first. `certified`: the source of a live stream, whoever passed its word on
+// (certified_peers.hpp).
+enum class AddressSource : std::uint8_t { user, link, incoming, lan, tracker, certified, pex, dht };
 
 enum class AddOutcome : std::uint8_t { added, known, banned, unusable, ourselves, full };
 

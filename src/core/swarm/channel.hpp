@@ -145,6 +145,7 @@ class Channel {
   std::uint32_t unanswered = 0;             // datagrams sent since we last heard
   base::Time last_pex{};
   std::optional<base::Time> last_pex_answer;
+  bool spoilt_certificates = false;         // it gave us a bad one: none of its others is looked at
 
  private:
   static std::uint32_t packet_size(const wire::Format& format);

@@ -20,6 +20,11 @@
 #include "crypto/hash.hpp"
 #include "crypto/sign.hpp"
 
+namespace runnel::crypto {
+class CertificateChecker;
+class CertificateIssuer;
+}  // namespace runnel::crypto
+
 namespace runnel::swarm {
 
 // A swarm of this engine, named by whoever adds it.
@@ -63,6 +68,9 @@ struct SwarmParts {
   crypto::Hasher* hasher = nullptr;
   crypto::Verifier* verifier = nullptr;   // live
   crypto::Signer* signer = nullptr;       // live, at the source
+  // Live, for peer exchange on the open internet; without them there is none. Unused in the older peers' form.
+  crypto::CertificateIssuer* certificate_issuer = nullptr;     // at the source
+  crypto::CertificateChecker* certificate_checker = nullptr;   // at viewers
 };
 
 enum class SealPolicy : std::uint8_t {

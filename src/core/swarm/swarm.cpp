@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "core/discovery/certified_peers.hpp"
 #include "core/swarm/push.hpp"
 
 namespace runnel::swarm {
@@ -41,6 +42,7 @@ Swarm::Swarm(AddSwarm add, base::Rng rng, Context& context)
   for (const tree::ChunkRange& range : add.verified) content_->mark_held(range);
   if (static_content() && static_content()->chunks()) size_known(context);
   if (add.push) start_push(context);
+  begin_certified(add.parts);
   check_progress(context);
 }
 

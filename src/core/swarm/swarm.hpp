@@ -24,6 +24,11 @@
 #include "core/swarm/token_bucket.hpp"
 #include "core/wire/decoder.hpp"
 
+namespace runnel::discovery {
+class CertifiedPeers;
+struct CertificateClock;
+}  // namespace runnel::discovery
+
 namespace runnel::swarm {
 
 // What an engine's swarms share, and the time at hand.
@@ -102,10 +107,18 @@ class Swarm {
   void drop(Context& context, Channel& channel, bool say_so);
   void drop_marked(Context& context);
   void tick_peers(Context& context);
-  void ask_for_peers(Context& context);
   void call_trusted_again(Context& context);
-  void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   [[nodiscard]] Channel* find_at(const base::Endpoint& endpoint, Channel::State state) const;
+
+  // ---- swarm_pex.cpp: whom we and they know ----
+  void begin_certified(const SwarmParts& parts);
+  void ask_for_peers(Context& context);
+  void on_pex_req(Context& context, Channel& channel);
+  void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
+  void absorb_certificates(Context& context, Channel& channel);
+  void learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source);
+  [[nodiscard]] bool asked_for_peers(const Context& context, const Channel& channel) const;
+  [[nodiscard]] std::optional<discovery::CertificateClock> certificate_clock(const Context& context) const;
 
   // ---- swarm_receive.cpp: what they say ----
   void on_message(Context& context, Channel& channel, const wire::Message& message);
@@ -263,6 +276,8 @@ class Swarm {
   base::Time next_tick_{};
   base::Time next_peers_tick_{};
   std::vector<base::Endpoint> trusted_;        // from the link or the user, at most kMaxTrusted
+  std::unique_ptr<discovery::CertifiedPeers> certified_;   // live, but in the older peers' form
+  std::vector<base::ByteView> certificates_;   // PEX_REScert messages of the datagram at hand
   base::Time next_pex_{};
   base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "core/discovery/pex.hpp"
 #include "core/swarm/extensions.hpp"
 #include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
@@ -11,8 +10,6 @@ namespace runnel::swarm {
 namespace {
 
 constexpr std::size_t kMaxFirstHaves = 512;            // ranges told to a new peer, the newest of a live window
-constexpr base::Duration kPexInterval = std::chrono::seconds{30};
-constexpr base::Duration kPexPatience = std::chrono::seconds{10};   // answers later than that were not asked for
 constexpr std::size_t kMaxCallsPerTick = 8;
 constexpr base::Duration kPeersTick{250'000};
 constexpr base::Duration kEdgeToPushers = std::chrono::seconds{3};
@@ -238,30 +235,6 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
     const auto key = [](const Channel& c) { return std::min(c.local, c.remote); };
     marked_.push_back(key(*other) < key(channel) ? channel.local : other->local);
   }
-}
-
-// ---- peer exchange --------------------------------------------------------------------------------------------------
-
-void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& peer) {
-  if (channel.last_pex == base::Time{} || context.now - channel.last_pex > kPexPatience) return;
-  if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
-  if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
-  if (book_.add(peer, discovery::AddressSource::pex, context.now) == discovery::AddOutcome::added)
-    next_peers_tick_ = next_tick_ = context.now;
-}
-
-void Swarm::ask_for_peers(Context& context) {
-  if (context.now < next_pex_ || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
-  std::vector<Channel*> askable;
-  for_established([&](Channel& channel) {
-    if (discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) askable.push_back(&channel);
-  });
-  if (askable.empty()) return;
-  next_pex_ = context.now + pex_interval_;
-  pex_interval_ = std::min(2 * pex_interval_, kPexInterval);
-  Channel& channel = *askable[rng_.below(askable.size())];
-  channel.last_pex = context.now;
-  channel.post(context.outbox, [](wire::Encoder& e) { return e.pex_req(); });
 }
 
 // A source that was killed and came back knows nothing of our channel, and nobody told us that it went.

@@ -1,7 +1,7 @@
 // What peers say: each message in the order it came (RFC 7574 3), and what follows from it.
 #include <algorithm>
 
-#include "core/discovery/pex.hpp"
+#include "core/discovery/certified_peers.hpp"
 #include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
@@ -10,7 +10,6 @@ namespace {
 
 constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long,
 constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
-constexpr base::Duration kPexAnswers{200'000};         // to one peer, not more often: each walks the whole book
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
 
 template <class... Fns>
@@ -29,6 +28,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
   if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
   touch(channel);
   offered_.clear();
+  certificates_.clear();
   wire::Decoder decoder{messages, format_};
   while (true) {
     const auto message = decoder.next();
@@ -42,6 +42,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
     if (std::ranges::find(marked_, channel.local) != marked_.end()) return;
   }
   absorb_hashes(context, channel);
+  absorb_certificates(context, channel);
 }
 
 void Swarm::on_message(Context& context, Channel& channel, const wire::Message& message) {
@@ -61,17 +62,12 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
                  },
                  [&](const wire::Choke&) { on_choke(context, channel); },
                  [&](const wire::Unchoke&) { channel.choking_us = false; },
-                 [&](const wire::PexReq&) {
-                   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
-                   if (channel.last_pex_answer && context.now - *channel.last_pex_answer < kPexAnswers) return;
-                   channel.last_pex_answer = context.now;
-                   for (const base::Endpoint& peer : book_.tell(channel.endpoint, context.now)) {
-                     channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
-                   }
-                 },
+                 [&](const wire::PexReq&) { on_pex_req(context, channel); },
                  [&](const wire::PexResV4& m) { on_pex(context, channel, m.peer); },
                  [&](const wire::PexResV6& m) { on_pex(context, channel, m.peer); },
-                 [&](const wire::PexResCert&) {},   // needs the tracker's key from the link; plain answers are all we ask for
+                 [&](const wire::PexResCert& m) {
+                   if (certificates_.size() < discovery::kMaxCertificatesTaken) certificates_.push_back(m.certificate);
+                 },
                  [&](const wire::Extension& m) { on_extension(context, channel, m); },
              },
              message);

@@ -7,7 +7,7 @@ import urllib.parse
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from . import messages
@@ -73,8 +73,9 @@ def may_tell(host, asker):
     return ipaddress.ip_address(host).is_global or not ipaddress.ip_address(asker).is_global
 
 
-def make_certificate(issuer_key, address, swarm_id, lifetime_s=3600.0, at_unix_s=None):
-    """A membership certificate: swarm and address in a critical subjectAltName, the time of contact as its beginning."""
+def make_certificate(issuer_key, address, swarm_id, lifetime_s=3600.0, at_unix_s=None, critical=True):
+    """A membership certificate: swarm and address in a critical subjectAltName, the time of contact as its beginning. Ed25519 keys
+    have a digest of their own."""
     begin = datetime.datetime.fromtimestamp(at_unix_s or time.time(), datetime.timezone.utc).replace(microsecond=0)
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PPSPP membership")])
@@ -83,8 +84,8 @@ def make_certificate(issuer_key, address, swarm_id, lifetime_s=3600.0, at_unix_s
                    .serial_number(x509.random_serial_number()).not_valid_before(begin)
                    .not_valid_after(begin + datetime.timedelta(seconds=lifetime_s))
                    .add_extension(x509.SubjectAlternativeName(
-                       [x509.UniformResourceIdentifier(f"file://{host}:{address[1]}/{swarm_id.hex()}")]), critical=True)
-                   .sign(issuer_key, hashes.SHA256()))
+                       [x509.UniformResourceIdentifier(f"file://{host}:{address[1]}/{swarm_id.hex()}")]), critical=critical)
+                   .sign(issuer_key, None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()))
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
@@ -107,8 +108,15 @@ def read_certificate(der, trusted_keys, now_unix_s):
 
 
 def signed_by(certificate, key):
+    digest = certificate.signature_hash_algorithm
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        how = [ec.ECDSA(digest)]
+    elif isinstance(key, rsa.RSAPublicKey):
+        how = [padding.PKCS1v15(), digest]
+    else:
+        how = []
     try:
-        key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(certificate.signature_hash_algorithm))
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, *how)
     except InvalidSignature:
         return False
     return True

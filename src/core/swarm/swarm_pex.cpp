@@ -1,0 +1,100 @@
+// Whom we and they know: peer exchange (RFC 7574 3.10.1), in plain addresses at home and by certificates elsewhere (decision 20).
+#include <algorithm>
+
+#include "core/discovery/certified_peers.hpp"
+#include "core/discovery/pex.hpp"
+#include "core/swarm/swarm.hpp"
+
+namespace runnel::swarm {
+namespace {
+
+constexpr base::Duration kPexInterval = std::chrono::seconds{30};
+constexpr base::Duration kPexPatience = std::chrono::seconds{10};        // answers later than that were not asked for
+// To one peer, not more often: each walks the whole book; certificates are longer besides.
+constexpr base::Duration kPexAnswers{200'000};
+constexpr base::Duration kCertificateAnswers = std::chrono::seconds{1};
+constexpr std::size_t kMaxCertificateTold = Outbox::kMaxDatagram - wire::kChannelSize - wire::kPexResCertHeaderSize;
+
+}  // namespace
+
+void Swarm::begin_certified(const SwarmParts& parts) {
+  if (!metadata_.live || metadata_.compat() || (parts.certificate_issuer == nullptr && parts.certificate_checker == nullptr)) return;
+  certified_ =
+      std::make_unique<discovery::CertifiedPeers>(metadata_.id, parts.certificate_issuer, parts.certificate_checker, kMaxCertificateTold);
+}
+
+// ---- asking ---------------------------------------------------------------------------------------------------------
+
+void Swarm::ask_for_peers(Context& context) {
+  if (context.now < next_pex_ || source_) return;   // a source takes no strangers' word (RFC 7574 12.2.3)
+  const bool checks = certified_ && certified_->checks() && certificate_clock(context);
+  std::vector<Channel*> askable;
+  for_established([&](Channel& channel) {
+    const bool plain = discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat());
+    if (plain || (checks && !channel.spoilt_certificates)) askable.push_back(&channel);
+  });
+  if (askable.empty()) return;
+  next_pex_ = context.now + pex_interval_;
+  pex_interval_ = std::min(2 * pex_interval_, kPexInterval);
+  Channel& channel = *askable[rng_.below(askable.size())];
+  channel.last_pex = context.now;
+  channel.post(context.outbox, [](wire::Encoder& e) { return e.pex_req(); });
+}
+
+bool Swarm::asked_for_peers(const Context& context, const Channel& channel) const {
+  return channel.last_pex != base::Time{} && context.now - channel.last_pex <= kPexPatience;
+}
+
+void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& peer) {
+  if (!asked_for_peers(context, channel)) return;
+  if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
+  if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
+  learn_of(context, peer, discovery::AddressSource::pex);
+}
+
+void Swarm::learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source) {
+  if (book_.add(peer, source, context.now) == discovery::AddOutcome::added) next_peers_tick_ = next_tick_ = context.now;
+}
+
+// What the source certified is believed wherever it is heard.
+void Swarm::absorb_certificates(Context& context, Channel& channel) {
+  if (certificates_.empty() || !certified_ || !certified_->checks()) return;
+  if (!asked_for_peers(context, channel) || channel.spoilt_certificates) return;
+  const auto clock = certificate_clock(context);
+  if (!clock) return;
+  const auto judged = certified_->judge(certificates_, channel.endpoint.address, *clock);
+  if (judged.verdict == discovery::CertifiedPeers::Verdict::bad) {
+    channel.spoilt_certificates = true;   // the rest of its answer too (RFC 7574 12.2.2)
+    bad_peer(context, channel);
+  }
+  for (const base::Endpoint& peer : judged.peers) learn_of(context, peer, discovery::AddressSource::certified);
+}
+
+// Munros and certificates bear the same clock, the source's, and it was not behind the newest munro when that came. Ours may be wrong.
+std::optional<discovery::CertificateClock> Swarm::certificate_clock(const Context& context) const {
+  const auto ours = context.wall_now();
+  const LiveContent* live = live_content();
+  const SignedMunro* newest = source_ || live == nullptr || !newest_signed_ ? nullptr : live->newest_munro();
+  if (newest == nullptr) return ours ? std::optional{discovery::CertificateClock{context.now, *ours, *ours}} : std::nullopt;
+  const base::WallTime told = live->form().time_of(newest->timestamp) + (context.now - newest_signed_at_);
+  return discovery::CertificateClock{context.now, told, std::max(told, ours.value_or(told))};
+}
+
+// ---- answering ------------------------------------------------------------------------------------------------------
+
+void Swarm::on_pex_req(Context& context, Channel& channel) {
+  const bool plain = discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat());
+  const auto clock = certified_ && !plain ? certificate_clock(context) : std::nullopt;
+  if (!plain && !clock) return;
+  if (channel.last_pex_answer && context.now - *channel.last_pex_answer < (plain ? kPexAnswers : kCertificateAnswers)) return;
+  channel.last_pex_answer = context.now;
+  const std::vector<base::Endpoint> peers = book_.tell(channel.endpoint, context.now);
+  if (plain) {
+    for (const base::Endpoint& peer : peers) channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
+    return;
+  }
+  for (const base::Bytes& certificate : certified_->tell(peers, *clock))
+    channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res_cert(certificate); });
+}
+
+}  // namespace runnel::swarm
