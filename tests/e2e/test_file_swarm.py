@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A file to several watchers at once: equal bytes, a caster that is spared, small nodes."""
 import pathlib
+import signal
 import sys
 import unittest
 
@@ -22,7 +23,12 @@ class FileSwarm(Scenario):
         caster = self.cast(source)
         link = caster.link
         targets = [self.folder / f"copy-{i}.bin" for i in range(WATCHERS)]
+        # The caster hears nobody before all of them are there: on a busy machine the first would have everything, and be gone, by then.
+        caster.send_signal(signal.SIGSTOP)
         watchers = [self.watch(link, "--out", target, "--until-complete", name=f"watcher-{i}") for i, target in enumerate(targets)]
+        for watcher in watchers:
+            watcher.ready()
+        caster.send_signal(signal.SIGCONT)
         memory = MemoryWatch(watchers)
         try:
             for watcher in watchers:
