@@ -36,10 +36,11 @@ GOAL_S = 1.5
 
 
 def publisher(url):
-    """A camera and its encoder: picture with the clock, a tone, a key frame each second."""
+    """A camera and its encoder: picture with the clock, a tone, a key frame each second. Only the picture is held to real time: with a clock of
+    its own each, one would wait for the other by as much as it began later."""
     picture = f"testsrc2=size=1280x720:rate={RATE_FPS},format=yuv420p,{picture_clock.filters(RATE_FPS)}"
     rate = f"{KBPS}k"
-    return [*media.FFMPEG, "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000,arealtime",
+    return [*media.FFMPEG, "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
             "-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate,
             "-g", str(RATE_FPS), "-keyint_min", str(RATE_FPS), "-sc_threshold", "0", *media.AAC, "-flush_packets", "1", "-f", "flv",
             "-flvflags", "no_duration_filesize", url]
