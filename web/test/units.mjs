@@ -37,6 +37,16 @@ try {
   assert.equal(percent(3, 2), 100);
   assert.equal(plural(1, 'peer', 'peers'), '1 peer');
 
+  const { fine } = await load('format');
+  assert.equal(fine(null), '–');
+  assert.equal(fine(0.0749), '0.07 s');
+  assert.equal(fine(42), '42 s');
+
+  const { lagOf } = await load('lag');
+  assert.deepEqual(lagOf({ lag_s: 0.4, lag_parts: { source_s: 0.125, swarm_s: 0.25 } }, 0.5), { source: 0.125, swarm: 0.25, player: 0.5, total: 0.875 });
+  assert.deepEqual(lagOf({ lag_s: 0.4, lag_parts: null }, 0.5), { source: null, swarm: 0.4, player: 0.5, total: 0.9 });
+  assert.deepEqual(lagOf({ lag_s: null, lag_parts: null }, null), { source: null, swarm: null, player: null, total: 0 });
+
   const { sources } = await load('share');
   const stream = (down_bytes, caster_bytes, origin_bytes) => sources({ down_bytes, caster_bytes, origin_bytes }).map((s) => `${s.kind} ${s.bytes}`);
   assert.deepEqual(stream(100, 30, 0), ['peers 70', 'caster 30']);
