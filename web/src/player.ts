@@ -162,13 +162,15 @@ export class Player {
   private holdLiveEdge(): void {
     const { hls, video } = this;
     const behind = this.behind();
-    if (!hls || behind === null) return;
-    if (this.timeShifted || video.paused) {
+    const details = hls?.latestLevelDetails;
+    if (!hls || !details || behind === null) return;
+    const holdBack = details.partHoldBack || details.holdBack;
+    // What has ended has no edge any more to keep near to.
+    if (this.timeShifted || video.paused || !details.live || holdBack === 0) {
       this.pace.rest();
       this.play(1);
       return;
     }
-    const holdBack = hls.latestLevelDetails?.partHoldBack || hls.latestLevelDetails?.holdBack || 0;
     const advice = this.pace.advise({ nowMs: performance.now(), behind, ahead: this.ahead(), holdBack });
     if (hls.targetLatency !== advice.target) hls.targetLatency = advice.target;
     this.play(advice.rate);
