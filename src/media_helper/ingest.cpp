@@ -23,7 +23,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLongestRetry{10};
 constexpr int kMaxRetries = 60;  // about ten minutes of a pulled source being away
-constexpr base::Duration kPullLead = std::chrono::seconds{1};
 constexpr base::Duration kTestSkip = std::chrono::milliseconds{500};  // later than this, pictures are left out
 constexpr int kToneSamples = 1024;
 
@@ -86,7 +85,7 @@ Status Ingest::run_file() {
 }
 
 Status Ingest::run_input() {
-  Pacer pacer{kPullLead};
+  Pacer pacer{Pacer::kPull};
   auto input = LiveInput::open_bytes(read_descriptor(STDIN_FILENO), "");
   if (!input) return std::unexpected{input.error()};
   const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer);
@@ -103,7 +102,7 @@ Status Ingest::run_pull() {
     if (!input && !had_media) return std::unexpected{input.error()};
     if (input) {
       if (std::exchange(away, false)) notice("the source is back");
-      Pacer pacer{kPullLead};
+      Pacer pacer{Pacer::kPull};
       const bool finite = (*input)->format().duration != AV_NOPTS_VALUE && (*input)->format().duration > 0;
       const auto ending = finite ? LivePipeline::Ending::whole : LivePipeline::Ending::cut;
       const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer, ending);
@@ -143,7 +142,7 @@ void Ingest::run_publication(Publication& publication) {
   };
   auto input = LiveInput::open_bytes([&](base::MutableByteView to) { return publication.bytes->read(to); }, publication.format);
   if (!input) return unusable(input.error());
-  Pacer pacer{kPullLead};
+  Pacer pacer{Pacer::kPublish};
   const LivePipeline::Outcome outcome = pipeline_.run(**input, pacer);
   if (!outcome.error.empty()) return unusable(outcome.error);
   if (!outcome.any_media) unusable("it ended before anything could be played");

@@ -12,6 +12,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endpoint.hpp"
+#include "base/time.hpp"
 
 namespace runnel::net {
 
@@ -32,7 +33,9 @@ struct Train {
   }
 };
 using Datagrams = Train<base::ByteView>;
-using ReceivedDatagrams = Train<base::MutableByteView>;   // opened where they lie
+struct ReceivedDatagrams : Train<base::MutableByteView> {   // opened where they lie
+  base::Duration waited{};          // in the kernel, until they were read
+};
 
 // Where receive() puts bytes: one buffer holds up to one train, so it should be kReceiveBufferBytes long.
 constexpr std::size_t kReceiveBufferBytes = 65'536;

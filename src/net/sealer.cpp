@@ -62,6 +62,7 @@ void Sealer::receive(std::span<const ReceivedDatagrams> trains, base::Time now) 
   received_.clear();
   inner_.clear();
   for (const ReceivedDatagrams& train : trains) {
+    waited_ = train.waited;
     for (std::size_t i = 0; i < train.count(); ++i) on_datagram(train.peer, train.datagram(i), now);
   }
 }
@@ -76,7 +77,7 @@ void Sealer::on_datagram(const base::Endpoint& from, base::MutableByteView datag
   if (const auto it = channels_.find(local); it != channels_.end())
     on_sealed(from, local, it->second, datagram, now);
   else
-    received_.push_back({from, datagram, std::nullopt});
+    received_.push_back({from, datagram, std::nullopt, waited_});
 }
 
 void Sealer::on_sealed(const base::Endpoint& from, wire::ChannelId local, Channel& channel, base::MutableByteView datagram,
@@ -90,7 +91,7 @@ void Sealer::on_sealed(const base::Endpoint& from, wire::ChannelId local, Channe
     channel.met = true;
     resolved(from, local, now);
   }
-  received_.push_back({from, *opened, channel.swarm});
+  received_.push_back({from, *opened, channel.swarm, waited_});
 }
 
 // ---- handshakes -----------------------------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ void Sealer::on_inner(Sessions::iterator at, base::Bytes datagram) {
     channel->second.met = true;
     session.resolved = true;
   }
-  received_.push_back({at->first, inner_.emplace_back(std::move(datagram)), session.swarm});
+  received_.push_back({at->first, inner_.emplace_back(std::move(datagram)), session.swarm, waited_});
 }
 
 // Both ends of a channel have a name: it gets its keys.

@@ -146,6 +146,7 @@ class Sealer {
   std::vector<swarm::CallFailed> failed_;
 
   std::vector<swarm::DatagramIn> received_;
+  base::Duration waited_{};  // what is being received
   std::deque<base::Bytes> inner_;  // what came inside handshakes, for received_
   struct Flight {
     base::Endpoint to;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/clock.hpp"
 #include "net/socket_address.hpp"
 
 // Linux 4.18 and 5.0; older C libraries do not name them (linux/udp.h).
@@ -28,7 +29,9 @@ namespace {
 
 constexpr std::size_t kMaxSegments = 64;        // UDP_MAX_SEGMENTS of the kernels that brought UDP_SEGMENT
 constexpr std::size_t kMaxTrainBytes = 65'000;  // below 65,535 minus IPv6 and UDP headers
-constexpr std::size_t kControlBytes = 64;       // CMSG_SPACE(int) + CMSG_SPACE(u32) is 48
+constexpr std::size_t kControlBytes = 96;       // CMSG_SPACE of int, u32 and timespec are 80
+// Who waits longer is not told from a clock that was set meanwhile.
+constexpr base::Duration kLongestWait = std::chrono::seconds{1};
 // An error that an earlier datagram left behind comes up once; the same again is about this one.
 constexpr std::size_t kAttempts = 3;
 constexpr int kMaxIcmpPerCall = 256;            // an outsider may send as many as it likes
@@ -58,6 +61,11 @@ bool comes_from_icmp(int os_error) {
 template <class Value>
 bool set_option(int fd, int level, int name, Value value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+base::Duration waited_since(std::chrono::nanoseconds came, base::WallTime now) {
+  const auto waited = std::chrono::duration_cast<base::Duration>(now.time_since_epoch() - came);
+  return waited > kLongestWait ? base::Duration{} : std::max(base::Duration{}, waited);
 }
 
 void ask_for_buffer(int fd, int forced, int plain, int bytes) {
@@ -112,6 +120,7 @@ void UdpSocket::configure(const UdpSocketOptions& options) {
   ask_for_buffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer_bytes);
   ask_for_buffer(fd_, SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer_bytes);
   set_option(fd_, SOL_SOCKET, SO_RXQ_OVFL, int{1});
+  set_option(fd_, SOL_SOCKET, SO_TIMESTAMPNS, int{1});
   // Without these an unconnected socket does not hear of ICMP errors at all, and they could not be counted.
   set_option(fd_, IPPROTO_IP, IP_RECVERR, int{1});
   if (v6_) set_option(fd_, IPPROTO_IPV6, IPV6_RECVERR, int{1});
@@ -225,9 +234,10 @@ std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, s
     if (comes_from_icmp(errno)) drain_icmp();
   }
   std::size_t count = 0;
+  const base::WallTime now = wall_now();
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(got, 0)); ++i) {
     msghdr& message = work_->message(i);
-    ReceivedDatagrams train{.peer = read_address(work_->addresses[i]), .bytes = buffers[i].first(work_->headers[i].msg_len)};
+    ReceivedDatagrams train{{.peer = read_address(work_->addresses[i]), .bytes = buffers[i].first(work_->headers[i].msg_len)}, {}};
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
       if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
         int segment = 0;
@@ -237,6 +247,11 @@ std::size_t UdpSocket::receive(std::span<const base::MutableByteView> buffers, s
         std::uint32_t drops = 0;
         std::memcpy(&drops, CMSG_DATA(header), sizeof drops);
         stats_.kernel_drops += drops - std::exchange(last_drop_count_, drops);
+      } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_TIMESTAMPNS) {
+        timespec came{};
+        std::memcpy(&came, CMSG_DATA(header), sizeof came);
+        const auto at = std::chrono::seconds{came.tv_sec} + std::chrono::nanoseconds{came.tv_nsec};
+        train.waited = waited_since(at, now);
       }
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {

@@ -73,7 +73,7 @@ void RecordSource::on_chunk(media::MediaChunk chunk) {
     told_too_large_ = true;
     base::log_warn("cast", "a chunk of the source is too large for a record and was left out: lower the bit rate");
   }
-  stream().add(chunk);
+  stream().on_made(chunk);
 }
 
 void RecordSource::on_end() {

@@ -60,23 +60,24 @@ void LiveStream::recorded(std::expected<void, std::string> result) {
   on_recording_error_(result.error());
 }
 
-void LiveStream::on_munro(tree::ChunkRange munro, base::ByteView bytes) {
-  if (next_ != munro.first) reader_.gap();
-  next_ = tree::ChunkIndex{munro.last.value() + 1};   // a record goes on there; if this ended one, the next begins anywhere
-  auto result = reader_.feed(bytes, true);
+void LiveStream::on_munro(const LiveHost::Munro& munro) {
+  if (next_ != munro.range.first) reader_.gap();
+  next_ = tree::ChunkIndex{munro.range.last.value() + 1};   // a record goes on there; if this ended one, the next begins anywhere
+  auto result = reader_.feed(munro.bytes, true);
   if (!result) return;
   if (*result)
-    on_record(std::move(**result));
+    on_record(std::move(**result), munro.signed_at);
   else
     base::log_debug("live", std::string{"a record was skipped: "} + std::string{media::message(result->error())});
 }
 
-void LiveStream::on_record(media::Record record) {
+void LiveStream::on_record(media::Record record, base::WallTime signed_at) {
   std::visit(Overloaded{
                  [&](media::InitSegment& init) { add(init); },
                  [&](media::MediaRecord& media) {
                    if (media.init) add(*media.init);
                    add(media.chunk);
+                   lag_.record(media.chunk.captured, signed_at, net::wall_now());
                  },
                  [&](media::Catalog& catalog) {
                    if (catalog.title.empty() || catalog.title == title()) return;
@@ -87,6 +88,12 @@ void LiveStream::on_record(media::Record record) {
                  [&](media::StreamEnd&) { end(); },
              },
              record.content);
+}
+
+void LiveStream::on_made(const media::MediaChunk& chunk) {
+  add(chunk);
+  const base::WallTime now = net::wall_now();
+  lag_.record(chunk.captured, now, now);
 }
 
 void LiveStream::add(const media::InitSegment& init) {
@@ -115,6 +122,7 @@ void LiveStream::fill(player::StreamStatus& status) const {
   if (timeline_.ended()) return;  // nothing is live that one could be behind
   if (const auto newest = timeline_.newest_captured())
     status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
+  status.lag_parts = lag_.parts();
 }
 
 }  // namespace runnel::node

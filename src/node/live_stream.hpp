@@ -9,6 +9,8 @@
 #include "core/swarm/content.hpp"
 #include "media/live_timeline.hpp"
 #include "media/record.hpp"
+#include "node/live_host.hpp"
+#include "node/live_lag.hpp"
 #include "node/stream_base.hpp"
 
 namespace runnel::node {
@@ -46,8 +48,10 @@ class LiveStream final : public StreamBase {
   media::LiveTimeline* timeline() override { return &timeline_; }
 
   // A viewer: verified munros in order.
-  void on_munro(tree::ChunkRange munro, base::ByteView bytes);
+  void on_munro(const LiveHost::Munro& munro);
   void record_to(std::filesystem::path file, std::function<void(std::string)> on_error);
+  // The caster: media as it was made and signed.
+  void on_made(const media::MediaChunk& chunk);
   // Media of either side goes here.
   void add(const media::InitSegment& init);
   void add(const media::MediaChunk& chunk);
@@ -61,11 +65,12 @@ class LiveStream final : public StreamBase {
   void fill(player::StreamStatus& status) const override;
 
  private:
-  void on_record(media::Record record);
+  void on_record(media::Record record, base::WallTime signed_at);
   void recorded(std::expected<void, std::string> result);
 
   media::LiveTimeline timeline_{media::LiveTimeline::Config{}};
   media::RecordReader reader_;
+  LiveLag lag_;
   std::optional<tree::ChunkIndex> next_;      // the munro that would follow the last one without a gap
   std::optional<LiveRecording> recording_;
   std::function<void(std::string)> on_recording_error_;

@@ -78,7 +78,7 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
       if (e.transport)
         e.transport->on_munro(*munro);
       else
-        e.live->on_munro(munro->range, munro->bytes);
+        e.live->on_munro(*munro);
       tell_playable(e);
     });
   };

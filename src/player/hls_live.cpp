@@ -15,6 +15,8 @@ using media::Segment;
 constexpr std::size_t kSegmentsWithParts = 4;
 // A player stays this many part targets behind the end (4.4.3.8: at least two, three recommended).
 constexpr int kHoldBackParts = 3;
+// A delta update leaves out what is farther from the end than this many target durations (4.4.3.8: at least six).
+constexpr int kSkipTargets = 6;
 // A client may ask for at most this many segments past the newest (6.2.5.2).
 constexpr std::uint64_t kMaxSegmentsAhead = 2;
 constexpr std::uint64_t kUnknownBandwidth = 1'000'000;
@@ -30,17 +32,40 @@ std::size_t complete_parts(const Segment& segment) { return segment.parts.size()
 
 std::string part_name(std::uint64_t number) { return "part-" + std::to_string(number) + ".m4s"; }
 
-std::string head(const LiveTimeline& timeline) {
+std::chrono::seconds skip_boundary(const LiveTimeline& timeline) {
+  return std::chrono::seconds{target_seconds(timeline.target_duration())} * kSkipTargets;
+}
+
+// How much of it a playlist lists.
+base::Duration listed_duration(const Segment& segment) {
+  if (segment.complete) return segment.duration;
+  base::Duration sum{};
+  for (std::size_t i = 0; i < complete_parts(segment); ++i) sum += segment.parts[i].duration;
+  return sum;
+}
+
+// The number of oldest segments that a delta update leaves out (6.2.5.1).
+std::size_t skipped_segments(const LiveTimeline& timeline) {
+  const auto& segments = timeline.segments();
+  base::Duration after{};   // from the end of the segment before `first` to that of the playlist
+  std::size_t first = segments.size();
+  while (first > 0 && after <= skip_boundary(timeline)) after += listed_duration(segments[--first]);
+  return first;
+}
+
+std::string head(const LiveTimeline& timeline, std::size_t skipped) {
   const Segment& first = timeline.segments().front();
   const bool independent = std::ranges::all_of(timeline.segments(), [](const Segment& s) { return s.parts.front().independent; });
-  std::string text = "#EXTM3U\n#EXT-X-VERSION:6\n";
+  std::string text = "#EXTM3U\n#EXT-X-VERSION:" + std::string{skipped > 0 ? "9" : "6"} + '\n';   // 8: EXT-X-SKIP needs 9
   if (independent) text += "#EXT-X-INDEPENDENT-SEGMENTS\n";
   text += "#EXT-X-TARGETDURATION:" + std::to_string(target_seconds(timeline.target_duration())) + '\n';
-  text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=" + seconds_text(timeline.part_target() * kHoldBackParts) + '\n';
+  text += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=" + seconds_text(skip_boundary(timeline)) +
+          ",PART-HOLD-BACK=" + seconds_text(timeline.part_target() * kHoldBackParts) + '\n';
   text += "#EXT-X-PART-INF:PART-TARGET=" + seconds_text(timeline.part_target()) + '\n';
   text += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(first.sequence) + '\n';
   // The first listed segment's own discontinuity tag is still in the playlist and so not yet counted here (4.4.3.3).
   text += "#EXT-X-DISCONTINUITY-SEQUENCE:" + std::to_string(first.discontinuities - (first.discontinuity ? 1 : 0)) + '\n';
+  if (skipped > 0) text += "#EXT-X-SKIP:SKIPPED-SEGMENTS=" + std::to_string(skipped) + '\n';
   return text;
 }
 
@@ -85,11 +110,12 @@ std::string live_master_playlist(const LiveTimeline& timeline) {
   return text + "\nlive.m3u8\n";
 }
 
-std::string live_media_playlist(const LiveTimeline& timeline) {
+std::string live_media_playlist(const LiveTimeline& timeline, PlaylistForm form) {
   const auto& segments = timeline.segments();
-  std::string text = head(timeline);
-  std::optional<std::uint32_t> epoch;
-  for (std::size_t i = 0; i < segments.size(); ++i) {
+  const std::size_t skipped = form == PlaylistForm::delta ? skipped_segments(timeline) : 0;
+  std::string text = head(timeline, skipped);
+  std::optional<std::uint32_t> epoch;   // none yet: the first segment that is listed names its MAP, whatever was skipped
+  for (std::size_t i = skipped; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
     // A segment without one whole part has nothing to show yet.
     if (!segment.complete && complete_parts(segment) == 0) break;

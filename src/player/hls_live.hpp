@@ -13,8 +13,10 @@ bool live_playable(const media::LiveTimeline& timeline);
 
 // One variant, live.m3u8. `timeline` is playable.
 std::string live_master_playlist(const media::LiveTimeline& timeline);
+// `delta`: without the older segments, for a client that has listed them before (_HLS_skip, RFC 8216bis 6.2.5.1).
+enum class PlaylistForm : std::uint8_t { full, delta };
 // Segments init-EPOCH.mp4, seg-SEQUENCE.m4s, part-NUMBER.m4s beside it. `timeline` is playable.
-std::string live_media_playlist(const media::LiveTimeline& timeline);
+std::string live_media_playlist(const media::LiveTimeline& timeline, PlaylistForm form);
 
 // A blocking reload: the playlist is wanted once it holds that segment, or that part of it (RFC 8216bis 6.2.5.2).
 struct ReloadTarget {

@@ -87,6 +87,9 @@ Work Router::live_master(LiveTimeline& timeline, Respond respond) {
 }
 
 Work Router::live_playlist(const Request& request, LiveTimeline& timeline, Respond respond) {
+  // "v2" asks to skip EXT-X-DATERANGE tags as well; there are none.
+  const auto skip = query_value(request.query, "_HLS_skip");
+  const PlaylistForm form = skip == "YES" || skip == "v2" ? PlaylistForm::delta : PlaylistForm::full;
   const Directive segment = directive(request.query, "_HLS_msn");
   const Directive part = directive(request.query, "_HLS_part");
   if (segment.malformed || part.malformed || (part.value && !segment.value)) {
@@ -95,8 +98,8 @@ Work Router::live_playlist(const Request& request, LiveTimeline& timeline, Respo
   }
   if (!segment.value || !live_playable(timeline)) {
     const auto ready = [&timeline] { return live_playable(timeline); };
-    return wait_until(io_, &timeline, config_.limits.first_media, ready, [&timeline, respond](bool playable) {
-      respond(playable ? playlist_response(live_media_playlist(timeline)) : no_media_yet(timeline));
+    return wait_until(io_, &timeline, config_.limits.first_media, ready, [&timeline, form, respond](bool playable) {
+      respond(playable ? playlist_response(live_media_playlist(timeline, form)) : no_media_yet(timeline));
     });
   }
   const ReloadTarget target{*segment.value, part.value};
@@ -105,8 +108,8 @@ Work Router::live_playlist(const Request& request, LiveTimeline& timeline, Respo
     return nullptr;
   }
   const auto ready = [&timeline, target] { return reload_state(timeline, target) == ReloadState::ready; };
-  return wait_until(io_, &timeline, blocked_limit(timeline), ready, [&timeline, respond](bool reached) {
-    respond(reached ? playlist_response(live_media_playlist(timeline)) : try_again("the stream stands still: no new media came"));
+  return wait_until(io_, &timeline, blocked_limit(timeline), ready, [&timeline, form, respond](bool reached) {
+    respond(reached ? playlist_response(live_media_playlist(timeline, form)) : try_again("the stream stands still: no new media came"));
   });
 }
 

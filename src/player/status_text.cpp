@@ -68,6 +68,8 @@ void add_timeline(json::object& object, media::LiveTimeline& timeline) {
   object["timeline"] = std::move(window);
 }
 
+json::object lag_parts_json(const LagParts& parts) { return {{"source_s", parts.source_s}, {"swarm_s", parts.swarm_s}}; }
+
 double seconds(base::Duration d) { return std::chrono::duration<double>(d).count(); }
 
 // `counts`: [no later than so many ms, how many chunks], those of none left out.
@@ -117,6 +119,7 @@ json::object stream_json(Stream& stream, bool to_this_machine) {
   object["have_bytes"] = status.have_bytes;
   object["buffer_s"] = status.buffer_s;
   object["lag_s"] = status.lag_s ? json::value(*status.lag_s) : json::value(nullptr);
+  object["lag_parts"] = status.lag_parts ? json::value(lag_parts_json(*status.lag_parts)) : json::value(nullptr);
   object["chunk_delays"] = status.chunk_delays ? json::value(chunk_delays_json(*status.chunk_delays)) : json::value(nullptr);
   object["push"] = status.push ? json::value(push_json(*status.push)) : json::value(nullptr);
   object["wanted_chunks"] = status.wanted_chunks;

@@ -34,6 +34,12 @@ struct PeerStatus {
   bool choked_by_us = false;
 };
 
+// Where the delay of live media arises before this node could play it.
+struct LagParts {
+  double source_s = 0;               // from the first picture's coming to the caster until its record is signed
+  double swarm_s = 0;                // from there until the record is whole here; 0 at the caster
+};
+
 struct StreamStatus {
   std::string state;                 // "connecting", "waiting for media", "playing", "seeding", "ended", "failed"
   std::string problem;               // empty, or what goes wrong and what to do
@@ -45,6 +51,7 @@ struct StreamStatus {
   double transfer_s = 0;             // on demand, once complete: from the first chunk that came to the last
   double buffer_s = 0;
   std::optional<double> lag_s;       // live only: age of the newest media that could be played now
+  std::optional<LagParts> lag_parts;          // live, on the mean of the last second, by both clocks; not from older peers
   // Live, when watching: from the source's signing of a chunk to its being verified here, by both clocks.
   std::optional<swarm::DelayHistogram> chunk_delays;
   std::optional<swarm::PushState> push;       // live

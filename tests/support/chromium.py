@@ -9,7 +9,7 @@ import pathlib
 import threading
 import time
 
-from support.processes import Missed, Process
+from support.processes import Missed, Process, guard
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-default-browser-check",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
@@ -24,7 +24,8 @@ TO_CHROMIUM, FROM_CHROMIUM = 3, 4   # the descriptors that --remote-debugging-pi
 class Chromium:
     """A browser with a profile of its own. Calls come from one thread."""
 
-    def __init__(self, scenario, name="chromium"):
+    def __init__(self, scenario, name="chromium", place=None):
+        """`place`: (lab, host), to run in that host of a network lab."""
         user = scenario.unprivileged()
         self.profile = scenario.folder / f"{name}-profile"
         self.profile.mkdir()
@@ -37,7 +38,9 @@ class Chromium:
         # Python cannot place descriptors at given numbers in a child; bash can (dash takes one digit only).
         command = ["/bin/bash", "-c", f'exec "$@" {TO_CHROMIUM}<&{their_in} {FROM_CHROMIUM}>&{their_out}', "sh", CHROMIUM, *FLAGS,
                    f"--user-data-dir={self.profile}", "about:blank"]
-        self.process = scenario.start(command, name, Process, user=user, environment=scenario.environment(name, user),
+        if place is not None:      # which only root enters: the user changes inside
+            command = place[0].command(place[1], [*guard(user), *command])
+        self.process = scenario.start(command, name, Process, user=user if place is None else None, environment=scenario.environment(name, user),
                                       pass_fds=(their_in, their_out), directory=self.profile)
         os.close(their_in)
         os.close(their_out)

@@ -134,6 +134,7 @@ class FakeStream final : public player::Stream {
     player::StreamStatus now = status_;
     if (!timeline_) return now;
     now.buffer_s = std::chrono::duration<double>(timeline_->buffered()).count();
+    now.lag_parts = player::LagParts{.source_s = 0.06, .swarm_s = 0.17};
     if (const auto newest = timeline_->newest_captured())
       now.lag_s = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch() - newest->time_since_epoch()).count();
     return now;

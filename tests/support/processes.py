@@ -16,6 +16,12 @@ class Missed(AssertionError):
     """What was waited for did not come before its deadline."""
 
 
+def guard(user=None):
+    """What to put before a command so that it does not outlive the test, should that be killed, and runs as this user (None: as the same)."""
+    other = [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    return ["setpriv", "--pdeathsig", "KILL", *other, "--"]
+
+
 class Process:
     """One running program. `out` and `err` hold (time, line) as they came; both are also in files beside the test's log."""
 
@@ -26,12 +32,8 @@ class Process:
         self.out, self.err = [], []
         self.status = None         # exit status once it ended; negative for a signal
         self.ended_at = None
-        # Should this test be killed, its programs are not to outlive it.
-        guard = ["setpriv", "--pdeathsig", "KILL"]
-        if user is not None:
-            guard += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         self.started_at = time.monotonic()
-        self.popen = subprocess.Popen([*guard, "--", *self.command], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        self.popen = subprocess.Popen([*guard(user), *self.command], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
                                       cwd=directory, start_new_session=True, pass_fds=pass_fds)
         self.pid = self.popen.pid
         self.readers = [threading.Thread(target=self._read, args=(stream, lines, f"{log}.{ending}"), daemon=True)

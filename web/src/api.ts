@@ -42,6 +42,7 @@ export interface Stream {
   have_bytes: number;
   buffer_s: number;
   lag_s: number | null;
+  lag_parts: { source_s: number; swarm_s: number } | null;
   wanted_chunks: number;
   known_peers: number;
   timeline: { playable: boolean; ended: boolean; window_s: number; window_bytes: number } | null;

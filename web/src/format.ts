@@ -28,6 +28,11 @@ export function seconds(s: number): string {
   return clock(s);
 }
 
+// Of what is made up of tenths; null is not known.
+export function fine(s: number | null): string {
+  return s === null ? '–' : s < 10 ? `${s.toFixed(2)} s` : seconds(s);
+}
+
 export function clock(s: number): string {
   const whole = Math.max(0, Math.floor(s));
   const h = Math.floor(whole / 3600);

@@ -2,6 +2,7 @@
 import { poll, type Status, type Stream } from './api';
 import { byId, el, setText, show } from './dom';
 import { bytes, clock, rate, seconds } from './format';
+import { lagOf } from './lag';
 import { PeerTable } from './peers';
 import { SwarmPicture } from './picture';
 import { Player } from './player';
@@ -134,8 +135,7 @@ function showLive(stream: Stream): void {
   show(liveButton, stream.live && !stream.timeline?.ended && behind !== null);
   if (behind === null) return;
   const atEdge = player.atLiveEdge();
-  // From the camera to this screen: the age of the newest media here, and how far the screen is behind it.
-  const total = behind + Math.max(0, stream.lag_s ?? 0);
+  const { total } = lagOf(stream, behind);
   liveButton.classList.toggle('on', atEdge);
   setText(byId('live-text'), atEdge ? `Live · ${seconds(total)} behind` : `${clock(behind)} behind live · go live`);
   liveButton.title = atEdge ? 'Playing at the live edge' : 'Jump to the newest picture';
@@ -168,7 +168,7 @@ function render(status: Status, stream: Stream): void {
   picture.update(stream);
   table.update(stream);
   share.update(stream);
-  numbers.update(stream);
+  numbers.update(stream, player.behind());
   showLive(stream);
   showWaiting(stream);
   showNotice(stream);

@@ -1,6 +1,7 @@
 // The video element and hls.js: live with low latency, on demand with seeking; what goes wrong becomes words and another try.
 import Hls, { ErrorDetails, ErrorTypes, Events, type ErrorData, type HlsConfig } from 'hls.js';
 import type { Stream } from './api';
+import { LivePace } from './pace';
 
 export interface PlayerEvents {
   // A line over the picture while nothing plays; empty takes it away.
@@ -14,11 +15,8 @@ export interface PlayerEvents {
 
 const kRetryMs = 2000;
 const kLiveEdgeS = 4;
-// A viewer who has neither paused nor rewound wants the present: this much behind the target is jumped over.
-const kDriftS = 6;
-const kDriftMs = 3000;
-// What a jump needs to fill its buffer before another one may follow.
-const kJumpPauseMs = 15_000;
+// From the first picture until what comes in has found its pace.
+const kSettleMs = 5000;
 // A jump back of more than this is the viewer's; smaller ones are hls.js at work.
 const kRewindS = 2;
 // A swarm that just starts takes its time, and a film's segment may wait for a slow peer: the node answers when it can.
@@ -36,8 +34,9 @@ function config(live: boolean): Partial<HlsConfig> {
     backBufferLength: live ? 60 : 120,
     maxBufferLength: 30,
     liveDurationInfinity: true,
-    // Small drifts are caught up by playing a little faster, which keeps the pitch.
-    maxLiveSyncPlaybackRate: live ? 1.05 : 1,
+    // LivePace does both.
+    maxLiveSyncPlaybackRate: 1,
+    liveSyncOnStallIncrease: 0,
     // The swarm paces what comes in; hls.js has one rendition to choose from.
     startLevel: 0,
     fragLoadPolicy: patient,
@@ -54,8 +53,8 @@ export class Player {
   private direct = false;
   private timeShifted = false;
   private lastTime = 0;
-  private driftingSince = 0;
-  private lastJump = -kJumpPauseMs;
+  private begunMs = Infinity;
+  private pace = new LivePace();
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -73,8 +72,14 @@ export class Player {
     video.addEventListener('seeking', () => {
       if (video.currentTime < this.lastTime - kRewindS) this.timeShifted = true;
     });
+    video.addEventListener('waiting', () => {
+      // Where it begins, and after a seek, waiting is not running dry.
+      const settled = performance.now() - this.begunMs > kSettleMs;
+      if (this.hls && settled && !video.seeking && !this.timeShifted) this.pace.ranDry(performance.now());
+    });
     video.addEventListener('timeupdate', () => {
       if (!video.seeking) this.lastTime = video.currentTime;
+      if (this.begunMs === Infinity && video.currentTime > 0) this.begunMs = performance.now();
       this.holdLiveEdge();
     });
   }
@@ -85,6 +90,8 @@ export class Player {
     this.direct = false;
     this.timeShifted = false;
     this.lastTime = 0;
+    this.begunMs = Infinity;
+    this.pace = new LivePace();
     this.events.onVeil(stream.live ? 'Waiting for the stream…' : 'Opening the film…');
     if (Hls.isSupported()) return this.openHls(stream);
     if (this.video.canPlayType('application/vnd.apple.mpegurl')) {
@@ -150,21 +157,35 @@ export class Player {
     const position = this.hls?.liveSyncPosition;
     if (position) this.video.currentTime = position;
     this.timeShifted = false;
-    this.driftingSince = 0;
   }
+  // A viewer who has neither paused nor rewound wants the present.
   private holdLiveEdge(): void {
+    const { hls, video } = this;
     const behind = this.behind();
-    const target = this.hls?.targetLatency ?? 0;
-    if (behind === null || this.timeShifted || this.video.paused || behind < target + kDriftS) {
-      this.driftingSince = 0;
+    const details = hls?.latestLevelDetails;
+    if (!hls || !details || behind === null) return;
+    const holdBack = details.partHoldBack || details.holdBack;
+    // What has ended has no edge any more to keep near to.
+    if (this.timeShifted || video.paused || !details.live || holdBack === 0) {
+      this.pace.rest();
+      this.play(1);
       return;
     }
-    const now = performance.now();
-    if (this.driftingSince === 0) this.driftingSince = now;
-    else if (now - this.driftingSince > kDriftMs && now - this.lastJump > kJumpPauseMs) {
-      this.lastJump = now;
-      this.toLiveEdge();
+    const advice = this.pace.advise({ nowMs: performance.now(), behind, ahead: this.ahead(), holdBack });
+    if (hls.targetLatency !== advice.target) hls.targetLatency = advice.target;
+    this.play(advice.rate);
+    if (advice.jump) this.toLiveEdge();
+  }
+  private play(rate: number): void {
+    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
+  }
+  // Seconds that are buffered from the picture on.
+  private ahead(): number {
+    const { buffered, currentTime } = this.video;
+    for (let i = 0; i < buffered.length; i += 1) {
+      if (buffered.start(i) <= currentTime && currentTime < buffered.end(i)) return buffered.end(i) - currentTime;
     }
+    return 0;
   }
 
   seekBy(seconds: number): void {

@@ -1,7 +1,8 @@
 // Where the bytes come from (or, for a caster, what its uplink pays), and the other numbers.
 import type { Stream } from './api';
 import { byId, el, setText } from './dom';
-import { bytes, percent, plural, seconds } from './format';
+import { bytes, fine, percent, plural, seconds } from './format';
+import { lagOf } from './lag';
 
 interface Source {
   kind: 'peers' | 'caster' | 'origin';
@@ -79,10 +80,12 @@ export class Numbers {
   private readonly root = byId('numbers');
   private readonly values = new Map<string, HTMLElement>();
 
-  update(stream: Stream): void {
+  // `behind`: how far this page's player is behind the newest media, in seconds; null while it plays nothing live.
+  update(stream: Stream, behind: number | null): void {
     const rows: [string, string][] = [];
     if (stream.live) {
-      rows.push(['Lag of this node', stream.lag_s === null ? '–' : seconds(Math.max(0, stream.lag_s))]);
+      const lag = lagOf(stream, behind);
+      rows.push(['Lag from the source', fine(lag.source)], ['Lag from the swarm', fine(lag.swarm)], ['Lag from this player', fine(lag.player)]);
       rows.push(['Rewind window', stream.timeline ? seconds(stream.timeline.window_s) : '–']);
     } else {
       const have = stream.total_bytes > 0 ? `${Math.floor(percent(stream.have_bytes, stream.total_bytes))} % of ${bytes(stream.total_bytes)}` : '–';

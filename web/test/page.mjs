@@ -36,6 +36,9 @@ async function playsLive(page, base, streams) {
   await until(page, `video.currentTime > ${from} + 3`);
   await until(page, "document.querySelector('#live').classList.contains('on')");
   assert.match(await page.textContent('#live-text'), /^Live · .* behind$/);
+  const lag = await page.locator('#numbers div', { hasText: /^Lag from/ }).allTextContents();
+  assert.deepEqual(lag.slice(0, 2), ['Lag from the source0.06 s', 'Lag from the swarm0.17 s']);
+  assert.match(lag[2], /^Lag from this player\d\.\d\d s$/);
   assert.equal(await page.locator('#peers tbody tr').count(), 6);
 }
 

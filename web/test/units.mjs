@@ -37,6 +37,50 @@ try {
   assert.equal(percent(3, 2), 100);
   assert.equal(plural(1, 'peer', 'peers'), '1 peer');
 
+  const { fine } = await load('format');
+  assert.equal(fine(null), '–');
+  assert.equal(fine(0.0749), '0.07 s');
+  assert.equal(fine(42), '42 s');
+
+  const { lagOf } = await load('lag');
+  assert.deepEqual(lagOf({ lag_s: 0.4, lag_parts: { source_s: 0.125, swarm_s: 0.25 } }, 0.5), { source: 0.125, swarm: 0.25, player: 0.5, total: 0.875 });
+  assert.deepEqual(lagOf({ lag_s: 0.4, lag_parts: null }, 0.5), { source: null, swarm: 0.4, player: 0.5, total: 0.9 });
+  assert.deepEqual(lagOf({ lag_s: null, lag_parts: null }, null), { source: null, swarm: null, player: null, total: 0 });
+
+  const { LivePace } = await load('pace');
+  {
+    const at = (nowMs, behind, ahead) => ({ nowMs, behind, ahead, holdBack: 0.6 });
+    const pace = new LivePace();
+    assert.deepEqual(pace.advise(at(0, 0.65, 0.4)), { target: 0.6, rate: 1, jump: false });
+    assert.equal(pace.advise(at(250, 0.8, 0.5)).rate, 1.05, 'a little behind, a little faster');
+    assert.equal(pace.advise(at(500, 0.65, 0.4)).rate, 1.05, 'until it is there');
+    assert.equal(pace.advise(at(750, 0.62, 0.4)).rate, 1);
+    assert.equal(pace.advise(at(1000, 1.6, 1.4)).rate, 1.1);
+    assert.equal(pace.advise(at(1250, 1.6, 0.2)).rate, 1, 'not on the last that is in hand');
+    assert.equal(pace.advise(at(1500, 2.7, 2.5)).jump, true, 'seconds are jumped over where they are buffered');
+    assert.equal(pace.advise(at(1750, 2.7, 2.5)).jump, false, 'but not again at once');
+  }
+  {
+    const at = (nowMs, behind) => ({ nowMs, behind, ahead: 0.5, holdBack: 0.6 });
+    const pace = new LivePace();
+    assert.equal(pace.advise(at(0, 5)).jump, false, 'media that is not there is not jumped to for some seconds');
+    assert.equal(pace.advise(at(1000, 7)).jump, false);
+    assert.equal(pace.advise(at(4000, 7)).jump, true);
+  }
+  {
+    const pace = new LivePace();
+    const target = (nowMs) => Number(pace.advise({ nowMs, behind: 0.6, ahead: 0.5, holdBack: 0.6 }).target.toFixed(3));
+    pace.ranDry(0);
+    pace.ranDry(300);
+    assert.equal(target(400), 0.8, 'who ran dry keeps more in hand');
+    pace.ranDry(1000);
+    assert.equal(target(2000), 1);
+    assert.equal(target(61_000), 0.8, 'and less again when all is calm');
+    assert.equal(target(121_000), 0.6);
+    for (let i = 0; i < 99; i += 1) pace.ranDry(130_000 + 1000 * i);
+    assert.equal(target(230_000), 1.6, 'within limits');
+  }
+
   const { sources } = await load('share');
   const stream = (down_bytes, caster_bytes, origin_bytes) => sources({ down_bytes, caster_bytes, origin_bytes }).map((s) => `${s.kind} ${s.bytes}`);
   assert.deepEqual(stream(100, 30, 0), ['peers 70', 'caster 30']);

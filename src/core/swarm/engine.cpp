@@ -10,7 +10,9 @@ std::string key_of(base::ByteView id) { return std::string{base::as_text(id)}; }
 }  // namespace
 
 Engine::Engine(base::Rng rng, crypto::SecretRng secrets, base::Time now)
-    : rng_(rng), channels_(secrets), context_{outbox_, channels_, loads_, upload_, download_, sealed_places_, false, now, std::nullopt} {}
+    : rng_(rng),
+      channels_(secrets),
+      context_{outbox_, channels_, loads_, upload_, download_, sealed_places_, false, now, now, std::nullopt} {}
 
 Swarm* Engine::find(SwarmHandle swarm) const {
   const auto it = swarms_.find(swarm);
@@ -45,6 +47,7 @@ void Engine::on_input(const DatagramsIn& in) {
 }
 
 void Engine::on_datagram(const DatagramIn& in) {
+  context_.arrived = context_.now - in.waited;
   const auto datagram = wire::split_datagram(in.bytes);
   if (!datagram) return;
   Swarm* swarm = nullptr;

@@ -37,6 +37,7 @@ struct DatagramIn {
   base::Endpoint from;
   base::ByteView bytes;
   std::optional<SwarmHandle> sealed;   // by the key of this swarm; nullopt: in the clear
+  base::Duration waited{};             // since it came to this machine: on a busy one it may be long until it is read
 };
 // What was read together. What it brings is stored, acknowledged and asked for together.
 struct DatagramsIn {

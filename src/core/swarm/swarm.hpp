@@ -41,6 +41,7 @@ struct Context {
   SealedPlaces& sealed_places;
   bool no_upload = false;
   base::Time now;
+  base::Time arrived;                   // when the datagram that is being handled came: what is timed by it counts from then
   std::optional<base::WallTime> wall;   // nullopt until someone told it
   base::Time wall_told;                 // when
 

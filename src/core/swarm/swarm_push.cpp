@@ -54,7 +54,8 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   const auto message = decode_push(extension.type, extension.value, format_);
   if (!message) return;   // of a later version, perhaps
   if (const auto* bundle = std::get_if<Bundle>(&*message)) return on_bundle(context, channel, *bundle);
-  push_->on_message(channel.local, *message, context.now);
+  const bool timed = std::holds_alternative<Advert>(*message) || std::holds_alternative<Train>(*message);
+  push_->on_message(channel.local, *message, timed ? context.arrived : context.now);
   if (const auto* have = std::get_if<HaveMap>(&*message)) on_have_map(context, channel, have->map);
   if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(context, channel, busy->map);
 }

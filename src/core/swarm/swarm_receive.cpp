@@ -192,7 +192,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
   const bool asked = answer && channel.downloads.take(data.chunk, true, context.now);
   if (asked) requested_.erase({data.chunk, data.chunk});
   if (asked && channel.pushes) pull_budget_.answered();
-  channel.ack_delay = static_cast<std::uint64_t>(context.now.time_since_epoch().count()) - data.timestamp.value();
+  channel.ack_delay = static_cast<std::uint64_t>(context.arrived.time_since_epoch().count()) - data.timestamp.value();
   if (channel.pushes) on_pushed_data(context, channel, data, asked);
   const bool ack = asked || !channel.pushes;
   if (content_->has({data.chunk, data.chunk})) {

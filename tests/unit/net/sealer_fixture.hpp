@@ -92,11 +92,13 @@ struct Pair : testing::Test {
     from.sealer->take_flights(out);
     put(from, out);
   }
+  base::Duration waits{};   // what is delivered, until it is read
   void deliver(Packet packet) {
-    const ReceivedDatagrams train{packet.from, packet.bytes, 0};
+    const ReceivedDatagrams train{{packet.from, packet.bytes, 0}, waits};
     packet.to->sealer->receive({&train, 1}, now);
     for (const DatagramIn& datagram : packet.to->sealer->received()) {
       packet.to->got.emplace_back(base::to_bytes(datagram.bytes), datagram.sealed);
+      EXPECT_EQ(datagram.waited, waits);
     }
     flush(*packet.to);
   }

@@ -37,6 +37,15 @@ TEST_F(Pair, then_datagrams_are_sealed_both_ways_and_the_handshake_is_gone) {
   for (const Bytes& bytes : seen) EXPECT_EQ(bytes.size(), 1000 + kSealedOverhead);
 }
 
+TEST_F(Pair, how_long_a_datagram_waited_to_be_read_is_passed_on) {
+  waits = std::chrono::milliseconds{7};   // and looked at with each delivery
+  meet();
+  send(a, channel_datagram(kB), Sealing{kFilm, kA});
+  send(a, call_datagram(), std::nullopt);
+  deliver_all();
+  EXPECT_EQ(b.got.size(), 2U);
+}
+
 TEST_F(Pair, a_train_keeps_its_bounds) {
   meet();
   Bytes train;

@@ -1,5 +1,7 @@
 #include "net/udp_socket.hpp"
 
+#include "net/clock.hpp"
+
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -117,6 +119,21 @@ TEST_P(Pair, a_datagram_arrives_with_its_sender) {
   EXPECT_EQ(got[0].bytes, hello);
   EXPECT_EQ(got[0].from, a_->local());
   EXPECT_NE(a_->local().port, 0);
+}
+
+TEST_P(Pair, tells_how_long_a_datagram_waited_to_be_read) {
+  const Bytes hello = bytes_of(100, 1);
+  const Datagrams train{.peer = b_->local(), .bytes = hello};
+  const base::WallTime before = wall_now();
+  ASSERT_EQ(a_->send({&train, 1}).trains, 1U);
+  ASSERT_TRUE(ready(*b_, POLLIN));
+  EXPECT_FALSE(ready(*a_, POLLIN, 20)) << "nobody sends there: this only takes its time";
+  Bytes buffer(kReceiveBufferBytes);
+  const MutableByteView view{buffer};
+  std::vector<ReceivedDatagrams> got(1);
+  ASSERT_EQ(b_->receive({&view, 1}, got), 1U);
+  EXPECT_GE(got[0].waited, std::chrono::milliseconds{20});
+  EXPECT_LE(got[0].waited, wall_now() - before);
 }
 
 TEST_P(Pair, trains_of_any_length_arrive_cut_where_they_were) {

@@ -45,7 +45,7 @@ TEST_F(LiveTest, playlist_lists_segments_parts_and_the_next_part) {
   feed(live, 0, 0, 25);
   const std::string expected =
       "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:1\n"
-      "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=0.600000\n#EXT-X-PART-INF:PART-TARGET=0.200000\n"
+      "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=6.000000,PART-HOLD-BACK=0.600000\n#EXT-X-PART-INF:PART-TARGET=0.200000\n"
       "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-MAP:URI=\"init-0.mp4\"\n"
       "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.000Z\n"
       "#EXT-X-PART:DURATION=0.200000,URI=\"part-0.m4s\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=0.200000,URI=\"part-1.m4s\"\n"
@@ -81,6 +81,49 @@ TEST_F(LiveTest, what_is_not_there_is_not_found) {
   for (const auto* name : {"seg-0.m4s", "seg-6.m4s", "seg-999.m4s", "part-0.m4s", "part-999.m4s", "part-.m4s", "part-x.m4s", "init-1.mp4",
                            "init-99999999999.mp4", "seg--1.m4s", "media", "", "x"})
     EXPECT_EQ(get(path(live, name)).status, 404U) << name;
+}
+
+TEST_F(LiveTest, a_delta_update_leaves_out_what_is_farther_from_the_end_than_the_boundary) {
+  TestStream& live = add_live();
+  start();
+  begin(live);
+  feed(live, 0, 0, 105);   // segments 0 to 9, and half a second of segment 10
+  const std::string full = get(path(live, "live.m3u8?_HLS_msn=10&_HLS_part=0")).body;
+  const std::string delta = get(path(live, "live.m3u8?_HLS_msn=10&_HLS_part=0&_HLS_skip=YES")).body;
+  // Segment 3 ends 6.4 s before the playlist, segment 4 only 5.4 s.
+  const std::string head =
+      "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:1\n"
+      "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=6.000000,PART-HOLD-BACK=0.600000\n#EXT-X-PART-INF:PART-TARGET=0.200000\n"
+      "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n#EXT-X-MAP:URI=\"init-0.mp4\"\n";
+  EXPECT_TRUE(delta.starts_with(head)) << delta;
+  const std::string rest = delta.substr(head.size());
+  EXPECT_TRUE(rest.starts_with("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:24.000Z\n#EXTINF:1.000000,\nseg-4.m4s\n")) << delta;
+  EXPECT_TRUE(full.ends_with(rest)) << full;
+  EXPECT_EQ(get(path(live, "live.m3u8?_HLS_skip=v2")).body, delta);
+}
+
+TEST_F(LiveTest, there_is_no_delta_update_of_a_short_playlist) {
+  TestStream& live = add_live();
+  start();
+  begin(live);
+  feed(live, 0, 0, 70);   // the first segment ends exactly at the boundary
+  EXPECT_EQ(get(path(live, "live.m3u8?_HLS_skip=YES")).body, get(path(live, "live.m3u8")).body);
+  feed(live, 0, 70, 35);
+  EXPECT_EQ(get(path(live, "live.m3u8?_HLS_skip=perhaps")).body, get(path(live, "live.m3u8")).body);
+}
+
+TEST_F(LiveTest, a_delta_update_names_the_map_of_its_first_segment) {
+  TestStream& live = add_live();
+  start();
+  begin(live, 5);
+  feed(live, 5, 0, 20);
+  begin(live, 6);
+  feed(live, 6, 0, 90);
+  const std::string body = get(path(live, "live.m3u8?_HLS_skip=YES")).body;
+  EXPECT_NE(body.find("#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n#EXT-X-MAP:URI=\"init-6.mp4\"\n"),
+            std::string::npos)
+      << body;
+  EXPECT_EQ(count_of(body, "init-5.mp4"), 0U);
 }
 
 TEST_F(LiveTest, the_window_moves_and_the_sequence_never_goes_back) {

@@ -25,6 +25,7 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
        .have_bytes = 10,
        .buffer_s = 11.5,
        .lag_s = 0.25,
+       .lag_parts = LagParts{.source_s = 0.125, .swarm_s = 0.5},
        .chunk_delays = swarm::DelayHistogram{},
        .push = swarm::PushState{.stream_rate = 1, .uplink = 2, .slots = 3},
        .wanted_chunks = 12,
@@ -58,6 +59,8 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(stream.at(kNumbers[i]).to_number<int>(), i + 1) << kNumbers[i];
   EXPECT_EQ(stream.at("buffer_s").to_number<double>(), 11.5);
   EXPECT_EQ(stream.at("lag_s").to_number<double>(), 0.25);
+  EXPECT_EQ(stream.at("lag_parts").at("source_s").to_number<double>(), 0.125);
+  EXPECT_EQ(stream.at("lag_parts").at("swarm_s").to_number<double>(), 0.5);
   EXPECT_EQ(stream.at("wanted_chunks").to_number<int>(), 12);
   EXPECT_EQ(stream.at("known_peers").to_number<int>(), 13);
   EXPECT_NEAR(stream.at("chunk_delays").at("p99_s").to_number<double>(), 0.1, 0.005);
@@ -79,6 +82,7 @@ TEST_F(StatusTest, lag_is_null_where_there_is_none) {
   start();
   const auto root = boost::json::parse(get("/api/status").body);
   EXPECT_TRUE(root.at("streams").at(0).at("lag_s").is_null());
+  EXPECT_TRUE(root.at("streams").at(0).at("lag_parts").is_null());
   for (const char* of_live : {"timeline", "chunk_delays", "push"}) EXPECT_TRUE(root.at("streams").at(0).at(of_live).is_null()) << of_live;
 }
 

@@ -171,6 +171,20 @@ TEST(ByHand, who_sends_chunk_after_chunk_that_nothing_proves_is_left) {
 }
 
 // RFC 7574 3.8: what is needed at once and waits at a slow peer is asked of a quick one, and taken back.
+// RFC 7574 8.7: a one-way delay is the network's, and a machine that had no time to read is no queue in it.
+TEST(ByHand, a_delay_counts_until_the_datagram_came_and_not_until_it_was_read) {
+  Hand hand{Hand::Engine::holds_nothing};
+  Talk talk;
+  const ChannelId theirs = hand.come_in(talk);
+  hand.say(theirs, [](wire::Encoder& e) { e.have(range(0, 0)); });
+  hand.waited = 80ms;
+  const Talk answer = hand.give_chunk(theirs, 0);
+  ASSERT_EQ(count<wire::Ack>(answer), 1U);
+  constexpr std::int64_t kSentUs = 1;   // by the hand's clock, in its DATA
+  EXPECT_EQ(answer.at(0).find<wire::Ack>()->delay.value(),
+            static_cast<std::uint64_t>((hand.now - 80ms).time_since_epoch().count() - kSentUs));
+}
+
 TEST(ByHand, a_reader_waits_for_no_slow_peer_while_a_quick_one_has_its_chunk) {
   Hand hand{Hand::Engine::holds_nothing};
   Talk talk;

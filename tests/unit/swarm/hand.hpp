@@ -90,7 +90,7 @@ class Hand {
     return deliver(from, base::ByteView{bytes}.first(encoder.size()));
   }
   Talk deliver(const Endpoint& from, base::ByteView bytes) {
-    const DatagramIn datagram{from, bytes, std::nullopt};
+    const DatagramIn datagram{from, bytes, std::nullopt, waited};
     engine_.handle(DatagramsIn{{&datagram, 1}}, now);
     return drain();
   }
@@ -144,6 +144,7 @@ class Hand {
 
   const Endpoint peer;
   Time now{1'000s};
+  base::Duration waited{};            // each datagram, until the engine gets it
   Talk to_others;
   std::vector<std::uint64_t> ready;   // tokens of RangeReady
 
