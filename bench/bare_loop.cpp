@@ -125,8 +125,7 @@ class Sender {
       wait_for(socket_, POLLIN);
       return;
     }
-    for (std::size_t i = 0; i < got.count(); ++i)
-      acked_ = std::max(acked_, base::load_big_endian<std::uint64_t>(got.datagram(i).data()));
+    for (std::size_t i = 0; i < got.count(); ++i) acked_ = std::max(acked_, base::load_big_endian<std::uint64_t>(got.datagram(i).data()));
   }
 
   const Options& options_;

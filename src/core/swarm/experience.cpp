@@ -7,8 +7,6 @@ namespace {
 
 constexpr base::Duration kEmptyHandedCost{500'000};   // for each time
 constexpr unsigned kMaxEmptyHanded = 8;
-constexpr base::Duration kLittleCost = std::chrono::seconds{4};
-constexpr double kShareMemory = 16;                   // chunks: about what comes until a parent that starves us is left
 constexpr unsigned kMaxDoubled = 4;
 
 }  // namespace
@@ -25,31 +23,9 @@ void Experience::gave_nothing(PeerKey peer) {
 
 void Experience::gave(PeerKey peer) { known_[peer].empty_handed = 0; }
 
-void Experience::due(PeerKey peer) {
-  Known& known = known_[peer];
-  known.share -= known.share / kShareMemory;
-}
-
-void Experience::brought(PeerKey peer) {
-  Known& known = known_[peer];
-  known.share = std::min(1.0, known.share + 1 / kShareMemory);
-}
-
-double Experience::share(PeerKey peer) const {
+base::Duration Experience::cost(PeerKey peer) const {
   const Known* known = find(peer);
-  return known == nullptr ? 1 : known->share;
-}
-
-void Experience::gave_little(PeerKey peer, base::Time now) {
-  Known& known = known_[peer];
-  known.share = 1;   // a new trial, later
-  known.little_until = now + kLittleFor;
-}
-
-base::Duration Experience::cost(PeerKey peer, base::Time now) const {
-  const Known* known = find(peer);
-  if (known == nullptr) return {};
-  return kEmptyHandedCost * known->empty_handed + (now < known->little_until ? kLittleCost : base::Duration{});
+  return known == nullptr ? base::Duration{} : kEmptyHandedCost * known->empty_handed;
 }
 
 void Experience::stood_idle(PeerKey peer, base::Time now) {
@@ -60,7 +36,7 @@ void Experience::stood_idle(PeerKey peer, base::Time now) {
 
 bool Experience::believed(PeerKey peer, base::Time now) const {
   const Known* known = find(peer);
-  return known == nullptr || (known->empty_handed == 0 && now >= known->little_until && now >= known->idle_until);
+  return known == nullptr || (known->empty_handed == 0 && now >= known->idle_until);
 }
 
 }  // namespace runnel::swarm

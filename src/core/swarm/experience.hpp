@@ -10,23 +10,15 @@ namespace runnel::swarm {
 
 class Experience {
  public:
-  static constexpr base::Duration kLittleFor = std::chrono::seconds{60};
-  static constexpr base::Duration kIdleFor = std::chrono::seconds{30};   // twice as long each time
-  static constexpr double kLeastShare = 0.25;
+  static constexpr base::Duration kIdleFor = std::chrono::minutes{2};   // twice as long each time
 
   // ---- as our parent ----
   // It accepted and sent nothing, though there was something.
   void gave_nothing(PeerKey peer);
   // Something, since it accepted.
   void gave(PeerKey peer);
-  // A chunk or bundle that was its to bring was had from whomever, and one that it brought.
-  void due(PeerKey peer);
-  void brought(PeerKey peer);
-  // How much it brings of what is its to bring, lately.
-  [[nodiscard]] double share(PeerKey peer) const;
-  void gave_little(PeerKey peer, base::Time now);
   // What speaks against asking it, in time by which others may be slower.
-  [[nodiscard]] base::Duration cost(PeerKey peer, base::Time now) const;
+  [[nodiscard]] base::Duration cost(PeerKey peer) const;
 
   // ---- as our child ----
   // It stood at the source for nothing.
@@ -38,8 +30,6 @@ class Experience {
  private:
   struct Known {
     unsigned empty_handed = 0;   // times in a row
-    double share = 1;
-    base::Time little_until;
     unsigned idle = 0;           // times
     base::Time idle_until;
   };

@@ -285,7 +285,6 @@ void Push::on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::T
   if (from && trees_.parent(tree) != from && munros_.find(munro_number(index))->used == 0) trees_.exists(tree, now);
   repair_.arrived(index, hood_);
   if (from) {
-    trees_.had(tree, munros_.age(munro_number(index), now), now);
     if (Neighbour* neighbour = hood_.find(*from)) neighbour->failures = 0;
     // What was repaired says how late repair is, not how late the parent.
     if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro_number(index), now));
@@ -303,7 +302,6 @@ void Push::on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> 
   if (!munros_.prove(munro, used, now)) return;
   repair_.proved(munro, hood_);
   rate_.munro(munro, used, now);
-  for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) trees_.had(tree, munros_.age(munro, now), now);
   for (unsigned leaf = 0; leaf < used && !setup_.source; ++leaf) {
     if (!munros_.has(chunk_of(munro, leaf))) trees_.exists(tree_of(munro, leaf), now);
   }

@@ -78,7 +78,8 @@ std::optional<PeerKey> Repair::holder(const What& what, const View& view, base::
     if (neighbour.asked >= kMaxAtHolder || now < neighbour.busy_until || !Neighbourhood::alive(neighbour, now)) continue;
     const bool source = neighbour.is_source();
     // Who was asked in vain is not asked again as long as there are others.
-    const base::Duration wait = (2 * neighbour.delay() + neighbour.queue() + kSlack) * (1 << neighbour.failures) + (source ? kSourceSpared : base::Duration{});
+    const base::Duration wait =
+        (2 * neighbour.delay() + neighbour.queue() + kSlack) * (1 << neighbour.failures) + (source ? kSourceSpared : base::Duration{});
     if (best && wait >= best_wait) continue;
     best = peer;
     best_wait = wait;

@@ -15,7 +15,6 @@ constexpr base::Duration kParentSilence{350'000};
 constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
-constexpr double kFedShare = 0.5;                    // less is not said to be by way of it
 constexpr base::Duration kAnswerWait{300'000};
 constexpr base::Duration kBetterEach = std::chrono::seconds{1};
 // The model had 40 ms and 15 %; where streams come in bursts, lags tell less, and each change costs a round trip of chunks that come twice.
@@ -321,7 +320,7 @@ void Substreams::on_path(PeerKey from, const PathNews& news, base::Time now) {
 Roots Substreams::roots(base::Time now) const {
   Roots roots;
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    if (!fed(tree, now) || experience_.share(*trees_[tree].parent) < kFedShare) continue;
+    if (!fed(tree, now)) continue;
     const Path& path = trees_[tree].path;  // the source's own holds the source alone
     roots.roots[tree] = path.size() > 1 ? path[1] : self_;
   }
@@ -356,13 +355,6 @@ void Substreams::arrived(std::size_t tree, PeerKey from) {
   if (!one.came) experience_.gave(from);
   one.came = true;
   one.pending = 0;
-  experience_.brought(from);
-}
-
-// One that gives just enough not to starve us leaves the rest to repair.
-void Substreams::had(std::size_t tree, base::Duration age, base::Time now) {
-  Tree& one = trees_[tree];
-  if (one.parent && now - one.accepted >= age) experience_.due(*one.parent);
 }
 
 // It takes us for its child: our UNSUBSCRIBE was lost, or its ACCEPT. What was on its way when we left says so once in vain.
@@ -399,7 +391,7 @@ std::optional<base::Duration> Substreams::price(std::size_t tree, PeerKey peer, 
   base::Duration price = neighbour.lag(tree) + neighbour.delay() + neighbour.queue() / 2;
   const double uplink = std::max(0.05, neighbour.advert->uplink / 256.0) * means_.rate;
   if (uplink > 0) price += base::Duration{static_cast<std::int64_t>(kSendsAhead * means_.chunk_bytes * 1e6 / uplink)};
-  price += experience_.cost(peer, now);
+  price += experience_.cost(peer);
   const unsigned shared = shared_with(peer) - (one.parent == peer ? 1U : 0U);
   return price + kSharedCost * shared + (shared >= kParentCap ? kOverCapCost : base::Duration{});
 }
@@ -454,10 +446,8 @@ void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base:
   const bool never = !one.came && one.pending > 0 && now - one.accepted > kFirstChunk + rtt + 2 * means_.spacing;
   const auto patience = base::Duration{static_cast<std::int64_t>(one.patience * static_cast<double>(kStarved.count()))};
   const bool over = one.redirected && now >= *one.redirected;
-  const bool little = experience_.share(*one.parent) < Experience::kLeastShare;
-  if (dead || never || little || over || starving(one, std::max(patience, 4 * means_.spacing), now)) {
+  if (dead || never || over || starving(one, std::max(patience, 4 * means_.spacing), now)) {
     if (never) experience_.gave_nothing(*one.parent);
-    if (little) experience_.gave_little(*one.parent, now);
     leave(tree, now);
   }
 }

@@ -59,8 +59,6 @@ class Substreams {
   // Something of this tree is there and ought to come.
   void exists(std::size_t tree, base::Time now);
   void arrived(std::size_t tree, PeerKey from);
-  // A chunk or bundle of it that was heard of so long ago was had at last, from the parent or from somebody else.
-  void had(std::size_t tree, base::Duration age, base::Time now);
   // One who is no parent of ours in it sends what nobody asked for.
   void stray(std::size_t tree, PeerKey from, base::Time now);
   // The source's: whose key is believed.

@@ -4,7 +4,7 @@ namespace runnel::swarm {
 namespace {
 
 constexpr base::Duration kReportLife = 3 * Witnesses::kReportEach;
-constexpr unsigned kLeastShare = 8;   // a child of two that has less than one in so many below it stands in the way of others
+constexpr unsigned kLeastShare = 4;   // a child of two that has less than one in so many below it stands in the way of others
 
 }  // namespace
 

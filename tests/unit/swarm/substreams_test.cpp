@@ -300,26 +300,6 @@ TEST(Substreams, tells_by_way_of_whom_it_is_fed) {
   node.trees.on_path(PeerKey{8}, {kTree, {NodeTag{8}}}, node.now);
   wanted.roots[kTree] = kSelf;
   EXPECT_EQ(node.trees.roots(node.now), wanted) << "by the source itself";
-  for (int i = 0; i < 20; ++i) node.trees.had(kTree, {}, node.now);
-  EXPECT_EQ(node.trees.roots(node.now), Roots{}) << "who brings little does not feed";
-}
-
-TEST(Substreams, a_parent_that_brings_little_is_left_and_not_believed) {
-  Child node;
-  node.attach(8);
-  for (int i = 0; i < 40; ++i) {
-    node.trees.had(kTree, {}, node.now);
-    if (i % 10 == 0) node.trees.arrived(kTree, PeerKey{8});
-  }
-  EXPECT_THAT(node.asked<Unsubscribe>(node.tick()), ElementsAre(PeerKey{8}));
-  EXPECT_EQ(node.trees.parent(kTree), std::nullopt);
-}
-
-TEST(Substreams, what_is_older_than_its_acceptance_was_not_the_parents_to_bring) {
-  Child node;
-  node.attach(8);
-  for (int i = 0; i < 40; ++i) node.trees.had(kTree, seconds{1}, node.now);
-  EXPECT_THAT(node.asked<Unsubscribe>(node.tick()), IsEmpty());
 }
 
 TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
