@@ -1,6 +1,6 @@
 """A parent of push substreams (docs/EXTENSIONS.md, Push): takes children, and gives them chunks and bundles unasked.
 
-Its own chunks come by pull (Fetch), or it is the source. It is nobody's child but the source's, and that for bundles, so that it
+Its own chunks come by pull (Fetch), or it is the source. It is a child for bundles alone, the source's if that will have it, so that it
 hears early of what there is. It has no pacer, for its line is a loopback.
 """
 import secrets
@@ -252,20 +252,24 @@ class PushParent(Part):
             fetch.first = max(fetch.first, (max(self.munros) - NEWS_MUNROS) * WIDTH)
 
     def seek_bundles(self, now):
-        """Of both trees by turns, until the source takes us. A parent that gives nothing is left."""
+        """Of both trees by turns, from the source and from the others by turns, until somebody takes us. A parent that gives nothing is left."""
         if self.is_source or now < self.next_seek:
             return
         self.next_seek = now + SEEK_EACH_S
-        source = next((c for c in self.neighbours() if c.of(self).is_source), None)
-        if source is None:
+        givers = [c for c in self.neighbours() if c.of(self).gives is not None]
+        for giver in givers:
+            state = giver.of(self)
+            if now - state.gave_at > FED_WITHIN_S:
+                self.say(giver, [Unsubscribe(state.gives)], now)
+                state.gives = None
+        if any(giver.of(self).gives is not None for giver in givers):
             return
-        state = source.of(self)
-        if state.gives is not None and now - state.gave_at > FED_WITHIN_S:
-            self.say(source, [Unsubscribe(state.gives)], now)
-            state.gives = None
-        if state.gives is None:
-            self.seeks += 1
-            self.say(source, [Subscribe(SUBSTREAMS + self.seeks % 2, KEY)], now)
+        source = [c for c in self.neighbours() if c.of(self).is_source]
+        others = [c for c in self.neighbours() if not c.of(self).is_source]
+        self.seeks += 1
+        wanted = source if source and (self.seeks % 2 or not others) else others
+        if wanted:
+            self.say(wanted[self.seeks // 2 % len(wanted)], [Subscribe(SUBSTREAMS + self.seeks // 2 % 2, KEY)], now)
 
     def find_bundle(self, number, munro, now):
         """Sends it to the children of both trees as soon as all of its hashes are known."""
