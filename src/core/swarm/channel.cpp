@@ -15,9 +15,9 @@ void Channel::flush(Outbox& outbox) {
   ++unanswered;
 }
 
-UploadQueue& Channel::begin_uploads() {
+UploadQueue& Channel::begin_uploads(std::uint32_t first_packets) {
   if (!uploads) {
-    uploads = std::make_unique<UploadQueue>(packet_size(format));
+    uploads = std::make_unique<UploadQueue>(packet_size(format), first_packets);
     uploads->tolerate_loss(agreed.extensions());
     if (endpoint.address.is_loopback()) uploads->set_local();
   }

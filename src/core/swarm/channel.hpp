@@ -28,9 +28,11 @@ namespace runnel::swarm {
 // Dead when silent so long, and so many of our datagrams went unanswered (RFC 7574 3.12, 8.14).
 constexpr base::Duration kDeadAfter = std::chrono::minutes{3};
 constexpr std::uint32_t kDeadAfterDatagrams = 3;
-// Who said nothing for so long, and to so many of our datagrams, may have come back to its place as somebody new: it is called again.
+// Who said nothing for so long, and to so many of our datagrams, may have come back to its place as somebody new: it is called again,
+// and hears of what is new now and then only. A weak line is filled by what is told to those who left without a word.
 constexpr base::Duration kSuspectAfter = std::chrono::seconds{2};
 constexpr std::uint32_t kSuspectAfterDatagrams = 10;
+constexpr base::Duration kNewsToSuspects = std::chrono::seconds{1};
 constexpr base::Duration kKeepAlive =
     std::chrono::seconds{25};      // keeps NAT mappings open (RFC 4787 REQ-5: 2 min and more; many are shorter)
 constexpr base::Duration kHandshakeRetry{300'000};                   // doubled each time
@@ -72,7 +74,7 @@ class Channel {
     }
   }
   // What it asks of us, from its first REQUEST on.
-  UploadQueue& begin_uploads();
+  UploadQueue& begin_uploads(std::uint32_t first_packets = Ledbat::kInitialPackets);
   // Who asked for nothing in this time is a stranger again to LEDBAT: most peers of a large swarm only keep alive, and cost little.
   void rest_uploads(base::Time now);
   // Sends what was gathered.
@@ -81,6 +83,7 @@ class Channel {
   void end_datagram(Outbox& outbox, std::size_t size) const { outbox.end_datagram(endpoint, size, sealing); }
   [[nodiscard]] bool has_gathered() const { return gathered_ != 0; }
 
+  [[nodiscard]] bool suspect(base::Time now) const { return now - last_heard > kSuspectAfter && unanswered >= kSuspectAfterDatagrams; }
   [[nodiscard]] bool is_watcher() const { return state == State::established && !is_seed; }
 
   // ---- who ----
@@ -97,6 +100,7 @@ class Channel {
   bool pushes = false;                      // from HELLO, and so do we: push.hpp
   bool heard_push = false;                  // it knows that we do
   bool told_haves = false;                  // what we held when we met
+  bool missed_news = false;                 // while it was suspect
   int hellos_sent = 0;
 
   // ---- what it holds, what we believe of it ----

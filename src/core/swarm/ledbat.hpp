@@ -16,7 +16,10 @@ class Ledbat {
   static constexpr std::uint32_t kMinWindowPackets = 2;       // RFC 6817 2.4.2
   static constexpr std::uint64_t kMaxWindow = 16ULL << 20;    // bytes: 1.3 Gb/s at 100 ms
 
-  explicit Ledbat(std::uint32_t packet_size) : packet_(packet_size), window_(kInitialPackets * packet_size) {}
+  static constexpr std::uint32_t kInitialPackets = 32;        // RFC 6928 allows 10 of 1460 bytes; ours are paced by requests
+
+  explicit Ledbat(std::uint32_t packet_size, std::uint32_t first_packets = kInitialPackets)
+      : packet_(packet_size), window_(std::uint64_t{first_packets} * packet_size) {}
   // The peer is on this machine.
   void set_local() {
     least_ = kMinLocalWindowPackets;
@@ -34,13 +37,14 @@ class Ledbat {
   void on_timeout();
 
   [[nodiscard]] std::uint64_t window() const { return window_; }
+  // Something is known of the way there.
+  [[nodiscard]] bool measured() const { return has_sample_; }
   [[nodiscard]] base::Duration rtt() const { return srtt_; }
   [[nodiscard]] base::Duration queue_delay() const { return queue_delay_; }
   // RFC 6298, with a floor for peers that batch their ACKs.
   [[nodiscard]] base::Duration timeout() const;
 
  private:
-  static constexpr std::uint32_t kInitialPackets = 32;   // RFC 6928 allows 10 of 1460 bytes; ours are paced by requests
   static constexpr std::size_t kBaseMinutes = 10;        // RFC 6817 2.5: base history
   static constexpr base::Duration kLatest{4'000'000};    // waited for at most, and a quarter more
   static constexpr std::size_t kCurrentSamples = 4;      // current filter: the least of the last few

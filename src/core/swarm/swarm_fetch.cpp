@@ -143,7 +143,8 @@ void Swarm::ask_live(Context& context) {
   constexpr int kMaxSteps = 128;      // munros looked at, due or not
   constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
-  constexpr base::Duration kPause{3'000};       // each look is at all neighbours, and there is one with each tick
+  constexpr base::Duration kPause{6'000};       // each look is at all neighbours, and there is one with each tick
+  constexpr base::Duration kPauseOld{40'000};
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
   next_ask_ = context.now + kPause;
   const bool beside_push = push_ && push_->trees().begun(context.now);
@@ -153,6 +154,10 @@ void Swarm::ask_live(Context& context) {
   const ChunkIndex of_use{beside_push && edge_ ? edge_->value() - std::min(edge_->value(), kOfUse) : 0};
   const auto newer = live_picker_.next_unasked(of_use);
   const bool old_ones = beside_push && (!newer || push_->covers(newer->first, context.now));
+  if (old_ones) {
+    if (const auto oldest = live_picker_.next_unasked(ChunkIndex{0}); !oldest || oldest->first >= of_use || context.now < next_old_) return;
+    next_old_ = context.now + kPauseOld;
+  }
   std::vector<Channel*> neighbours;
   std::vector<Channel*> askable;
   std::uint64_t most_news = 0;

@@ -271,7 +271,7 @@ void Swarm::tick_peers(Context& context) {
         if (context.now - channel.last_heard > kDeadAfter && channel.unanswered >= kDeadAfterDatagrams) {
           book_.failed(channel.endpoint, context.now);
           dead.push_back(&channel);
-        } else if (context.now - channel.last_heard > kSuspectAfter && channel.unanswered >= kSuspectAfterDatagrams) {
+        } else if (channel.suspect(context.now)) {
           if (!find_at(channel.endpoint, Channel::State::calling)) suspects.push_back(channel.endpoint);
         } else if (context.now - channel.last_sent > kKeepAlive) {
           channel.post(context.outbox, [](wire::Encoder&) { return true; });   // a channel id and nothing else (RFC 7574 8.14)

@@ -26,6 +26,7 @@ void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messa
   if (push_) push_->heard(channel.local, context.now);
   channel.unanswered = 0;
   if (channel.state == Channel::State::answering) established(context, channel);   // it echoed the id that we sent it
+  if (std::exchange(channel.missed_news, false)) send_haves(context, channel);
   touch(channel);
   offered_.clear();
   certificates_.clear();
@@ -170,7 +171,7 @@ void Swarm::on_request(Context& context, Channel& channel, tree::ChunkRange rang
     if (channel.pushes)
       push_->on_request(channel.local, part, context.now);
     else
-      channel.begin_uploads().request(part);
+      channel.begin_uploads(first_window()).request(part);
     if (held->last >= range.last) break;
   }
 }
@@ -361,6 +362,11 @@ void Swarm::announce(Context& context) {
   for_established([&](Channel& channel) {
     if (channel.is_seed) return;  // RFC 7574 3.2
     if (push_ && channel.agreed.extensions() && (channel.pushes ? !hears_at_once(context, channel) : !channel.told_haves)) return;
+    if (channel.suspect(context.now)) {
+      channel.missed_news = true;
+      if (context.now - channel.last_sent < kNewsToSuspects) return;
+      channel.last_sent = context.now;
+    }
     for (const tree::ChunkRange& interval : intervals) {
       if (!channel.peer_has.has(interval)) say_have(context, channel, interval);
     }

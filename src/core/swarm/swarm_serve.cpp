@@ -50,6 +50,14 @@ void Swarm::on_loaded(Context& context, const LoadTable::Load& load, std::span<c
   pump(context, channel);
 }
 
+// All those of whom nothing is known yet have one first window together. A neighbourhood that lost something asks for it all at once:
+// what is put into a weak line's queue then, its own requests wait behind.
+std::uint32_t Swarm::first_window() const {
+  constexpr std::uint32_t kLeast = 4;
+  const auto unknown = std::ranges::count_if(channels_, [](const auto& c) { return c->uploads && !c->uploads->ledbat().measured(); });
+  return std::max(kLeast, Ledbat::kInitialPackets / (1 + static_cast<std::uint32_t>(unknown)));
+}
+
 // ---- hashes ---------------------------------------------------------------------------------------------------------
 
 // All leaf hashes of a block, ahead of its chunks: these then leave in datagrams of one size, and a lost chunk costs no other.

@@ -19,7 +19,8 @@ class UploadQueue {
   static constexpr std::uint64_t kMaxRequestedChunks = 16'384;
   static constexpr std::uint64_t kBurstChunks = 32;         // loaded and sent at a time
 
-  explicit UploadQueue(std::uint32_t packet_size) : packet_size_(packet_size), ledbat_(packet_size) {}
+  explicit UploadQueue(std::uint32_t packet_size, std::uint32_t first_packets = Ledbat::kInitialPackets)
+      : packet_size_(packet_size), ledbat_(packet_size, first_packets) {}
 
   void request(tree::ChunkRange range);
   void cancel(tree::ChunkRange range);

@@ -52,5 +52,14 @@ TEST(Channel, uploads_to_this_machine_have_a_large_window) {
   EXPECT_GT(here.begin_uploads().ledbat().window(), 4 * there.begin_uploads().ledbat().window());
 }
 
+TEST(Channel, is_suspect_when_it_said_nothing_for_two_seconds_and_to_ten_datagrams) {
+  Channel channel = channel_to(base::IpAddress::v4({192, 0, 2, 1}));
+  channel.unanswered = kSuspectAfterDatagrams;
+  EXPECT_FALSE(channel.suspect(kNow + kSuspectAfter));
+  EXPECT_TRUE(channel.suspect(kNow + kSuspectAfter + 1us));
+  --channel.unanswered;
+  EXPECT_FALSE(channel.suspect(kNow + kSuspectAfter + 1us));
+}
+
 }  // namespace
 }  // namespace runnel::swarm

@@ -266,6 +266,33 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
   EXPECT_GT(complete + 10, source.records.size());
 }
 
+// What is told to those who left without a word fills a weak line.
+TEST(Engine, who_is_silent_hears_of_what_is_new_once_a_second_and_of_all_that_it_missed_when_it_is_back) {
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  source.run(20'000);
+  std::size_t complete = 0;
+  count_munros(viewer, complete);
+  source.watch(viewer);
+  net.run_until([] { return false; }, std::chrono::seconds{3});
+  ASSERT_GT(complete, 20U);
+  std::size_t told = 0;
+  at.on_send = [&](const base::Endpoint&, base::ByteView bytes) { told += starts_with_any(bytes, {wire::MessageType::have}) ? 1 : 0; };
+  viewer.gone = true;
+  net.run_until([] { return false; }, std::chrono::seconds{3});   // until it is missed
+  const std::size_t before = std::exchange(told, 0);
+  net.run_until([] { return false; }, std::chrono::seconds{10});
+  EXPECT_GT(before, 20U);
+  EXPECT_GE(told, 8U);
+  EXPECT_LE(told, 11U);
+  const std::size_t then = std::exchange(complete, 0);
+  viewer.gone = false;
+  net.run_until([] { return false; }, std::chrono::seconds{6});
+  EXPECT_GT(complete, (13 + 6 - 2) * 15U) << "of thirteen seconds and those since; before: " << then;
+}
+
 // A viewer calls the source again when nothing new is signed, and not because a claim was ahead of all that is.
 TEST(Engine, a_liar_about_the_live_edge_has_nobody_call_the_source_again) {
   LiarAmongViewers swarm;
