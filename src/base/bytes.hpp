@@ -22,7 +22,7 @@ inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span
 // The text lives as long as the bytes do.
 inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
-inline bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
+inline bool equal(ByteView a, ByteView b) { return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0); }
 
 template <std::unsigned_integral T>
 constexpr T load_big_endian(const std::byte* from) {

@@ -50,10 +50,8 @@ class Digest {
   [[nodiscard]] base::MutableByteView mutable_view() { return {bytes_.data(), size_}; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool is_zero() const {
-    for (std::size_t i = 0; i < size_; ++i) {
-      if (bytes_[i] != std::byte{0}) return false;
-    }
-    return true;
+    static constexpr std::array<std::byte, kMaxDigestSize> kZero{};
+    return std::memcmp(bytes_.data(), kZero.data(), kMaxDigestSize) == 0;   // unused ones are zero
   }
   friend bool operator==(const Digest& a, const Digest& b) {
     if (a.size_ == 32 && b.size_ == 32) return std::memcmp(a.bytes_.data(), b.bytes_.data(), 32) == 0;

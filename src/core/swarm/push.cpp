@@ -131,7 +131,7 @@ void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
   for (const MunroMap::Entry& entry : map.entries) {
     // Hearsay far from what is signed is not believed.
     if (!setup_.source && newest && entry.munro > *newest && entry.munro - *newest < kNear) note(entry.munro, now);
-    for (std::uint32_t rest = entry.chunks; rest != 0; rest &= rest - 1)
+    for (std::uint32_t rest = entry.chunks; rest != 0 && !queue_.empty(); rest &= rest - 1)
       queue_.remove(from, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))));
     if (!entry.whole) continue;
     for (unsigned leaf = 0; leaf < kPushMunroWidth && !queue_.empty(); ++leaf) queue_.remove(from, chunk_of(entry.munro, leaf));
@@ -265,10 +265,9 @@ void Push::on_data(tree::ChunkIndex index, PeerKey from, bool answer, base::Time
 void Push::find_gaps(tree::ChunkIndex index, base::Time now) {
   const std::size_t tree = tree_of(index);
   constexpr int kMunrosBack = 3;
-  int back = 0;
-  for (auto it = std::make_reverse_iterator(munros_.all().upper_bound(munro_number(index)));
-       it != munros_.all().rend() && back < kMunrosBack; ++it, ++back) {
-    const auto& [number, munro] = *it;
+  auto it = munros_.all().upper_bound(munro_number(index));
+  for (int back = 0; it != munros_.all().begin() && back < kMunrosBack; ++back) {
+    const auto& [number, munro] = *--it;
     for (std::uint32_t rest = munro.missing(); rest != 0; rest &= rest - 1) {
       const auto leaf = static_cast<unsigned>(std::countr_zero(rest));
       if (tree_of(number, leaf) == tree && chunk_of(number, leaf) < index) repair_.gap(chunk_of(number, leaf), now);

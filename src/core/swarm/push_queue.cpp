@@ -2,23 +2,9 @@
 
 namespace runnel::swarm {
 
-std::map<PeerKey, std::size_t>* PushQueue::counts(SendClass what) {
-  switch (what) {
-    case SendClass::repair: return &repairs_;
-    case SendClass::pull: return &pulls_;
-    case SendClass::bundle:
-    case SendClass::welcome:
-    case SendClass::push: break;
-  }
-  return nullptr;
-}
-
 bool PushQueue::add(const Send& send) {
   if (sends_.size() >= kMaxQueued || sends_.contains(send)) return false;
-  if (auto* counts = this->counts(send.what)) {
-    const std::size_t most = send.what == SendClass::repair ? kMaxRepairs : kMaxPulls;
-    if (const auto it = counts->find(send.to); it != counts->end() && it->second >= most) return false;
-  }
+  if (const auto it = waiting_.find(send.to); it != waiting_.end() && it->second.full(send.what)) return false;
   // It need not go twice.
   if (send.what == SendClass::repair) remove(send.to, send.index);
   if (send.what == SendClass::pull) {
@@ -26,7 +12,7 @@ bool PushQueue::add(const Send& send) {
       if (sends_.contains({sooner, send.index, send.to, {}})) return false;
     }
   }
-  if (auto* counts = this->counts(send.what)) ++(*counts)[send.to];
+  waiting_[send.to].count(send.what, 1);
   sends_.insert(send);
   (send.what == SendClass::pull ? pull_bytes_ : bytes_) += bytes_of(send.what);
   return true;
@@ -34,10 +20,9 @@ bool PushQueue::add(const Send& send) {
 
 PushQueue::Sends::iterator PushQueue::erase(Sends::iterator at) {
   (at->what == SendClass::pull ? pull_bytes_ : bytes_) -= bytes_of(at->what);
-  if (auto* counts = this->counts(at->what)) {
-    const auto count = counts->find(at->to);
-    if (--count->second == 0) counts->erase(count);
-  }
+  const auto waiting = waiting_.find(at->to);
+  waiting->second.count(at->what, std::size_t{0} - 1);
+  if (waiting->second.all == 0) waiting_.erase(waiting);
   return sends_.erase(at);
 }
 
@@ -49,12 +34,14 @@ std::optional<Send> PushQueue::pop() {
 }
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
+  if (!waiting_.contains(to)) return;
   for (const SendClass what : {SendClass::welcome, SendClass::repair, SendClass::push, SendClass::pull}) {
     if (const auto it = sends_.find(Send{what, index, to, {}}); it != sends_.end()) erase(it);
   }
 }
 
 void PushQueue::forget(PeerKey to) {
+  if (!waiting_.contains(to)) return;
   for (auto it = sends_.begin(); it != sends_.end();) it = it->to == to ? erase(it) : std::next(it);
 }
 

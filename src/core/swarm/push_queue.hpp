@@ -50,14 +50,25 @@ class PushQueue {
     bool operator()(const Send& a, const Send& b) const { return std::tuple{a.what, a.index, a.to} < std::tuple{b.what, b.index, b.to}; }
   };
   using Sends = std::set<Send, Earlier>;
+  // What waits for one peer. Most neighbours are sent nothing, and say all the time what they have.
+  struct Waiting {
+    std::size_t all = 0;
+    std::size_t repairs = 0;
+    std::size_t pulls = 0;
+    [[nodiscard]] bool full(SendClass what) const {
+      return (what == SendClass::repair && repairs >= kMaxRepairs) || (what == SendClass::pull && pulls >= kMaxPulls);
+    }
+    void count(SendClass what, std::size_t by) {   // -1: one less
+      all += by;
+      if (what == SendClass::repair) repairs += by;
+      if (what == SendClass::pull) pulls += by;
+    }
+  };
   Sends::iterator erase(Sends::iterator at);
-  // Of one peer, by class; nullptr where there is no such limit.
-  [[nodiscard]] std::map<PeerKey, std::size_t>* counts(SendClass what);
 
   std::uint32_t chunk_bytes_;
   Sends sends_;
-  std::map<PeerKey, std::size_t> repairs_;
-  std::map<PeerKey, std::size_t> pulls_;
+  std::map<PeerKey, Waiting> waiting_;
   std::uint64_t bytes_ = 0;
   std::uint64_t pull_bytes_ = 0;
 };

@@ -2,8 +2,9 @@
 #pragma once
 #include <bit>
 #include <cstdint>
-#include <map>
 #include <optional>
+
+#include <boost/container/flat_map.hpp>
 
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -23,7 +24,7 @@ class RecentMunros {
     [[nodiscard]] bool whole() const { return used != 0 && have == leaves(used); }
     [[nodiscard]] std::uint32_t missing() const { return used == 0 ? 0 : leaves(used) & ~have; }
   };
-  using Table = std::map<std::uint64_t, Munro>;
+  using Table = boost::container::flat_map<std::uint64_t, Munro>;   // walked with each tick; new ones come at its end
 
   // Somebody speaks of it. nullptr: there is no room, or it is older than all that are kept.
   Munro* note(std::uint64_t munro, base::Time now);
