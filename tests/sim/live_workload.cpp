@@ -1,6 +1,5 @@
 // A live stream: a record every few milliseconds, viewers who tune in and want each of them soon.
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 
 #include "core/swarm/content.hpp"
@@ -13,6 +12,8 @@ constexpr base::Duration kSettle = std::chrono::seconds{2};     // after joining
 constexpr base::Duration kPlayerLag = std::chrono::seconds{2};  // the player whose stalls are counted
 constexpr base::Duration kFresh = std::chrono::seconds{1};      // a viewer has recovered when records come within this
 constexpr base::Duration kPlaying = std::chrono::seconds{3};    // whoever has nothing newer at the end does not play
+constexpr base::Duration kMatters = std::chrono::seconds{5};    // a munro that takes longer never came
+constexpr base::Duration kAftermath = std::chrono::seconds{5};  // of an event
 
 double seconds(base::Duration d) { return static_cast<double>(d.count()) / 1e6; }
 
@@ -41,21 +42,24 @@ class LiveWorkload final : public Workload {
     std::optional<std::size_t> playable_record;     // the oldest that this may be
   };
   struct Play {
-    std::array<std::uint64_t, 4> in_time{};         // of kLags
     std::uint64_t munros = 0;
+    std::uint64_t in_time = 0;                      // for the player
     std::uint64_t never = 0;
     std::uint64_t stalls = 0;
     base::Duration stalled{};
   };
-  static constexpr std::array kLags{base::Duration{500'000}, base::Duration{1'000'000}, base::Duration{2'000'000},
-                                    base::Duration{5'000'000}};
 
   void publish();
   void on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range);
   [[nodiscard]] bool whole(const Seen& seen, std::size_t record) const;
-  [[nodiscard]] Play play(const Viewer& viewer, const Seen& seen, base::Time end) const;
+  // fn(its place, how long after publication it came, max() if it did not), for each munro that the viewer was there for.
+  template <class Fn>
+  void each_munro(const Viewer& viewer, base::Time end, Fn fn) const;
+  [[nodiscard]] Play play(const Viewer& viewer, base::Time end) const;
   [[nodiscard]] bool plays_at(const Seen& seen, base::Time when) const;
+  [[nodiscard]] base::Duration stalest(const Viewer& viewer, base::Time end) const;
   [[nodiscard]] base::Duration recovery(const Seen& seen, base::Time from, base::Time end) const;
+  void measure_lags(Report& report, const Viewers& viewers, base::Time end) const;
   void measure_recovery(Report& report, const Viewers& viewers, base::Time end) const;
   [[nodiscard]] const Seen& seen(const Viewer& viewer) const { return seen_.at(&viewer); }
 
@@ -68,6 +72,7 @@ class LiveWorkload final : public Workload {
   base::Duration since_keyframe_{};
   std::unordered_map<const Viewer*, Seen> seen_;   // looked up, never walked
   DelayHistogram chunk_delays_;
+  DelayHistogram giver_delays_;                    // of those who would give, where others do not
   std::vector<base::Time> mended_;
   bool publishing_ = false;
 };
@@ -114,7 +119,9 @@ void LiveWorkload::joined(Viewer& viewer) {
       const auto at = truth_.munro_at(tree::ChunkIndex{i});
       if (!at || !viewer.honest()) continue;
       const base::Time published = truth_.munros()[*at].published;
-      if (published >= std::max(viewer.joined, base::Time{model_.measure_from})) chunk_delays_.add(simulation_.now() - published);
+      if (published < std::max(viewer.joined, base::Time{model_.measure_from})) continue;
+      chunk_delays_.add(simulation_.now() - published);
+      if (viewer.node->gives()) giver_delays_.add(simulation_.now() - published);
     }
   };
 }
@@ -151,26 +158,32 @@ bool LiveWorkload::whole(const Seen& seen, std::size_t record) const {
 
 // ---- measures -------------------------------------------------------------------------------------------------------
 
-LiveWorkload::Play LiveWorkload::play(const Viewer& viewer, const Seen& seen, base::Time end) const {
+template <class Fn>
+void LiveWorkload::each_munro(const Viewer& viewer, base::Time end, Fn fn) const {
+  const Seen& seen = this->seen(viewer);
+  const auto& munros = truth_.munros();
+  const base::Time from = std::max(viewer.joined + kSettle, base::Time{model_.measure_from});
+  const base::Time until = viewer.left.value_or(end) - kMatters;
+  auto at = static_cast<std::size_t>(std::ranges::lower_bound(munros, from, {}, &LiveTruth::Munro::published) - munros.begin());
+  for (; at < munros.size() && munros[at].published <= until; ++at) {
+    const bool complete = at < seen.complete.size() && seen.complete[at] != base::Time{};
+    fn(at, complete ? seen.complete[at] - munros[at].published : base::Duration::max());
+  }
+}
+
+LiveWorkload::Play LiveWorkload::play(const Viewer& viewer, base::Time end) const {
   Play result;
-  const base::Time until = viewer.left.value_or(end);
   bool late_before = false;
   const auto& munros = truth_.munros();
-  for (std::size_t i = 0; i < munros.size(); ++i) {
-    const base::Time published = munros[i].published;
-    if (published < std::max(viewer.joined + kSettle, base::Time{model_.measure_from})) continue;
-    if (published + kLags.back() > until) break;
+  each_munro(viewer, end, [&](std::size_t at, base::Duration delay) {
     ++result.munros;
-    const bool complete = i < seen.complete.size() && seen.complete[i] != base::Time{};
-    if (!complete) ++result.never;
-    // What was published before it joined can not have come sooner than it did.
-    const base::Duration delay = complete ? seen.complete[i] - std::max(published, viewer.joined) : base::Duration::max();
-    for (std::size_t lag = 0; lag < kLags.size(); ++lag) result.in_time[lag] += delay <= kLags[lag];
+    if (delay == base::Duration::max()) ++result.never;
     const bool late = delay > kPlayerLag;
+    if (!late) ++result.in_time;
     if (late && !late_before) ++result.stalls;
-    if (late && i + 1 < munros.size()) result.stalled += munros[i + 1].published - published;
+    if (late && at + 1 < munros.size()) result.stalled += munros[at + 1].published - munros[at].published;
     late_before = late;
-  }
+  });
   return result;
 }
 
@@ -183,6 +196,25 @@ bool LiveWorkload::plays_at(const Seen& seen, base::Time when) const {
   return false;
 }
 
+// How old the newest that a viewer had ever was, once it had anything, and some time after the last event.
+base::Duration LiveWorkload::stalest(const Viewer& viewer, base::Time end) const {
+  const Seen& seen = this->seen(viewer);
+  std::vector<std::pair<base::Time, base::Time>> came;   // and was published
+  for (std::size_t at = 0; at < std::min(seen.complete.size(), truth_.munros().size()); ++at) {
+    if (seen.complete[at] != base::Time{}) came.emplace_back(seen.complete[at], truth_.munros()[at].published);
+  }
+  std::ranges::sort(came);
+  came.emplace_back(viewer.left.value_or(end), base::Time{});
+  const base::Time from = mended_.empty() ? base::Time{} : mended_.back() + kPlaying;
+  base::Duration worst{};
+  base::Time newest = came.front().second;
+  for (const auto& [at, published] : came) {
+    if (newest != base::Time{} && at > from) worst = std::max(worst, at - newest);
+    newest = std::max(newest, published);
+  }
+  return worst;
+}
+
 base::Duration LiveWorkload::recovery(const Seen& seen, base::Time from, base::Time end) const {
   const auto& munros = truth_.munros();
   for (std::size_t i = 0; i < std::min(munros.size(), seen.complete.size()); ++i) {
@@ -190,6 +222,42 @@ base::Duration LiveWorkload::recovery(const Seen& seen, base::Time from, base::T
     if (seen.complete[i] - munros[i].published <= kFresh) return seen.complete[i] - from;
   }
   return end - from;
+}
+
+// Shares of munros, those that never came among them.
+void LiveWorkload::measure_lags(Report& report, const Viewers& viewers, base::Time end) const {
+  DelayHistogram all;
+  DelayHistogram early;       // of those who were there before it counted
+  DelayHistogram aftermath;   // of those whom an event left
+  DelayHistogram givers;
+  const auto& munros = truth_.munros();
+  for (const auto& viewer : viewers) {
+    if (!viewer->honest()) continue;
+    const bool was_there = viewer->joined < base::Time{model_.measure_from};
+    each_munro(*viewer, end, [&](std::size_t at, base::Duration delay) {
+      all.add(delay);
+      if (was_there) early.add(delay);
+      if (viewer->node->gives()) givers.add(delay);
+      const auto after = [&](base::Time event) { return munros[at].published >= event && munros[at].published < event + kAftermath; };
+      if (!viewer->left && std::ranges::any_of(mended_, after)) aftermath.add(delay);
+    });
+  }
+  report.add("in_time_500ms", all.share_within(std::chrono::milliseconds{500}));
+  report.add("in_time_800ms", all.share_within(std::chrono::milliseconds{800}));
+  report.add("in_time_1s", all.share_within(std::chrono::seconds{1}));
+  report.add("in_time_1500ms", all.share_within(std::chrono::milliseconds{1500}));
+  report.add("in_time_2s", all.share_within(std::chrono::seconds{2}));
+  report.add("in_time_5s", all.share_within(kMatters));
+  report.add("lag_9999_s", all.quantile_s(0.9999));
+  if (early.size() > 0) {
+    report.add("early_in_time_1s", early.share_within(std::chrono::seconds{1}));
+    report.add("early_in_time_2s", early.share_within(std::chrono::seconds{2}));
+  }
+  if (aftermath.size() > 0) report.add("aftermath_in_time_1s", aftermath.share_within(std::chrono::seconds{1}));
+  if (givers.size() != all.size()) {
+    report.add("givers_in_time_1s", givers.share_within(std::chrono::seconds{1}));
+    report.add("givers_chunk_delay_p99_s", giver_delays_.quantile_s(0.99));
+  }
 }
 
 void LiveWorkload::measure_recovery(Report& report, const Viewers& viewers, base::Time end) const {
@@ -212,6 +280,7 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   Play all;
   double worst = 1;
   std::size_t dead = 0;
+  Samples stale;
   for (const auto& viewer : viewers) {
     if (!viewer->honest()) continue;
     const Seen& seen = this->seen(*viewer);
@@ -222,26 +291,24 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     if (viewer->joined >= base::Time{model_.measure_from} && (seen.playable || until - viewer->joined > kSettle))
       playable_later.add(seconds(until - viewer->joined));
     if (!viewer->left && viewer->joined + 2 * kPlaying < end && !plays_at(seen, end)) ++dead;
-    const Play one = play(*viewer, seen, end);
+    stale.add(seconds(stalest(*viewer, end)));
+    const Play one = play(*viewer, end);
     all.munros += one.munros;
     all.never += one.never;
     all.stalls += one.stalls;
     all.stalled += one.stalled;
-    for (std::size_t lag = 0; lag < kLags.size(); ++lag) all.in_time[lag] += one.in_time[lag];
-    if (one.munros > 0) worst = std::min(worst, static_cast<double>(one.in_time[2]) / static_cast<double>(one.munros));
+    if (one.munros > 0) worst = std::min(worst, static_cast<double>(one.in_time) / static_cast<double>(one.munros));
     for (std::size_t i = 0; i < std::min(seen.complete.size(), truth_.munros().size()); ++i) {
       const base::Time published = truth_.munros()[i].published;
       if (seen.complete[i] != base::Time{} && published >= std::max(viewer->joined + kSettle, base::Time{model_.measure_from}))
         delays.add(seen.complete[i] - published);
     }
   }
-  const auto share = [&](std::uint64_t part) { return all.munros == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all.munros); };
   report.add("not_playing_at_end", static_cast<double>(dead));
-  report.add("in_time_500ms", share(all.in_time[0]));
-  report.add("in_time_1s", share(all.in_time[1]));
-  report.add("in_time_2s", share(all.in_time[2]));
-  report.add("in_time_5s", share(all.in_time[3]));
+  measure_lags(report, viewers, end);
   report.add("worst_viewer_in_time_2s", worst);
+  report.add("stalest_p90_s", stale.quantile(0.9));
+  report.add("stalest_max_s", stale.max());
   report.add("never", static_cast<double>(all.never));
   report.add("stalls", static_cast<double>(all.stalls));
   report.add("stalled_s", seconds(all.stalled));

@@ -65,7 +65,8 @@ void draw_faults(Scenario& scenario, base::Rng rng) {
   if (rng.below(3) == 0) scenario.faults.load_delay = up_to(rng, base::Duration{20'000});
   if (rng.below(3) == 0) scenario.churn.median_stay = scenario.duration / 4 + up_to(rng, scenario.duration);
   for (std::uint64_t events = rng.below(3); events > 0; --events) draw_event(scenario, rng);
-  draw_liars(scenario, rng);   // last, so that the other draws of a seed stay what they were
+  draw_liars(scenario, rng);   // behind the others, so that what these draw of a seed stays what it was
+  if (scenario.live && rng.below(5) == 0) scenario.live->push = true;   // costs twice the time of pull
 }
 
 }  // namespace runnel::sim

@@ -71,6 +71,7 @@ class Node final : public Host {
   [[nodiscard]] bool alive() const { return engine_ != nullptr; }
   // Neither what it has nor what it lacks counts.
   [[nodiscard]] bool enemy() const { return config_.mangling || (config_.boast && config_.boast->gives < 1); }
+  [[nodiscard]] bool gives() const { return !config_.limits.no_upload; }
   [[nodiscard]] HostId place() const { return place_; }
   [[nodiscard]] base::Endpoint endpoint() const { return world_.simulation.endpoint(place_); }
   [[nodiscard]] base::WallTime wall() const { return config_.clock.wall(world_.simulation.now()); }

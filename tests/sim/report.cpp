@@ -27,6 +27,13 @@ std::string brief(double value) {
   return text.str();
 }
 
+// The goal for a measure, where the scenario has one.
+std::string verdict(const Report& report, const std::string& name, double value) {
+  const auto goal = report.goals.find(name);
+  if (goal == report.goals.end()) return {};
+  return "   goal " + in_words(goal->second) + (holds(goal->second, value) ? "" : ": missed");
+}
+
 constexpr int kNameWidth = 30;
 constexpr int kValueWidth = 14;
 
@@ -58,6 +65,24 @@ double DelayHistogram::quantile_s(double q) const {
   return 0;
 }
 
+double DelayHistogram::share_within(base::Duration limit) const {
+  const auto until = buckets_.begin() + std::clamp<std::int64_t>(limit.count() / 1000, 0, kBuckets);
+  const std::uint64_t all = size();
+  return all == 0 ? 0 : static_cast<double>(std::accumulate(buckets_.begin(), until, std::uint64_t{0})) / static_cast<double>(all);
+}
+
+std::string in_words(const Expectation& bounds) {
+  std::ostringstream text;
+  if (bounds.min) text << ">= " << *bounds.min;
+  if (bounds.min && bounds.max) text << " ";
+  if (bounds.max) text << "<= " << *bounds.max;
+  return text.str();
+}
+
+bool holds(const Expectation& bounds, double value) {
+  return !std::isnan(value) && value >= bounds.min.value_or(value) && value <= bounds.max.value_or(value);
+}
+
 void judge(Report& report, const Scenario& scenario, const Audit& audit) {
   for (const Violation& violation : audit.violations()) {
     std::ostringstream text;
@@ -69,13 +94,9 @@ void judge(Report& report, const Scenario& scenario, const Audit& audit) {
     report.broken.push_back(std::to_string(audit.violation_count()) + " violations in all");
   for (const auto& [name, expected] : scenario.expectations) {
     const double value = report.measure(name);
-    const bool holds = !std::isnan(value) && value >= expected.min.value_or(value) && value <= expected.max.value_or(value);
-    if (holds) continue;
+    if (holds(expected, value)) continue;
     std::ostringstream text;
-    text << "expected " << name;
-    if (expected.min) text << " >= " << *expected.min;
-    if (expected.max) text << " <= " << *expected.max;
-    text << ", got " << value;
+    text << "expected " << name << " " << in_words(expected) << ", got " << value;
     report.broken.push_back(text.str());
   }
 }
@@ -86,7 +107,8 @@ void print_table(std::ostream& out, const std::vector<Report>& reports) {
   out << first.scenario << ", " << first.peers << " peers, ";
   if (reports.size() == 1) {
     out << "seed " << first.seed << ", trace " << hex(first.trace_hash) << ", " << brief(first.wall_seconds) << " s\n";
-    for (const auto& [name, value] : first.measures) out << "  " << std::left << std::setw(kNameWidth) << name << brief(value) << "\n";
+    for (const auto& [name, value] : first.measures)
+      out << "  " << std::left << std::setw(kNameWidth) << name << brief(value) << verdict(first, name, value) << "\n";
   } else {
     double seconds = 0;
     for (const Report& report : reports) seconds += report.wall_seconds;
@@ -97,10 +119,10 @@ void print_table(std::ostream& out, const std::vector<Report>& reports) {
       std::vector<std::pair<double, std::uint64_t>> values;
       for (const Report& report : reports) values.emplace_back(report.measure(name), report.seed);
       std::ranges::sort(values);
+      const double median = values[values.size() / 2].first;
       out << "  " << std::left << std::setw(kNameWidth) << name << std::right;
-      for (const double value : {values.front().first, values[values.size() / 2].first, values.back().first})
-        out << std::setw(kValueWidth) << brief(value);
-      out << std::setw(kValueWidth) << values.back().second << "\n";
+      for (const double value : {values.front().first, median, values.back().first}) out << std::setw(kValueWidth) << brief(value);
+      out << std::setw(kValueWidth) << values.back().second << verdict(first, name, median) << "\n";
     }
   }
   for (const Report& report : reports) {
@@ -112,11 +134,13 @@ void print_json(std::ostream& out, const std::vector<Report>& reports) {
   for (const Report& report : reports) {
     boost::json::object measures;
     for (const auto& [name, value] : report.measures) measures[name] = value;
+    boost::json::object goals;
+    for (const auto& [name, bounds] : report.goals) goals[name] = in_words(bounds);
     boost::json::array broken;
     for (const std::string& what : report.broken) broken.emplace_back(what);
-    const boost::json::object line{{"scenario", report.scenario},     {"peers", report.peers}, {"seed", report.seed},
-                                   {"trace", hex(report.trace_hash)}, {"measures", measures},  {"broken", broken},
-                                   {"wall_s", report.wall_seconds}};
+    const boost::json::object line{
+        {"scenario", report.scenario}, {"peers", report.peers}, {"seed", report.seed}, {"trace", hex(report.trace_hash)},
+        {"measures", measures},        {"goals", goals},        {"broken", broken},    {"wall_s", report.wall_seconds}};
     out << boost::json::serialize(line) << "\n";
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iosfwd>
+#include <map>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@ struct Report {
   std::uint64_t seed = 0;
   std::uint64_t trace_hash = 0;
   std::vector<std::pair<std::string, double>> measures;   // in the order of the table
+  std::map<std::string, Expectation> goals;
   std::vector<std::string> broken;                        // invariants and expectations, in words
   double wall_seconds = 0;                                // what the run took; not part of what repeats
 
@@ -49,6 +51,8 @@ class DelayHistogram {
   void add(base::Duration delay) { ++buckets_[static_cast<std::size_t>(std::clamp<std::int64_t>(delay.count() / 1000, 0, kBuckets - 1))]; }
   [[nodiscard]] std::uint64_t size() const { return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0}); }
   [[nodiscard]] double quantile_s(double q) const;
+  // Shorter than `limit`; 0 when there are none.
+  [[nodiscard]] double share_within(base::Duration limit) const;
 
  private:
   static constexpr std::int64_t kBuckets = 60'000;
@@ -57,6 +61,10 @@ class DelayHistogram {
 
 // Adds what the scenario asked for and did not get.
 void judge(Report& report, const Scenario& scenario, const Audit& audit);
+
+// "<= 0.5", ">= 0.9", or both.
+std::string in_words(const Expectation& bounds);
+[[nodiscard]] bool holds(const Expectation& bounds, double value);
 
 // One run: its measures. Several: least, median, greatest of each, with the seed of the worst.
 void print_table(std::ostream& out, const std::vector<Report>& reports);

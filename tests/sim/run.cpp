@@ -102,15 +102,14 @@ void Run::start_source(HostId place) {
 
 void Run::add_viewer() {
   const std::size_t number = viewers_.size();
-  AccessModel access;
-  if (!scenario_.lines.empty()) access = scenario_.lines[line_of_[number % line_of_.size()]].access;
+  const LineClass line = scenario_.lines.empty() ? LineClass{} : scenario_.lines[line_of_[number % line_of_.size()]];
   NodeConfig config = config_for_viewer();
   if (polluters_[number % polluters_.size()]) config.mangling = scenario_.faults.mangling;
   if (!boasters_.empty() && boasters_[number % boasters_.size()]) config.boast = scenario_.faults.boast;
-  if (!takers_.empty()) config.limits.no_upload = takers_[number % takers_.size()];
+  config.limits.no_upload = !line.gives || (!takers_.empty() && takers_[number % takers_.size()]);
   auto viewer = std::make_unique<Viewer>();
   viewer->joined = simulation_.now();
-  viewer->node = std::make_unique<Node>(world_, simulation_.add_place(access), config);
+  viewer->node = std::make_unique<Node>(world_, simulation_.add_place(line.access), config);
   workload_->joined(*viewer);
   viewer->node->input(swarm::AddPeers{kSwarm, {sources_.back()->endpoint()}, true});   // x.pe in the link
   ask_tracker(*viewer->node);
@@ -242,18 +241,24 @@ void Run::inspect() {
   simulation_.after(kInspectInterval, [this] { inspect(); });
 }
 
+// Each at a time of its own.
+void Run::expect(std::uint32_t viewers, base::Duration at, base::Duration over) {
+  const auto span = static_cast<std::uint64_t>(over.count());
+  for (std::uint32_t i = 0; i < viewers; ++i) {
+    const base::Duration later{span == 0 ? 0 : static_cast<std::int64_t>(rng_.below(span))};
+    simulation_.at(base::Time{at} + later, [this] { add_viewer(); });
+  }
+}
+
 // ---- the whole ------------------------------------------------------------------------------------------------------
 
 Report Run::go() {
   const auto began = std::chrono::steady_clock::now();
   add_enemies();
   start_source(simulation_.add_place(scenario_.source));
-  expected_ = scenario_.peers;
-  const auto over = static_cast<std::uint64_t>(scenario_.joins.over.count());
-  for (std::uint32_t i = 0; i < scenario_.peers; ++i) {
-    const base::Duration later{over == 0 ? 0 : static_cast<std::int64_t>(rng_.below(over))};
-    simulation_.at(base::Time{scenario_.joins.at} + later, [this] { add_viewer(); });
-  }
+  expected_ = scenario_.peers + scenario_.wave.peers;
+  expect(scenario_.peers, scenario_.joins.at, scenario_.joins.over);
+  expect(scenario_.wave.peers, scenario_.wave.at, scenario_.wave.over);
   if (scenario_.live && scenario_.live->push)
     simulation_.at(base::Time{scenario_.live->measure_from}, [this] { at_measure_from_ = totals(); });
   for (const ScenarioEvent& event : scenario_.events) simulation_.at(base::Time{event.at}, [this, event] { happen(event); });
@@ -264,6 +269,7 @@ Report Run::go() {
   report.scenario = scenario_.name;
   report.peers = scenario_.peers;
   report.seed = seed_;
+  report.goals = scenario_.goals;
   report.trace_hash = simulation_.trace_hash();
   workload_->measure(report, viewers_, simulation_.now());
   measure(report);
@@ -276,6 +282,7 @@ Run::Totals Run::totals() const {
   Totals all;
   all.wire_bytes = simulation_.network().counters().wire_bytes;
   all.bytes_of = audit_.counters().bytes_of;
+  all.payload_bytes = audit_.counters().payload_bytes;
   all.control_bytes = audit_.counters().control_bytes;
   all.stream_bytes = workload_->stream_bytes();
   for (const auto& source : sources_) all.source_bytes += source->state().up_bytes;
@@ -332,7 +339,9 @@ void Run::measure(Report& report) const {
     report.add("settled_control_of_wire", ratio(now.control_bytes - then.control_bytes, wire));
     report.add("settled_source_copies", ratio(now.source_bytes - then.source_bytes, now.stream_bytes - then.stream_bytes));
     report.add("settled_duplicates_share", ratio(now.duplicates - then.duplicates, now.verified - then.verified));
-    report.add("settled_wire_per_useful", ratio(wire, now.useful_bytes - then.useful_bytes));
+    const std::uint64_t useful = now.useful_bytes - then.useful_bytes;
+    report.add("settled_resent_per_useful", ratio(now.payload_bytes - then.payload_bytes, useful) - 1);
+    report.add("settled_wire_per_useful", ratio(wire, useful));
   }
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));

@@ -32,6 +32,7 @@ class Run {
  private:
   void start_source(HostId place);
   void add_viewer();
+  void expect(std::uint32_t viewers, base::Duration at, base::Duration over);
   void schedule_departure(Viewer& viewer);
   void depart(Viewer& viewer, bool silent);
   void happen(const ScenarioEvent& event);
@@ -42,7 +43,8 @@ class Run {
   void inspect();
   // What all honest viewers, the source and the wire have seen so far.
   struct Totals {
-    std::uint64_t wire_bytes = 0, control_bytes = 0, useful_bytes = 0, verified = 0, duplicates = 0, source_bytes = 0, stream_bytes = 0;
+    std::uint64_t wire_bytes = 0, control_bytes = 0, useful_bytes = 0, verified = 0, duplicates = 0, source_bytes = 0, stream_bytes = 0,
+                  payload_bytes = 0;
     std::array<std::uint64_t, kWireUses.size()> bytes_of{};
   };
   [[nodiscard]] Totals totals() const;

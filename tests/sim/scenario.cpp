@@ -227,6 +227,7 @@ Scenario read_scenario(const toml::table& table, std::string name) {
   if (auto section = root.section("path")) read_path(*section, scenario.path);
   if (auto section = root.section("faults")) read_faults(*section, scenario.faults);
   if (auto section = root.section("expect")) read_expectations(*section, scenario.expectations);
+  if (auto section = root.section("goals")) read_expectations(*section, scenario.goals);
   if (auto section = root.section("source")) {
     read_access(*section, scenario.source);
     section->done();
@@ -235,6 +236,12 @@ Scenario read_scenario(const toml::table& table, std::string name) {
     section->read_seconds("at_s", scenario.joins.at);
     section->read_seconds("over_s", scenario.joins.over);
     section->read("tracker", scenario.joins.tracker);
+    section->done();
+  }
+  if (auto section = root.section("wave")) {
+    section->read_count("peers", scenario.wave.peers);
+    section->read_seconds("at_s", scenario.wave.at);
+    section->read_seconds("over_s", scenario.wave.over);
     section->done();
   }
   if (auto section = root.section("clocks")) {
@@ -251,6 +258,7 @@ Scenario read_scenario(const toml::table& table, std::string name) {
   each(root, "viewers", [&](Fields fields) {
     LineClass line;
     fields.read("share", line.share);
+    fields.read("gives", line.gives);
     read_access(fields, line.access);
     fields.done();
     scenario.lines.push_back(line);
@@ -274,11 +282,26 @@ void merge(toml::table& into, const toml::table& from) {
   }
 }
 
+// A file may name another of its folder as its `base`, and says only what is different.
+toml::table read_file(const std::filesystem::path& path) {
+  toml::table table = toml::parse_file(path.string());
+  const toml::node* named = table.get("base");
+  if (named == nullptr) return table;
+  const auto name = named->value<std::string>();
+  if (!name || name->find('/') != std::string::npos) throw ScenarioError{"base: the name of a scenario"};
+  table.erase("base");
+  toml::table base = toml::parse_file((path.parent_path() / (*name + ".toml")).string());
+  if (base.contains("base")) throw ScenarioError{"base: " + *name + " has a base itself"};
+  base.erase("goals");   // they are for that one alone
+  merge(base, table);
+  return base;
+}
+
 }  // namespace
 
 std::expected<Scenario, std::string> load_scenario(const std::string& path, const std::vector<std::string>& settings) {
   try {
-    toml::table table = toml::parse_file(path);
+    toml::table table = read_file(path);
     for (const std::string& setting : settings) merge(table, toml::parse(setting));
     return read_scenario(table, std::filesystem::path{path}.stem().string());
   } catch (const toml::parse_error& error) {

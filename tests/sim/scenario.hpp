@@ -39,9 +39,17 @@ struct Joins {
   bool tracker = true;                   // others are named at joining; without it PEX has to find them
 };
 
+// More viewers, later, all at once.
+struct Wave {
+  std::uint32_t peers = 0;
+  base::Duration at{};
+  base::Duration over = std::chrono::seconds{1};
+};
+
 // A share of the viewers with lines of this kind.
 struct LineClass {
   double share = 1;
+  bool gives = true;
   AccessModel access;
 };
 
@@ -91,6 +99,7 @@ struct Scenario {
   std::optional<FileContent> file;       // one of the two
   std::optional<LiveContentModel> live;
   Joins joins;
+  Wave wave;
   PathModel path;
   AccessModel source;
   std::vector<LineClass> lines;          // empty: no limits
@@ -100,7 +109,8 @@ struct Scenario {
   bool mixed_faults = false;             // the seed draws network faults, churn and events on top
   std::vector<EnemyModel> enemies;
   std::vector<ScenarioEvent> events;
-  std::map<std::string, Expectation> expectations;
+  std::map<std::string, Expectation> expectations;   // a run that does not keep them is broken
+  std::map<std::string, Expectation> goals;          // are told beside what came of the run
 };
 
 // `settings`: "section.key=value" in TOML, over what the file says. The error names the file and the place.
