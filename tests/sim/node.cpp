@@ -30,14 +30,19 @@ std::uint64_t rejected_of(const swarm::SwarmState& state, const base::Endpoint& 
 
 // Chunks of this peer that were rejected since. What it says may also prove what others sent before to be bad: that is not its fault.
 std::uint64_t rejected_since(const swarm::SwarmState& before, const swarm::SwarmState& now, const base::Endpoint& peer) {
+  const auto there = [&](const base::Endpoint& who) {
+    return std::ranges::find(now.peers, who, &swarm::PeerState::endpoint) != now.peers.end();
+  };
+  if (there(peer)) return rejected_of(now, peer) - std::min(rejected_of(now, peer), rejected_of(before, peer));
+  // It is gone, and nobody tells its count any more: what is left of all.
   std::uint64_t rejected = now.rejected - before.rejected;
   std::set<base::Endpoint> others;
   for (const swarm::PeerState& p : before.peers) others.insert(p.endpoint);
   others.erase(peer);
   for (const base::Endpoint& other : others) {
-    const bool here = std::ranges::find(now.peers, other, &swarm::PeerState::endpoint) != now.peers.end();
     // Who is gone was banned by its second.
-    const std::uint64_t of_other = here ? rejected_of(now, other) - std::min(rejected_of(now, other), rejected_of(before, other)) : 1;
+    const std::uint64_t of_other =
+        there(other) ? rejected_of(now, other) - std::min(rejected_of(now, other), rejected_of(before, other)) : 1;
     rejected -= std::min(rejected, of_other);
   }
   return rejected;
