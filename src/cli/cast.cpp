@@ -26,6 +26,7 @@ struct CastOptions {
   std::uint32_t chunk_size = swarm::kDefaultChunkSize;
   bool compat = false;
   bool is_private = false;
+  std::string record;
 };
 
 bool is_url(const std::string& source) { return source.find("://") != std::string::npos; }
@@ -48,6 +49,9 @@ int run_cast(const CastOptions& options) {
     return report.wrong_usage("--chunk-size wants 512 to 1300 bytes: one datagram with its hashes");
   if (options.compat && options.is_private)
     return report.wrong_usage("--private and --compat exclude each other: older peers can not encrypt");
+  if (!options.record.empty() && !live) return report.wrong_usage("--record keeps a live stream; a file is one already");
+  if (!options.record.empty() && options.compat)
+    return report.wrong_usage("--record and --compat exclude each other: older peers can not be told where the recording is");
   if (!options.key.empty() && !live) return report.wrong_usage("--key names a live channel; a file is named by its bytes");
 
   const crypto::HashAlgorithm hash = *crypto::hash_algorithm(options.hash);   // one of those that CLI11 let through
@@ -75,8 +79,15 @@ int run_cast(const CastOptions& options) {
   if (!node) return report.failed(node.error());
 
   if (live) {
-    node::CastLive cast{options.source, title_of(options), options.loop, std::nullopt, hash, options.is_private, options.compat};
+    node::CastLive cast;
+    cast.source = options.source;
+    cast.title = title_of(options);
+    cast.loop = options.loop;
+    cast.hash = hash;
+    cast.is_private = options.is_private;
+    cast.compat = options.compat;
     if (!options.key.empty()) cast.key_file = options.key;
+    if (!options.record.empty()) cast.record = options.record;
     if (const auto stream = (*node)->cast(cast); !stream) session.fail(stream.error());
   } else {
     node::CastFile cast;
@@ -123,7 +134,11 @@ Run add_cast(CLI::App& app) {
   cast.add_flag("--private", options->is_private,
                 "Only who has the link can join, or find out what is cast; cast again, it is the same link");
   add_node_options(cast, options->node);
-  for (const char* later : {"--ladder", "--record"}) add_later(cast, later);
+  cast.add_option("--record", options->record,
+                  "Live: keep what is cast in this folder, a file for each time that the source begins anew; when it has ended\n"
+                  "for good, the same link plays the recording for as long as this program runs")
+      ->type_name("DIR");
+  add_later(cast, "--ladder");
   cast.footer(
       "Examples:\n"
       "  runnel cast film.mkv\n"

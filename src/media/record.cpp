@@ -247,6 +247,12 @@ std::optional<StreamEnd> parse_end(base::ByteView payload) {
     f.bytes = in.number<std::uint64_t>();
     f.name = in.text<std::uint16_t>(kMaxTitle);
   }
+  for (std::size_t i = 0; i < end.files.size() && in.good() && !in.rest().empty(); ++i) {
+    RecordedIndex index;
+    index.swarm_id = base::to_bytes(in.bytes<std::uint16_t>(kMaxSwarmId));
+    index.bytes = in.number<std::uint64_t>();
+    if (!index.swarm_id.empty()) end.files[i].index = std::move(index);
+  }
   return in.good() ? std::optional{std::move(end)} : std::nullopt;
 }
 
@@ -295,6 +301,12 @@ std::expected<std::uint64_t, RecordError> followed_chunk(base::ByteView header) 
   const auto h = get_header(header);
   if (!h) return std::unexpected{h.error()};
   return h->follows;
+}
+
+bool names_recording(base::ByteView beginning) {
+  const auto h = get_header(beginning);
+  return h && h->kind == static_cast<std::uint8_t>(RecordKind::end) && beginning.size() > h->header_length &&
+         beginning[h->header_length] != std::byte{0};
 }
 
 bool fits_record(const InitSegment& init) { return init.tracks.size() <= kMaxRecordTracks && init.bytes->size() <= kMaxLiveHeader; }
@@ -363,6 +375,13 @@ base::Bytes RecordWriter::end(const StreamEnd& end, base::WallTime now) const {
     put_id(out, f.swarm_id);
     out.write(f.bytes);
     put_text<std::uint16_t>(out, f.name, kMaxTitle);
+  }
+  if (std::ranges::any_of(end.files, [](const RecordedFile& f) { return f.index.has_value(); })) {
+    for (const RecordedFile& f : end.files) {
+      const RecordedIndex index = f.index.value_or(RecordedIndex{});
+      put_id(out, index.swarm_id);
+      out.write(index.bytes);
+    }
   }
   return plain(RecordKind::end, now, payload);
 }

@@ -40,11 +40,17 @@ struct Catalog {
   std::vector<Rendition> renditions;  // empty: this swarm is the only one
   friend bool operator==(const Catalog&, const Catalog&) = default;
 };
+struct RecordedIndex {
+  base::Bytes swarm_id;  // of the static swarm that holds the file's seek index
+  std::uint64_t bytes = 0;
+  friend bool operator==(const RecordedIndex&, const RecordedIndex&) = default;
+};
 struct RecordedFile {
   std::uint32_t epoch = 0;
   base::Bytes swarm_id;  // of the static swarm, wire form
   std::uint64_t bytes = 0;
   std::string name;
+  std::optional<RecordedIndex> index;
   friend bool operator==(const RecordedFile&, const RecordedFile&) = default;
 };
 struct StreamEnd {
@@ -141,5 +147,7 @@ class RecordReader {
 // The index of the chunk that a record follows, from its first kFollowingHeaderBytes bytes, or all of it if it is shorter;
 // kNothingBefore where the header does not say.
 [[nodiscard]] std::expected<std::uint64_t, RecordError> followed_chunk(base::ByteView header);
+// Whether a record is an END that names the files of a recording, from its first bytes, payload included.
+[[nodiscard]] bool names_recording(base::ByteView beginning);
 
 }  // namespace runnel::media

@@ -47,6 +47,7 @@ struct CastLive {
   std::optional<std::filesystem::path> key_file;
   crypto::HashAlgorithm hash = crypto::HashAlgorithm::sha256;
   bool is_private = false;                    // as above
+  std::optional<std::filesystem::path> record;   // a folder, made if missing: what is cast becomes a file there, and the file a swarm
   bool compat = false;                        // as older peers have live swarms: SHA-1, 1024-byte chunks, a plain transport stream
 };
 

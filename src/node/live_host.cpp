@@ -76,6 +76,7 @@ std::optional<tree::ChunkIndex> LiveHost::begin_at(tree::ChunkRange munro) const
   if (!records_) return munro.first;   // a demuxer finds its way from anywhere
   // The first record whose beginning came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
   const base::Bytes bytes = bytes_of(munro);
+  if (media::names_recording(bytes)) return munro.first;   // what came before is in there
   const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
   const auto independent = media::newest_independent(header);
   // Else the middle of a record, or a stream that has not begun.

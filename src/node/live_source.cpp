@@ -60,6 +60,7 @@ void RecordSource::on_init(media::InitSegment init) {
   publish_record(writer_.init(init, now), indexer_.start_at(now));
   stream().add(init);
   began_ = true;
+  end_.reset();
   remember();
 }
 
@@ -78,15 +79,32 @@ void RecordSource::on_chunk(media::MediaChunk chunk) {
 
 void RecordSource::on_end() {
   if (began_) {
-    const base::WallTime now = net::wall_now();
-    publish_record(writer_.end(media::StreamEnd{}, now), indexer_.start_at(now));
+    end_.emplace();
+    publish_end();
   }
   stream().end();
+}
+
+void RecordSource::publish_end() {
+  last_end_ = net::steady_now();
+  const base::WallTime now = net::wall_now();
+  publish_record(writer_.end(*end_, now), indexer_.start_at(now));
+}
+
+void RecordSource::on_recorded(media::StreamEnd end) {
+  if (!end_) return;   // the publisher is back: the next END names these files as well
+  end_ = std::move(end);
+  publish_end();
 }
 
 void RecordSource::on_tick() {
   LiveSource::on_tick();
   const base::Time now = net::steady_now();
+  if (end_) {
+    // Without a recording the last minute is what the link still plays, and stays in the window.
+    if (!end_->files.empty() && now - last_end_ >= kEndInterval) publish_end();
+    return;
+  }
   if (began_ && now - last_catalog_ >= kCatalogInterval) {
     last_catalog_ = now;
     const base::WallTime wall = net::wall_now();

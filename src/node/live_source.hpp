@@ -31,6 +31,8 @@ class LiveSource {
   virtual void on_init(media::InitSegment init) = 0;
   virtual void on_chunk(media::MediaChunk chunk) = 0;
   virtual void on_end() = 0;
+  // The stream has ended, and its recording is shared: viewers are told by an END, signed anew now and then (docs/STREAM.md).
+  virtual void on_recorded(media::StreamEnd) {}
   // Each second or so: what must survive a restart.
   virtual void on_tick();
   // Ports that the next run should use again.
@@ -56,6 +58,7 @@ class LiveSource {
 class RecordSource final : public LiveSource {
  public:
   static constexpr base::Duration kCatalogInterval = std::chrono::seconds{10};   // docs/STREAM.md
+  static constexpr base::Duration kEndInterval = std::chrono::seconds{10};
   // Indices kept free ahead of what is written down: more than are used between two writes, even with a fast clock.
   static constexpr std::uint64_t kReserve = 60 * swarm::kLiveIndicesPerSecond;
 
@@ -64,18 +67,22 @@ class RecordSource final : public LiveSource {
   void on_init(media::InitSegment init) override;
   void on_chunk(media::MediaChunk chunk) override;
   void on_end() override;
+  void on_recorded(media::StreamEnd end) override;
   void on_tick() override;
 
  protected:
   void note_used(ChannelState& state, bool reserve) const override;
 
  private:
+  void publish_end();
   void publish_record(base::Bytes record, tree::ChunkIndex first);
 
   std::uint32_t epoch_offset_ = 0;   // added to the ingest's epochs: they begin at 0 in each run
   media::RecordWriter writer_;
   swarm::LiveIndexer indexer_;
   base::Time last_catalog_{};
+  std::optional<media::StreamEnd> end_;   // since the stream has ended
+  base::Time last_end_{};
   bool began_ = false;
   bool told_too_large_ = false;
 };

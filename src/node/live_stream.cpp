@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.hpp"
 #include "net/clock.hpp"
@@ -32,8 +33,17 @@ std::expected<void, std::string> LiveRecording::begin(const media::InitSegment& 
 
 std::expected<void, std::string> LiveRecording::add(const media::MediaChunk& chunk) {
   if (epoch_ != chunk.epoch) return {};
-  started_ |= chunk.independent;
+  if (!started_ && chunk.independent) {   // a decoder can begin
+    started_ = true;
+    written_.push_back({chunk.epoch, current_});
+  }
   return started_ ? write(*chunk.bytes) : std::expected<void, std::string>{};
+}
+
+std::vector<LiveRecording::File> LiveRecording::finish() {
+  out_.close();
+  epoch_.reset();
+  return std::exchange(written_, {});
 }
 
 // Each fragment goes out whole: whoever is killed leaves a file that plays up to its last one.
@@ -58,6 +68,10 @@ void LiveStream::recorded(std::expected<void, std::string> result) {
   if (result) return;
   recording_.reset();
   on_recording_error_(result.error());
+}
+
+std::vector<LiveRecording::File> LiveStream::finish_recording() {
+  return recording_ ? recording_->finish() : std::vector<LiveRecording::File>{};
 }
 
 void LiveStream::on_munro(const LiveHost::Munro& munro) {
@@ -85,7 +99,10 @@ void LiveStream::on_record(media::Record record, base::WallTime signed_at) {
                    link.title = catalog.title.substr(0, swarm::kMaxLinkTitleSize);
                    set_link(std::move(link));
                  },
-                 [&](media::StreamEnd&) { end(); },
+                 [&](media::StreamEnd& last) {
+                   recorded_files_ = std::move(last.files);
+                   end();
+                 },
              },
              record.content);
 }

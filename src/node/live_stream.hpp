@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/swarm/content.hpp"
 #include "media/live_timeline.hpp"
@@ -15,14 +16,20 @@
 
 namespace runnel::node {
 
-// What a viewer keeps of a live stream: fMP4, a new numbered file with each epoch.
+// What is kept of a live stream: fMP4, a new numbered file with each epoch.
 class LiveRecording {
  public:
+  struct File {
+    std::uint32_t epoch = 0;
+    std::filesystem::path path;
+  };
   // `file`: of the first epoch; later ones become NAME-2.EXT, NAME-3.EXT. The folder must exist.
   explicit LiveRecording(std::filesystem::path file) : file_(std::move(file)) {}
   // The error is a text for the user; after it nothing more is written.
   std::expected<void, std::string> begin(const media::InitSegment& init);
   std::expected<void, std::string> add(const media::MediaChunk& chunk);
+  // The stream has ended: what was written since the last time, without files that hold no media. What comes later begins a new one.
+  [[nodiscard]] std::vector<File> finish();
 
  private:
   std::expected<void, std::string> write(const base::Bytes& bytes);
@@ -32,6 +39,7 @@ class LiveRecording {
   std::optional<std::uint32_t> epoch_;
   bool started_ = false;           // an independent chunk came: a decoder can begin
   unsigned files_ = 0;
+  std::vector<File> written_;      // since finish()
   std::ofstream out_;
 };
 
@@ -50,6 +58,10 @@ class LiveStream final : public StreamBase {
   // A viewer: verified munros in order.
   void on_munro(const LiveHost::Munro& munro);
   void record_to(std::filesystem::path file, std::function<void(std::string)> on_error);
+  // The caster: what its recording has become since the last time, once the stream has ended.
+  [[nodiscard]] std::vector<LiveRecording::File> finish_recording();
+  // A viewer: the files that the caster's recording became, as the newest END names them.
+  [[nodiscard]] const std::vector<media::RecordedFile>& recorded_files() const { return recorded_files_; }
   // The caster: media as it was made and signed.
   void on_made(const media::MediaChunk& chunk);
   // Media of either side goes here.
@@ -72,6 +84,7 @@ class LiveStream final : public StreamBase {
   media::RecordReader reader_;
   LiveLag lag_;
   std::optional<tree::ChunkIndex> next_;      // the munro that would follow the last one without a gap
+  std::vector<media::RecordedFile> recorded_files_;
   std::optional<LiveRecording> recording_;
   std::function<void(std::string)> on_recording_error_;
 };

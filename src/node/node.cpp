@@ -136,6 +136,7 @@ void NodeImpl::tick() {
 
 void NodeImpl::look_after(Entry& entry) {
   if (entry.source) entry.source->on_tick();
+  look_after_recording(entry);
   announcer_->set_stats(entry.info_hash, entry.stream->transfer_stats());
   tell_playable(entry);
   if (entry.live) tell_end(entry);
@@ -160,6 +161,7 @@ void NodeImpl::tell_playable(Entry& entry) {
 // A viewer hears of it; a caster does from its source.
 void NodeImpl::tell_end(Entry& entry) {
   const bool ended = entry.live->timeline()->ended();
+  if (ended && !entry.end_told) entry.ended_at = net::steady_now();
   if (ended && !entry.end_told && !entry.source) events_.on_notice("the stream has ended; should its caster start again, it goes on here");
   entry.end_told = ended;
 }
@@ -194,6 +196,7 @@ void NodeImpl::stop(std::function<void()> done) {
     entry.ingest.reset();
     entry.transport.reset();
     entry.scan.reset();
+    entry.sharing.reset();
     if (entry.source) entry.source->close();
   }
   announcer_->stop([this, done = std::move(done)] {

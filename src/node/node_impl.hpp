@@ -12,6 +12,7 @@
 #include "net/tracker_client.hpp"
 #include "node/live_source.hpp"
 #include "node/node.hpp"
+#include "node/recording_share.hpp"
 #include "node/static_stream.hpp"
 #include "node/transport_viewer.hpp"
 #include "player/http_server.hpp"
@@ -30,6 +31,12 @@ struct Entry {
   std::unique_ptr<media::IngestSession> ingest;
   std::unique_ptr<TransportViewer> transport;   // of a viewer, where the swarm carries no records
   std::unique_ptr<media::ScanSession> scan;
+  std::optional<Watch> watched;                 // what a viewer asked for
+  std::unique_ptr<RecordingShare> sharing;      // of a cast that has ended, while its recording is hashed
+  std::vector<media::RecordedFile> recorded;    // of a cast, and shared
+  std::size_t recordings_due = 0;               // of a cast: hashed, but their seek index is still to come
+  std::function<void(Entry&)> when_ready;       // instead of telling the user
+  base::Time ended_at{};                        // of a viewer
   discovery::InfoHash info_hash{};
   std::filesystem::path file;  // of a film
   std::map<std::string, std::string> tracker_lines;
@@ -39,6 +46,7 @@ struct Entry {
   bool playable_told = false;
   bool complete_told = false;
   bool end_told = false;
+  bool recording_told = false;
 };
 
 class NodeImpl final : public Node, public player::Streams, public net::EngineClient {
@@ -103,6 +111,12 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   void remember_ports(Entry& entry);
   std::unique_ptr<LiveSource> make_source(Entry& entry, ChannelKey key, bool compat);
   std::expected<Entry*, std::string> watch_live(const Watch& watch);
+  // ---- node_recording.cpp ----
+  std::expected<void, std::string> begin_recording(Entry& entry, const CastLive& cast);
+  void share_recording(Entry& entry);
+  void look_after_recording(Entry& entry);
+  void share_recorded_file(SwarmHandle of, RecordingShare::Shared shared);
+  void open_recording(Entry& entry);
   Entry* entry_of(SwarmHandle handle);
   template <class Task>
   void to_service(Task task) {

@@ -240,6 +240,7 @@ std::expected<void, std::string> NodeImpl::share_index(Entry& entry, const base:
 
 void NodeImpl::become_ready(Entry& entry) {
   if (std::exchange(entry.ready_told, true)) return;
+  if (entry.when_ready) return entry.when_ready(entry);
   events_.on_ready(*entry.stream);
 }
 
@@ -274,6 +275,9 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   const SwarmHandle handle = entry.stream->handle();
   entry.source = make_source(entry, std::move(*key), cast.compat);
   remember_ports(entry);
+  if (cast.record) {
+    if (const auto begun = begin_recording(entry, cast); !begun) return std::unexpected(begun.error());
+  }
 
   media::IngestConfig ingest{{config_.helper}, cast.source, cast.loop, {}};
   media::IngestEvents events;
@@ -289,8 +293,11 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastLive& cast)
   };
   events.on_notice = events_.on_notice;
   events.on_end = [this, handle] {
-    if (Entry* e = entry_of(handle)) e->source->on_end();
+    Entry* e = entry_of(handle);
+    if (e == nullptr) return;
+    e->source->on_end();
     events_.on_notice("the source has ended; what is in the window is still served");
+    share_recording(*e);
   };
   events.on_error = [this, handle](std::string text) {
     if (Entry* e = entry_of(handle)) e->stream->set_problem(text);
@@ -332,6 +339,7 @@ std::expected<Entry*, std::string> NodeImpl::watch_live(const Watch& watch) {
   Entry& entry = add_live("watch", watch.link, *wire_id, nullptr);
   if (!swarm::live_metadata(watch.link, *wire_id).compat()) {
     if (watch.out) entry.live->record_to(*watch.out, events_.on_error);
+    entry.watched = watch;
     return &entry;
   }
   entry.transport = std::make_unique<TransportViewer>(service_, media::HelperConfig{config_.helper}, *entry.live,

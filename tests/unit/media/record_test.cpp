@@ -96,6 +96,30 @@ TEST(Record, the_reader_understands_the_published_vectors) {
   EXPECT_EQ(std::get<Catalog>(catalog->content), sample_catalog());
 }
 
+TEST(Record, an_end_names_the_seek_indices_of_its_files_where_they_have_one) {
+  RecordReader reader;
+  const base::Bytes bytes = vector_file("end-indexed");
+  const auto end = read_one(reader, bytes);
+  ASSERT_TRUE(end);
+  StreamEnd expected = sample_end();
+  expected.files[0].index = {base::Bytes(32, std::byte{0x55}), 4'321};
+  expected.files.push_back({8, base::Bytes(32, std::byte{0x44}), 1'000, "news-8.mp4", std::nullopt});
+  EXPECT_EQ(std::get<StreamEnd>(end->content), expected);
+  RecordWriter writer;
+  const auto again = read_one(reader, writer.end(expected, kTime));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(std::get<StreamEnd>(again->content), expected);
+}
+
+TEST(Record, its_first_bytes_tell_whether_it_names_a_recording) {
+  EXPECT_TRUE(names_recording(vector_file("end")));
+  EXPECT_FALSE(names_recording(vector_file("media")));
+  EXPECT_FALSE(names_recording(RecordWriter{}.end({}, kTime)));
+  const base::Bytes bytes = vector_file("end");
+  EXPECT_FALSE(names_recording(base::ByteView{bytes}.first(kRecordHeaderBytes)));
+  EXPECT_FALSE(names_recording({}));
+}
+
 TEST(Record, an_independent_record_brings_its_header_to_a_newcomer_and_only_once) {
   RecordReader reader;
   const base::Bytes record = vector_file("media-independent");

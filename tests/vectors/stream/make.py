@@ -42,6 +42,8 @@ CATALOG = (text(">H", "Evening news é") + bytes([2]) +
            b"".join(text(">H", bytes([13]) + bytes([fill]) * 64) + struct.pack(">IIQ", w, h, rate) + text(">B", "avc1.64001f,mp4a.40.2")
                     for fill, w, h, rate in ((0x11, 1280, 720, 2_400_000), (0x22, 640, 360, 800_000))))
 END = bytes([1]) + struct.pack(">I", 7) + text(">H", bytes([0x33]) * 32) + struct.pack(">Q", 123_456_789) + text(">H", "news-7.mp4")
+END_INDEXED = (bytes([2]) + END[1:] + struct.pack(">I", 8) + text(">H", bytes([0x44]) * 32) + struct.pack(">Q", 1_000) +
+               text(">H", "news-8.mp4") + text(">H", bytes([0x55]) * 32) + struct.pack(">Q", 4_321) + text(">H", b"") + struct.pack(">Q", 0))
 
 FIRST, SECOND, NONE = 0x0D58000000000020, 0x0D58000000000040, 0xFFFFFFFFFFFFFFFF
 VECTORS = {
@@ -50,6 +52,7 @@ VECTORS = {
     "media-independent": record(2, 1, 7, 2_000_000, 33_333, SECOND, b"\xcd" * 50, INIT),
     "catalog": record(3, 0, 7, 0, 0, SECOND, CATALOG),
     "end": record(4, 0, 7, 0, 0, SECOND, END),
+    "end-indexed": record(4, 0, 8, 0, 0, SECOND, END_INDEXED),
 }
 
 for name, data in VECTORS.items():
