@@ -37,6 +37,7 @@ VERBS = {
         "--chunk-size": ("", "bytes in a chunk of a file"),
         "--compat": (None, "a swarm for older PPSPP peers, of a file or live"),
         "--private": (None, "only who has the link can join"),
+        "--record": ("FILE", "keep the live stream in this folder"),
     }),
     "watch": ("watch a link, and serve it meanwhile", {
         **BOTH,

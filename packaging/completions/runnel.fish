@@ -23,6 +23,7 @@ complete -c runnel -n '__fish_seen_subcommand_from cast' -l hash -x -a 'sha1 sha
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l chunk-size -x -d 'bytes in a chunk of a file'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l compat -d 'a swarm for older PPSPP peers, of a file or live'
 complete -c runnel -n '__fish_seen_subcommand_from cast' -l private -d 'only who has the link can join'
+complete -c runnel -n '__fish_seen_subcommand_from cast' -l record -r -F -d 'keep the live stream in this folder'
 complete -c runnel -n __fish_use_subcommand -a watch -d 'watch a link, and serve it meanwhile'
 complete -c runnel -n '__fish_seen_subcommand_from watch' -l listen -x -d 'address and UDP port for peers'
 complete -c runnel -n '__fish_seen_subcommand_from watch' -l http -x -d 'address and port of the page and the streams'

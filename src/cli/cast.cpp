@@ -135,8 +135,8 @@ Run add_cast(CLI::App& app) {
                 "Only who has the link can join, or find out what is cast; cast again, it is the same link");
   add_node_options(cast, options->node);
   cast.add_option("--record", options->record,
-                  "Live: keep what is cast in this folder, a file for each time that the source begins anew; when it has ended\n"
-                  "for good, the same link plays the recording for as long as this program runs")
+                  "Live: keep what is cast in this folder, a file for each time that the source begins anew; when it has\n"
+                  "ended for good, the same link plays the recording for as long as this program runs")
       ->type_name("DIR");
   add_later(cast, "--ladder");
   cast.footer(

@@ -44,7 +44,7 @@ class Help(Scenario):
     def test_what_comes_later_says_so(self):
         for words in ([verb, "x"] for verb in LATER):
             self.assertIn("not part of this version", self.run_to_end([RUNNEL, *words])[2], words)
-        for words in (["test:", "--record", "folder"], ["test:", "--ladder", "720,480"], ["--ladder=720", "test:"]):
+        for words in (["test:", "--ladder", "720,480"], ["--ladder=720", "test:"]):
             with self.subTest(words=words):
                 status, out, err = self.run_to_end([RUNNEL, "cast", *words])
                 self.assertEqual((status, out), (2, ""))

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include <boost/container/flat_map.hpp>
+#include <absl/container/btree_map.h>
 
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -24,7 +24,7 @@ class RecentMunros {
     [[nodiscard]] bool whole() const { return used != 0 && have == leaves(used); }
     [[nodiscard]] std::uint32_t missing() const { return used == 0 ? 0 : leaves(used) & ~have; }
   };
-  using Table = boost::container::flat_map<std::uint64_t, Munro>;   // walked with each tick; new ones come at its end
+  using Table = absl::btree_map<std::uint64_t, Munro>;   // walked with each tick
 
   // Somebody speaks of it. nullptr: there is no room, or it is older than all that are kept.
   Munro* note(std::uint64_t munro, base::Time now);
