@@ -160,10 +160,10 @@ void NodeImpl::tell_playable(Entry& entry) {
 
 // A viewer hears of it; a caster does from its source.
 void NodeImpl::tell_end(Entry& entry) {
-  const bool ended = entry.live->timeline()->ended();
-  if (ended && !entry.end_told) entry.ended_at = net::steady_now();
-  if (ended && !entry.end_told && !entry.source) events_.on_notice("the stream has ended; should its caster start again, it goes on here");
-  entry.end_told = ended;
+  if (!entry.live->timeline()->ended()) return entry.ended_at.reset();
+  if (entry.ended_at) return;
+  entry.ended_at = net::steady_now();
+  if (!entry.source) events_.on_notice("the stream has ended; should its caster start again, it goes on here");
 }
 
 std::vector<player::Stream*> NodeImpl::list() {

@@ -36,7 +36,7 @@ struct Entry {
   std::vector<media::RecordedFile> recorded;    // of a cast, and shared
   std::size_t recordings_due = 0;               // of a cast: hashed, but their seek index is still to come
   std::function<void(Entry&)> when_ready;       // instead of telling the user
-  base::Time ended_at{};                        // of a viewer
+  std::optional<base::Time> ended_at;           // of a live stream, while it is over
   discovery::InfoHash info_hash{};
   std::filesystem::path file;  // of a film
   std::map<std::string, std::string> tracker_lines;
@@ -45,7 +45,6 @@ struct Entry {
   bool ready_told = false;
   bool playable_told = false;
   bool complete_told = false;
-  bool end_told = false;
   bool recording_told = false;
 };
 
@@ -92,6 +91,8 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
     std::string file_name;
     bool hidden = false;
   };
+  // A file that is shared: its swarm and its link, as far as the bytes tell.
+  static Film seeded(std::unique_ptr<store::StaticStore> store, std::unique_ptr<crypto::Hasher> hasher, std::string file_name);
   Entry& add_film(Film film);
   Entry& add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer);
   void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add, const base::Bytes& secret);

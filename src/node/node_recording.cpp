@@ -66,7 +66,7 @@ void NodeImpl::share_recording(Entry& entry) {
 }
 
 void NodeImpl::look_after_recording(Entry& entry) {
-  if (entry.watched && entry.live->timeline()->ended()) return open_recording(entry);
+  if (entry.watched) return open_recording(entry);
   if (!entry.sharing) return;
   auto result = entry.sharing->poll();
   if (!result) return;
@@ -79,18 +79,10 @@ void NodeImpl::look_after_recording(Entry& entry) {
 // A film like any other; its swarm is named by the live stream's END once its seek index is known.
 void NodeImpl::share_recorded_file(SwarmHandle of, RecordingShare::Shared shared) {
   const swarm::Link& live = entry_of(of)->stream->parsed_link();
-  Film film;
-  film.hasher = std::move(shared.hasher);
-  film.store = std::move(shared.store);
-  film.metadata.id = base::to_bytes(film.store->root().view());
-  film.metadata.content_bytes = film.store->size();
-  film.link.id_bytes = film.metadata.id;
-  film.link.size = film.store->size();
-  film.link.title = shared.file.path.filename().string();
+  Film film = seeded(std::move(shared.store), std::move(shared.hasher), shared.file.path.filename().string());
+  film.link.title = film.file_name;
   film.link.secret = live.secret;
   film.link = complete_link(std::move(film.link));
-  film.role = "cast";
-  film.file_name = film.link.title;
   Entry& entry = add_film(std::move(film));
   entry.film->set_first_bytes_here();
   entry.when_ready = [this, of, epoch = shared.file.epoch](Entry& ready) {
@@ -117,7 +109,7 @@ void NodeImpl::share_recorded_file(SwarmHandle of, RecordingShare::Shared shared
 // Who saw the stream is told where the recording is; who came too late for it watches that.
 void NodeImpl::open_recording(Entry& entry) {
   const auto& files = entry.live->recorded_files();
-  if (files.empty() || entry.recording_told || entry.ended_at == base::Time{} || net::steady_now() - entry.ended_at < kEndStays) return;
+  if (files.empty() || entry.recording_told || !entry.ended_at || net::steady_now() - *entry.ended_at < kEndStays) return;
   entry.recording_told = true;
   const swarm::Link& live = entry.stream->parsed_link();
   for (const media::RecordedFile& file : files) {

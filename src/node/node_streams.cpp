@@ -34,6 +34,19 @@ void NodeImpl::add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swa
   });
 }
 
+NodeImpl::Film NodeImpl::seeded(std::unique_ptr<store::StaticStore> store, std::unique_ptr<crypto::Hasher> hasher, std::string file_name) {
+  Film film;
+  film.hasher = std::move(hasher);
+  film.store = std::move(store);
+  film.metadata.id = base::to_bytes(film.store->root().view());
+  film.metadata.content_bytes = film.store->size();
+  film.link.id_bytes = film.metadata.id;
+  film.link.size = film.store->size();
+  film.role = "cast";
+  film.file_name = std::move(file_name);
+  return film;
+}
+
 Entry& NodeImpl::add_film(Film film) {
   const SwarmHandle handle{next_handle_++};
   Entry& entry = entries_[handle];
@@ -157,22 +170,17 @@ swarm::Link NodeImpl::complete_link(swarm::Link link) const {
 
 std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast) {
   const auto algorithm = cast.compat ? crypto::HashAlgorithm::sha1 : cast.hash;
-  Film film;
-  film.hasher = crypto::make_hasher(algorithm);
+  auto hasher = crypto::make_hasher(algorithm);
   store::SeedOptions options;
   options.file = cast.file;
   options.cache_folder = config_.cache_folder;
   options.chunk_size = cast.compat ? swarm::kDefaultCompatChunkSize : cast.chunk_size;
   options.progress = {cast.on_hashing, cast.cancelled};
-  auto opened = store::StaticStore::open_seed(options, *film.hasher, net::steady_now());
+  auto opened = store::StaticStore::open_seed(options, *hasher, net::steady_now());
   if (!opened) return std::unexpected(message(opened.error()));
-  film.store = std::move(*opened);
-  film.metadata.id = base::to_bytes(film.store->root().view());
+  Film film = seeded(std::move(*opened), std::move(hasher), cast.file.filename().string());
   film.metadata.hash = algorithm;
   film.metadata.chunk_size = options.chunk_size;
-  film.metadata.content_bytes = film.store->size();
-  film.link.id_bytes = film.metadata.id;
-  film.link.size = film.store->size();
   film.link.title = cast.title.empty() ? cast.file.filename().string() : cast.title;
   if (options.chunk_size != film.link.chunk_size_bytes()) film.link.chunk_size = options.chunk_size;
   if (cast.is_private) {
@@ -181,8 +189,6 @@ std::expected<player::Stream*, std::string> NodeImpl::cast(const CastFile& cast)
     film.link.secret = std::move(*secret);
   }
   film.link = complete_link(std::move(film.link));
-  film.role = "cast";
-  film.file_name = cast.file.filename().string();
   Entry& entry = add_film(std::move(film));
   entry.film->set_first_bytes_here();
   // What is inside, and whether players need a seek index of their own for it; the link waits for the answer.
@@ -217,18 +223,11 @@ std::expected<void, std::string> NodeImpl::share_index(Entry& entry, const base:
   out.write(reinterpret_cast<const char*>(index.data()), static_cast<std::streamsize>(index.size()));
   out.close();
   if (!out) return std::unexpected("the seek index can not be written to " + file.string());
-  Film film;
-  film.hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
-  auto opened = store::StaticStore::open_seed({file, config_.cache_folder, swarm::kDefaultChunkSize, {}}, *film.hasher, net::steady_now());
+  auto hasher = crypto::make_hasher(crypto::HashAlgorithm::sha256);
+  auto opened = store::StaticStore::open_seed({file, config_.cache_folder, swarm::kDefaultChunkSize, {}}, *hasher, net::steady_now());
   if (!opened) return std::unexpected(message(opened.error()));
-  film.store = std::move(*opened);
-  film.metadata.id = base::to_bytes(film.store->root().view());
-  film.metadata.content_bytes = film.store->size();
-  film.link.id_bytes = film.metadata.id;
-  film.link.size = film.store->size();
+  Film film = seeded(std::move(*opened), std::move(hasher), file.filename().string());
   film.link.secret = entry.stream->parsed_link().secret;
-  film.role = "cast";
-  film.file_name = file.filename().string();
   film.hidden = true;
   swarm::Link link = entry.stream->parsed_link();
   link.index = swarm::LinkIndex{film.metadata.id, index.size()};

@@ -6,11 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "crypto/hash.hpp"
 #include "node/live_stream.hpp"
+#include "store/background.hpp"
 #include "store/static_store.hpp"
 
 namespace runnel::node {
@@ -35,12 +35,11 @@ class RecordingShare {
   [[nodiscard]] std::optional<Result> poll();
 
  private:
-  [[nodiscard]] Result hash(const std::vector<LiveRecording::File>& files, const std::filesystem::path& cache_folder);
+  store::Background::Result hash(const std::vector<LiveRecording::File>& files, const std::filesystem::path& cache_folder);
 
   std::atomic<bool> cancelled_ = false;
-  std::atomic<bool> done_ = false;
-  std::optional<Result> result_;   // the thread's until done_
-  std::jthread thread_;
+  std::vector<Shared> shared_;   // the job's until it is done
+  store::Background job_;
 };
 
 }  // namespace runnel::node

@@ -256,7 +256,7 @@ class Swarm {
   std::optional<tree::ChunkIndex> heard_until_;   // claims are taken in up to here; once something was signed
   tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time next_ask_{};                      // live, without push: not before
-  base::Time next_old_{};                   // live, beside push: holes that a player has passed
+  base::Time next_old_{};                      // live, beside push: holes that a player has passed
   base::Time first_shown_{};                   // when the first was
   std::unique_ptr<Push> push_;                 // live, where push works
   PullBudget pull_budget_;                     // beside it

@@ -102,6 +102,18 @@ struct LiarAmongViewers {
   LiveSource source;
 };
 
+struct SourceAndViewer {
+  SourceAndViewer() {
+    source.run(20'000);
+    count_munros(viewer, complete);
+  }
+  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
+  VirtualNode& at = net.add();
+  VirtualNode& viewer = net.add();
+  LiveSource source{net, at};
+  std::size_t complete = 0;
+};
+
 void reach_every_viewer_soon(bool push) {
   for (const double loss : {0.0, 0.03}) {
     VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, loss}};
@@ -268,13 +280,8 @@ TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
 
 // What is told to those who left without a word fills a weak line.
 TEST(Engine, who_is_silent_hears_of_what_is_new_once_a_second_and_of_all_that_it_missed_when_it_is_back) {
-  VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-  VirtualNode& at = net.add();
-  VirtualNode& viewer = net.add();
-  LiveSource source{net, at};
-  source.run(20'000);
-  std::size_t complete = 0;
-  count_munros(viewer, complete);
+  SourceAndViewer swarm;
+  auto& [net, at, viewer, source, complete] = swarm;
   source.watch(viewer);
   net.run_until([] { return false; }, std::chrono::seconds{3});
   ASSERT_GT(complete, 20U);
@@ -410,13 +417,8 @@ TEST(Engine, who_begins_later_after_all_asks_for_nothing_older_any_more) {
 
 TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {
   for (const auto wrong : {std::chrono::hours{0}, std::chrono::hours{1}, std::chrono::hours{-1}}) {
-    VirtualNetwork net{3, LinkModel{std::chrono::milliseconds{20}, std::chrono::milliseconds{5}, 0}};
-    VirtualNode& at = net.add();
-    VirtualNode& viewer = net.add();
-    LiveSource source{net, at};
-    source.run(20'000);
-    std::size_t complete = 0;
-    count_munros(viewer, complete);
+    SourceAndViewer swarm;
+    auto& [net, at, viewer, source, complete] = swarm;
     net.input(viewer, WallClock{source.wall() + wrong});
     source.watch(viewer);
     net.run_until([] { return false; }, std::chrono::seconds{5});
