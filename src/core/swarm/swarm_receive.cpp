@@ -253,6 +253,8 @@ void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held
     requested_.erase({held.index, held.index});
     return;
   }
+  // One of those before it was the last straw.
+  if (std::ranges::find(marked_, channel.local) != marked_.end()) return free_again(held.index);
   const tree::LeafCheck check = judge(context, channel, held.index, held.payload);
   if (check == tree::LeafCheck::missing_hashes) {
     channel.held.put_back(std::move(held));

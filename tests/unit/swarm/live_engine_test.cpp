@@ -249,6 +249,42 @@ TEST(Engine, who_pushes_wrong_chunks_that_come_too_late_is_banned_as_well) {
   });
 }
 
+// Found by seed 14928 of the simulator's many: a bundle judged all that was held of a peer, though it was banned after two.
+TEST(Engine, of_wrong_chunks_that_are_held_two_are_judged_and_no_more) {
+  LiarAmongViewers swarm{true};
+  auto& [net, at, liar, viewer, source] = swarm;
+  std::size_t bans = 0;
+  viewer.on_event = [&](const Event& event) { bans += std::holds_alternative<PeerBanned>(event) ? 1 : 0; };
+  const wire::Format format = format_of(source.metadata, at.verifier->signature_size());
+  // It knows when the next record comes, and so its index.
+  const base::Time began = net.now;
+  const auto next_record = [&] {
+    constexpr base::Duration kEach = std::chrono::milliseconds{66};
+    const base::Duration left = kEach - (net.now - began) % kEach;
+    return LiveIndexer{source.metadata.munro_width, source.metadata.chunk_size, std::nullopt}.start_at(source.wall() + left);
+  };
+  unsigned lies = 0;
+  bool to_viewer = false;
+  liar.on_send = [&](const base::Endpoint& to, base::ByteView) { to_viewer = to == viewer.endpoint; };
+  liar.corrupt = [&](base::Bytes& bytes) {
+    if (!to_viewer || net.now - began < std::chrono::seconds{2}) return;
+    base::Reader reader{bytes};
+    const auto channel = reader.read<std::uint32_t>();
+    bytes.resize(1'400);
+    wire::Encoder encoder{bytes, format};
+    encoder.channel(wire::ChannelId{*channel});
+    const ChunkIndex index{next_record().value() + lies++ % 8};
+    std::ranges::fill(*encoder.data_in_place(index, wire::NodeTimestamp{1}, 100), std::byte{7});
+    bytes.resize(encoder.size());
+  };
+  source.watch(liar);
+  source.watch(viewer);
+  net.input(viewer, AddPeers{kSwarm, {liar.endpoint}, true});
+  net.run_until([&] { return bans > 0; }, std::chrono::seconds{20});
+  EXPECT_EQ(bans, 1U);
+  EXPECT_EQ(viewer.engine.state(kSwarm, net.now)->rejected, 2U);
+}
+
 // It claims all indices between the records, which never were, and gives nothing.
 TEST(Engine, a_liar_about_the_live_edge_moves_nobodys_window) {
   LiarAmongViewers swarm;
