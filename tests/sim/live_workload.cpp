@@ -1,5 +1,7 @@
 // A live stream: a record every few milliseconds, viewers who tune in and want each of them soon.
 #include <algorithm>
+#include <deque>
+#include <string>
 #include <unordered_map>
 
 #include "core/swarm/content.hpp"
@@ -34,12 +36,25 @@ class LiveWorkload final : public Workload {
   void measure(Report& report, const Viewers& viewers, base::Time end) const override;
 
  private:
+  struct Arrival {
+    std::size_t munro = 0;
+    base::Duration delay{};
+  };
   // What one viewer has seen, by position in truth_.munros().
   struct Seen {
     std::vector<base::Time> complete;               // Time{}: not
     std::optional<base::Time> first_munro;
     std::optional<base::Time> playable;             // an independent record is whole
     std::optional<std::size_t> playable_record;     // the oldest that this may be
+    std::vector<std::uint8_t> chunks;               // of each munro, so many came
+    std::deque<Arrival> lately;                     // of these it is not known yet whether the viewer stayed
+  };
+  // So late, or never, by those whom it concerns.
+  struct Lags {
+    DelayHistogram all;
+    DelayHistogram early;       // who was there before it counted
+    DelayHistogram aftermath;   // of what was published soon after an event
+    DelayHistogram givers;
   };
   struct Play {
     std::uint64_t munros = 0;
@@ -59,6 +74,11 @@ class LiveWorkload final : public Workload {
   [[nodiscard]] bool plays_at(const Seen& seen, base::Time when) const;
   [[nodiscard]] base::Duration stalest(const Viewer& viewer, base::Time end) const;
   [[nodiscard]] base::Duration recovery(const Seen& seen, base::Time from, base::Time end) const;
+  [[nodiscard]] base::Time counts_from(const Viewer& viewer) const;
+  // So many of this munro; a delay of max(): they did not come.
+  void count(Lags& lags, const Viewer& viewer, std::size_t munro, base::Duration delay, std::uint64_t times) const;
+  void count_arrival(Lags& lags, const Viewer& viewer, const Arrival& arrival, base::Time until) const;
+  void report_lags(Report& report, const std::string& unit, const Lags& lags) const;
   void measure_lags(Report& report, const Viewers& viewers, base::Time end) const;
   void measure_recovery(Report& report, const Viewers& viewers, base::Time end) const;
   [[nodiscard]] const Seen& seen(const Viewer& viewer) const { return seen_.at(&viewer); }
@@ -73,6 +93,7 @@ class LiveWorkload final : public Workload {
   std::unordered_map<const Viewer*, Seen> seen_;   // looked up, never walked
   DelayHistogram chunk_delays_;
   DelayHistogram giver_delays_;                    // of those who would give, where others do not
+  Lags chunk_lags_;                                // of what came to viewers who were there for it
   std::vector<base::Time> mended_;
   bool publishing_ = false;
 };
@@ -114,14 +135,21 @@ void LiveWorkload::joined(Viewer& viewer) {
   viewer.node->on_event = [this, &viewer, &seen](const swarm::Event& event) {
     if (const auto* munro = std::get_if<swarm::MunroComplete>(&event)) on_munro(viewer, seen, munro->range);
   };
-  viewer.node->on_stored = [this, &viewer](tree::ChunkRange range) {
+  viewer.node->on_stored = [this, &viewer, &seen](tree::ChunkRange range) {
     for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
       const auto at = truth_.munro_at(tree::ChunkIndex{i});
       if (!at || !viewer.honest()) continue;
       const base::Time published = truth_.munros()[*at].published;
+      if (seen.chunks.size() <= *at) seen.chunks.resize(*at + 1);
+      ++seen.chunks[*at];
+      seen.lately.push_back({*at, simulation_.now() - published});
       if (published < std::max(viewer.joined, base::Time{model_.measure_from})) continue;
       chunk_delays_.add(simulation_.now() - published);
       if (viewer.node->gives()) giver_delays_.add(simulation_.now() - published);
+    }
+    for (const base::Time known = simulation_.now() - kMatters; !seen.lately.empty(); seen.lately.pop_front()) {
+      if (truth_.munros()[seen.lately.front().munro].published > known) break;
+      count_arrival(chunk_lags_, viewer, seen.lately.front(), known);
     }
   };
 }
@@ -158,13 +186,17 @@ bool LiveWorkload::whole(const Seen& seen, std::size_t record) const {
 
 // ---- measures -------------------------------------------------------------------------------------------------------
 
+base::Time LiveWorkload::counts_from(const Viewer& viewer) const {
+  return std::max(viewer.joined + kSettle, base::Time{model_.measure_from});
+}
+
 template <class Fn>
 void LiveWorkload::each_munro(const Viewer& viewer, base::Time end, Fn fn) const {
   const Seen& seen = this->seen(viewer);
   const auto& munros = truth_.munros();
-  const base::Time from = std::max(viewer.joined + kSettle, base::Time{model_.measure_from});
   const base::Time until = viewer.left.value_or(end) - kMatters;
-  auto at = static_cast<std::size_t>(std::ranges::lower_bound(munros, from, {}, &LiveTruth::Munro::published) - munros.begin());
+  auto at =
+      static_cast<std::size_t>(std::ranges::lower_bound(munros, counts_from(viewer), {}, &LiveTruth::Munro::published) - munros.begin());
   for (; at < munros.size() && munros[at].published <= until; ++at) {
     const bool complete = at < seen.complete.size() && seen.complete[at] != base::Time{};
     fn(at, complete ? seen.complete[at] - munros[at].published : base::Duration::max());
@@ -224,40 +256,49 @@ base::Duration LiveWorkload::recovery(const Seen& seen, base::Time from, base::T
   return end - from;
 }
 
-// Shares of munros, those that never came among them.
+void LiveWorkload::count(Lags& lags, const Viewer& viewer, std::size_t munro, base::Duration delay, std::uint64_t times) const {
+  const base::Time published = truth_.munros()[munro].published;
+  const auto after = [&](base::Time event) { return published >= event && published < event + kAftermath; };
+  lags.all.add(delay, times);
+  if (viewer.joined < base::Time{model_.measure_from}) lags.early.add(delay, times);
+  if (viewer.node->gives()) lags.givers.add(delay, times);
+  if (std::ranges::any_of(mended_, after)) lags.aftermath.add(delay, times);
+}
+
+void LiveWorkload::count_arrival(Lags& lags, const Viewer& viewer, const Arrival& arrival, base::Time until) const {
+  const base::Time published = truth_.munros()[arrival.munro].published;
+  if (published >= counts_from(viewer) && published <= until) count(lags, viewer, arrival.munro, arrival.delay, 1);
+}
+
+// Shares of chunks, and of whole munros, those that never came among them.
 void LiveWorkload::measure_lags(Report& report, const Viewers& viewers, base::Time end) const {
-  DelayHistogram all;
-  DelayHistogram early;       // of those who were there before it counted
-  DelayHistogram aftermath;   // of those whom an event left
-  DelayHistogram givers;
-  const auto& munros = truth_.munros();
+  Lags chunks = chunk_lags_;
+  Lags munros;
   for (const auto& viewer : viewers) {
     if (!viewer->honest()) continue;
-    const bool was_there = viewer->joined < base::Time{model_.measure_from};
+    for (const Arrival& arrival : seen(*viewer).lately) count_arrival(chunks, *viewer, arrival, viewer->left.value_or(end) - kMatters);
     each_munro(*viewer, end, [&](std::size_t at, base::Duration delay) {
-      all.add(delay);
-      if (was_there) early.add(delay);
-      if (viewer->node->gives()) givers.add(delay);
-      const auto after = [&](base::Time event) { return munros[at].published >= event && munros[at].published < event + kAftermath; };
-      if (!viewer->left && std::ranges::any_of(mended_, after)) aftermath.add(delay);
+      count(munros, *viewer, at, delay, 1);
+      const auto& came = seen(*viewer).chunks;
+      count(chunks, *viewer, at, base::Duration::max(), truth_.munros()[at].chunks - (at < came.size() ? came[at] : 0));
     });
   }
-  report.add("in_time_500ms", all.share_within(std::chrono::milliseconds{500}));
-  report.add("in_time_800ms", all.share_within(std::chrono::milliseconds{800}));
-  report.add("in_time_1s", all.share_within(std::chrono::seconds{1}));
-  report.add("in_time_1500ms", all.share_within(std::chrono::milliseconds{1500}));
-  report.add("in_time_2s", all.share_within(std::chrono::seconds{2}));
-  report.add("in_time_5s", all.share_within(kMatters));
-  report.add("lag_9999_s", all.quantile_s(0.9999));
-  if (early.size() > 0) {
-    report.add("early_in_time_1s", early.share_within(std::chrono::seconds{1}));
-    report.add("early_in_time_2s", early.share_within(std::chrono::seconds{2}));
+  report_lags(report, "chunk_", chunks);
+  report_lags(report, "", munros);
+}
+
+void LiveWorkload::report_lags(Report& report, const std::string& unit, const Lags& lags) const {
+  const auto within = [&](const std::string& name, const DelayHistogram& delays, int ms) {
+    const std::string limit = ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+    report.add(unit + name + "in_time_" + limit, delays.share_within(std::chrono::milliseconds{ms}));
+  };
+  for (const int ms : {500, 800, 1000, 1500, 2000, 5000}) within("", lags.all, ms);
+  report.add(unit + "lag_9999_s", lags.all.quantile_s(0.9999));
+  for (const int ms : {1000, 2000}) {
+    if (lags.early.size() > 0) within("early_", lags.early, ms);
   }
-  if (aftermath.size() > 0) report.add("aftermath_in_time_1s", aftermath.share_within(std::chrono::seconds{1}));
-  if (givers.size() != all.size()) {
-    report.add("givers_in_time_1s", givers.share_within(std::chrono::seconds{1}));
-    report.add("givers_chunk_delay_p99_s", giver_delays_.quantile_s(0.99));
-  }
+  if (lags.aftermath.size() > 0) within("aftermath_", lags.aftermath, 1000);
+  if (lags.givers.size() != lags.all.size()) within("givers_", lags.givers, 1000);
 }
 
 void LiveWorkload::measure_recovery(Report& report, const Viewers& viewers, base::Time end) const {
@@ -275,7 +316,8 @@ void LiveWorkload::measure_recovery(Report& report, const Viewers& viewers, base
 void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time end) const {
   Samples tune_in;
   Samples playable;
-  Samples playable_later;   // of those who joined when everything was settled
+  Samples tune_in_later;    // of those who joined when everything was settled
+  Samples playable_later;
   DelayHistogram delays;
   Play all;
   double worst = 1;
@@ -285,6 +327,8 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     if (!viewer->honest()) continue;
     const Seen& seen = this->seen(*viewer);
     if (seen.first_munro) tune_in.add(seconds(*seen.first_munro - viewer->joined));
+    if (seen.first_munro && viewer->joined >= base::Time{model_.measure_from})
+      tune_in_later.add(seconds(*seen.first_munro - viewer->joined));
     if (seen.playable) playable.add(seconds(*seen.playable - viewer->joined));
     // Who left before it played waited all that time, but who left at once tells nothing.
     const base::Time until = seen.playable.value_or(viewer->left.value_or(end));
@@ -306,6 +350,7 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   }
   report.add("not_playing_at_end", static_cast<double>(dead));
   measure_lags(report, viewers, end);
+  if (giver_delays_.size() != chunk_delays_.size()) report.add("givers_chunk_delay_p99_s", giver_delays_.quantile_s(0.99));
   report.add("worst_viewer_in_time_2s", worst);
   report.add("stalest_p90_s", stale.quantile(0.9));
   report.add("stalest_max_s", stale.max());
@@ -325,6 +370,8 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   report.add("playable_p50_s", playable.quantile(0.5));
   report.add("playable_p95_s", playable.quantile(0.95));
   report.add("later_joins", static_cast<double>(playable_later.size()));
+  report.add("later_tune_in_p50_s", tune_in_later.quantile(0.5));
+  report.add("later_tune_in_p95_s", tune_in_later.quantile(0.95));
   report.add("later_playable_p50_s", playable_later.quantile(0.5));
   report.add("later_playable_p95_s", playable_later.quantile(0.95));
   measure_recovery(report, viewers, end);

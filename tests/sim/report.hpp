@@ -48,7 +48,9 @@ class Samples {
 // Times by the millisecond, as many as there are; those of a minute and more count as a minute.
 class DelayHistogram {
  public:
-  void add(base::Duration delay) { ++buckets_[static_cast<std::size_t>(std::clamp<std::int64_t>(delay.count() / 1000, 0, kBuckets - 1))]; }
+  void add(base::Duration delay, std::uint64_t times = 1) {
+    buckets_[static_cast<std::size_t>(std::clamp<std::int64_t>(delay.count() / 1000, 0, kBuckets - 1))] += times;
+  }
   [[nodiscard]] std::uint64_t size() const { return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0}); }
   [[nodiscard]] double quantile_s(double q) const;
   // Shorter than `limit`; 0 when there are none.
