@@ -13,6 +13,14 @@ constexpr unsigned kMaxDoublings = 6;  // 10 s * 2^6 is past kRedialMax
 
 base::Duration redial_pause(unsigned failures) { return std::min(kRedialFirst * (1 << std::min(failures, kMaxDoublings)), kRedialMax); }
 
+// What one provider gives out in one place, as far as anybody can guess.
+bool same_network(const base::IpAddress& a, const base::IpAddress& b) {
+  constexpr std::size_t kPrefixV4 = 12 + 3;   // bytes: /24 of an address that is mapped
+  constexpr std::size_t kPrefixV6 = 6;        // /48
+  return a.is_v4() == b.is_v4() &&
+         std::equal(a.v6_octets().begin(), a.v6_octets().begin() + (a.is_v4() ? kPrefixV4 : kPrefixV6), b.v6_octets().begin());
+}
+
 bool named_by_a_person(AddressSource source) { return source == AddressSource::user || source == AddressSource::link; }
 
 }  // namespace
@@ -42,6 +50,10 @@ AddOutcome AddressBook::add(const base::Endpoint& endpoint, AddressSource source
   return AddOutcome::added;
 }
 
+bool AddressBook::near(const base::IpAddress& address) const {
+  return address.is_private() || std::ranges::any_of(own_, [&](const base::Endpoint& own) { return same_network(own.address, address); });
+}
+
 std::size_t AddressBook::count_at(const base::IpAddress& address) const {
   return static_cast<std::size_t>(std::distance(entries_.lower_bound({address, 0}), entries_.upper_bound({address, 0xffff})));
 }
@@ -62,6 +74,7 @@ AddressBook::Entries::iterator AddressBook::least_worth() {
 std::vector<base::Endpoint> AddressBook::candidates(std::size_t count, base::Time now) {
   struct Ranked {
     unsigned failures;
+    bool far;
     AddressSource source;
     std::uint64_t draw;  // equals in random order, so that newcomers do not all dial the same peer
     base::Endpoint endpoint;
@@ -69,9 +82,9 @@ std::vector<base::Endpoint> AddressBook::candidates(std::size_t count, base::Tim
   std::vector<Ranked> ranked;
   for (const auto& [endpoint, entry] : entries_) {
     if (entry.connected || now < entry.next_try || bans_.banned(endpoint, now)) continue;
-    ranked.push_back({entry.failures, entry.source, rng_(), endpoint});
+    ranked.push_back({entry.failures, !near(endpoint.address), entry.source, rng_(), endpoint});
   }
-  std::ranges::sort(ranked, {}, [](const Ranked& r) { return std::tuple{r.failures, r.source, r.draw}; });
+  std::ranges::sort(ranked, {}, [](const Ranked& r) { return std::tuple{r.failures, r.far, r.source, r.draw}; });
   if (ranked.size() > count) ranked.resize(count);
   std::vector<base::Endpoint> chosen;
   for (const Ranked& r : ranked) chosen.push_back(r.endpoint);

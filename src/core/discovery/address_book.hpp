@@ -35,7 +35,8 @@ class AddressBook {
   // When the table is full, the address least worth keeping makes room, if it is worth less than the new one.
   AddOutcome add(const base::Endpoint& endpoint, AddressSource source, base::Time now);
 
-  // Up to `count` endpoints to dial, best first: never those connected, banned or tried too recently. The caller says tried().
+  // Up to `count` endpoints to dial, best first, near ones ahead of others: never those connected, banned or tried too recently. The
+  // caller says tried().
   [[nodiscard]] std::vector<base::Endpoint> candidates(std::size_t count, base::Time now);
   // When the next address becomes a candidate; nullopt when none will.
   [[nodiscard]] std::optional<base::Time> next_candidate_at() const;
@@ -67,6 +68,8 @@ class AddressBook {
   };
   using Entries = std::map<base::Endpoint, Entry>;
 
+  // On the same LAN, or in the network that one of our own addresses is in.
+  [[nodiscard]] bool near(const base::IpAddress& address) const;
   [[nodiscard]] std::size_t count_at(const base::IpAddress& address) const;
   [[nodiscard]] Entries::iterator least_worth();
 

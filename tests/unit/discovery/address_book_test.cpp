@@ -29,6 +29,18 @@ TEST(BanList, two_bad_hashes_within_a_minute_ban_the_endpoint) {
   EXPECT_FALSE(bans.banned(peer, kNow + 60s + kBanLife));
 }
 
+TEST(AddressBook, who_is_near_is_called_first) {
+  AddressBook book{base::Rng{1}};
+  for (const auto far : {"203.0.113.1:80", "198.51.100.1:80", "[2001:db8:1::1]:80", "[2001:db8:2::1]:80"})
+    book.add(at(far), AddressSource::tracker, kNow);
+  book.add(at("192.168.1.7:80"), AddressSource::pex, kNow);
+  EXPECT_EQ(book.candidates(1, kNow), std::vector{at("192.168.1.7:80")}) << "on the same LAN, whoever told of it";
+  book.set_own({at("203.0.113.99:1234"), at("[2001:db8:2::99]:1234")});
+  auto first = book.candidates(3, kNow);
+  std::ranges::sort(first);
+  EXPECT_EQ(first, (std::vector{at("192.168.1.7:80"), at("203.0.113.1:80"), at("[2001:db8:2::1]:80")}));
+}
+
 TEST(BanList, bad_hashes_further_apart_are_an_accident) {
   BanList bans;
   const Endpoint peer = at("203.0.113.1:80");
