@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{250};              // snapshots of the engine for display
 constexpr base::Duration kNobodyAnswers = std::chrono::seconds{8};
+constexpr base::Duration kRememberPeersEach = std::chrono::seconds{15};
 
 }  // namespace
 
@@ -140,6 +141,7 @@ void NodeImpl::look_after(Entry& entry) {
   announcer_->set_stats(entry.info_hash, entry.stream->transfer_stats());
   tell_playable(entry);
   if (entry.live) tell_end(entry);
+  if (net::steady_now() - entry.peers_remembered > kRememberPeersEach) remember_peers(entry);
   const bool has_all = entry.film ? entry.film->complete() : entry.live->timeline()->ended();
   const bool alone = entry.stream->role() == "watch" && entry.stream->swarm_state().peers.empty() && !has_all;
   if (alone && net::steady_now() - entry.added > kNobodyAnswers) {
@@ -198,6 +200,7 @@ void NodeImpl::stop(std::function<void()> done) {
     entry.scan.reset();
     entry.sharing.reset();
     if (entry.source) entry.source->close();
+    remember_peers(entry);
   }
   announcer_->stop([this, done = std::move(done)] {
     http_.reset();

@@ -10,6 +10,7 @@
 #include "net/engine_loop.hpp"
 #include "net/resolver.hpp"
 #include "net/tracker_client.hpp"
+#include "node/anchors.hpp"
 #include "node/live_source.hpp"
 #include "node/node.hpp"
 #include "node/recording_share.hpp"
@@ -41,6 +42,7 @@ struct Entry {
   std::filesystem::path file;  // of a film
   std::map<std::string, std::string> tracker_lines;
   base::Time added{};
+  base::Time peers_remembered{};
   bool hidden = false;         // the seek index of a film is no stream of its own
   bool ready_told = false;
   bool playable_told = false;
@@ -54,6 +56,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
       : service_(service),
         config_(std::move(config)),
         events_(std::move(events)),
+        anchors_(config_.cache_folder / "anchors"),
         secrets_(crypto::os_random_seed()),
         resolver_(service),
         timer_(service) {}
@@ -98,6 +101,8 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   void add_host(SwarmHandle handle, std::unique_ptr<SwarmHost> host, swarm::AddSwarm add, const base::Bytes& secret);
   void announce(Entry& entry, base::ByteView wire_id);
   void dial(SwarmHandle handle, const swarm::LinkPeer& peer);
+  void call_anchors(const Entry& entry);
+  void remember_peers(Entry& entry);
   swarm::Link complete_link(swarm::Link link) const;
   void scanned(SwarmHandle handle, std::expected<media::ScanResult, std::string> result);
   std::expected<void, std::string> share_index(Entry& film, const base::Bytes& index);
@@ -127,6 +132,7 @@ class NodeImpl final : public Node, public player::Streams, public net::EngineCl
   boost::asio::io_context& service_;
   NodeConfig config_;
   NodeEvents events_;
+  Anchors anchors_;
   crypto::SecretRng secrets_;
   net::Resolver resolver_;
   boost::asio::steady_timer timer_;

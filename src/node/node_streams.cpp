@@ -150,6 +150,19 @@ void NodeImpl::dial(SwarmHandle handle, const swarm::LinkPeer& peer) {
   });
 }
 
+// Whoever served us well last time.
+void NodeImpl::call_anchors(const Entry& entry) {
+  auto peers = anchors_.of(base::to_hex(entry.info_hash.view()));
+  if (peers.empty()) return;
+  loop_->post([this, handle = entry.stream->handle(), peers = std::move(peers)] { loop_->input(swarm::AddPeers{handle, peers, false}); });
+}
+
+void NodeImpl::remember_peers(Entry& entry) {
+  entry.peers_remembered = net::steady_now();
+  if (entry.stream->role() == "watch" && !entry.hidden)
+    anchors_.remember(base::to_hex(entry.info_hash.view()), entry.stream->swarm_state());
+}
+
 // The addresses and trackers that make a caster's link work with nothing else running.
 swarm::Link NodeImpl::complete_link(swarm::Link link) const {
   const auto reachable = net::reachable_endpoints(loop_->local());
@@ -405,6 +418,7 @@ std::expected<player::Stream*, std::string> NodeImpl::watch(const Watch& watch) 
   const SwarmHandle handle = entry->stream->handle();
   for (const swarm::LinkPeer& peer : link.peers) dial(handle, peer);
   for (const swarm::LinkPeer& peer : watch.peers) dial(handle, peer);
+  call_anchors(*entry);
   to_service([this, handle] {
     if (Entry* e = entry_of(handle)) become_ready(*e);
   });

@@ -133,6 +133,19 @@ class TestPicture(Scenario):
         self.assertLess(stats["lag_s"], MAX_LAG_S)
         self.assertGreater(stats["peers"], 0)
 
+    def test_who_comes_back_remembers_whom_to_call(self):
+        """The second time the bare id is enough; a stranger finds nobody by it."""
+        caster = self.cast("test:", name="caster")
+        home = self.environment("viewer")
+        first = self.watch(caster.link, name="first", environment=home)
+        first.event("playable", 20)
+        self.assertEqual(first.stop(), 0)
+        bare = caster.link.partition("?")[0]
+        again = self.watch(bare, name="again", environment=home)
+        stranger = self.watch(bare, name="stranger")
+        again.event("playable", 20)
+        self.assertEqual(stranger.next_stats()["peers"], 0)
+
     def test_a_film_cast_live_keeps_real_time(self):
         caster = self.cast(media.film(60), "--live")
         caster.event("playable", 15)

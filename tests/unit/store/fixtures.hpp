@@ -1,7 +1,5 @@
 // A folder that goes with the test, reproducible content, and its tree in memory.
 #pragma once
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "base/rng.hpp"
 #include "store/rehash.hpp"
 #include "store/static_store.hpp"
+#include "support/temp_folder.hpp"
 #include "support/test_hasher.hpp"
 
 namespace runnel::store::test {
@@ -26,29 +25,7 @@ using tree::Bin;
 using tree::ChunkIndex;
 using tree::ChunkRange;
 
-// Memory where there is some to write to: the tests wait for fsync a thousand times, and what is tested does not depend on the disk.
-inline std::filesystem::path test_parent() {
-  return ::access("/dev/shm", W_OK) == 0 ? std::filesystem::path{"/dev/shm"} : std::filesystem::temp_directory_path();
-}
-
-class TempFolder {
- public:
-  explicit TempFolder(const std::filesystem::path& parent = test_parent()) {
-    std::string name = (parent / "runnel-store-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using runnel::test::TempFolder;
 
 inline Bytes random_bytes(std::size_t size, std::uint64_t seed) {
   base::Rng rng(seed);
