@@ -138,7 +138,7 @@ class TestPicture(Scenario):
         caster = self.cast("test:", name="caster")
         home = self.environment("viewer")
         first = self.watch(caster.link, name="first", environment=home)
-        first.event("playable", 20)
+        first.event("stats", 20, where=lambda s: s["down_bytes"] > 0)
         self.assertEqual(first.stop(), 0)
         bare = caster.link.partition("?")[0]
         again = self.watch(bare, name="again", environment=home)

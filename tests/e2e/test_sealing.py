@@ -111,7 +111,7 @@ class Sealing(Scenario):
         watcher = self.watch(caster.link)
         stranger = self.watch(self.without_secret(caster.link), "--peer", caster.ready()["listen"], name="stranger")
         watcher.event("playable", 30)
-        self.assertEqual(self.sealed_of(watcher), [True])
+        self.eventually(lambda: self.sealed_of(watcher) == [True], 5, "sealed peer in the status, which is older than the picture by a moment")
         self.assertEqual(stranger.next_stats()["verified"], 0)
 
     def test_the_page_tells_a_private_links_secret_to_this_machine_only(self):
