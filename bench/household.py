@@ -26,18 +26,13 @@ TCP_BLOCK = 1 << 14
 TCP_HEADERS = 1.04        # 1500 bytes carry 1448
 
 
-class Pings:
-    """Round trips of datagrams between two hosts while the block runs."""
+class Traffic:
+    """Threads that run as long as the block does, and the sockets that end with it."""
 
-    def __init__(self, lab, host, outside):
-        self.echo, self.socket = lab.socket(outside), lab.socket(host)
-        self.socket.settimeout(PING_EACH_S / 2)
-        self.echo.settimeout(PING_EACH_S)
-        self.trips, self.done = {}, threading.Event()
-        self.threads = [threading.Thread(target=target) for target in (self.send, self.hear, self.answer)]
+    def __init__(self, targets, sockets):
+        self.threads, self.sockets, self.done = [threading.Thread(target=target) for target in targets], sockets, threading.Event()
 
     def __enter__(self):
-        self.sent = {}
         for thread in self.threads:
             thread.start()
         return self
@@ -46,8 +41,19 @@ class Pings:
         self.done.set()
         for thread in self.threads:
             thread.join()
-        self.echo.close()
-        self.socket.close()
+        for one in self.sockets:
+            one.close()
+
+
+class Pings(Traffic):
+    """Round trips of datagrams between two hosts while the block runs."""
+
+    def __init__(self, lab, host, outside):
+        self.echo, self.socket = lab.socket(outside), lab.socket(host)
+        self.socket.settimeout(PING_EACH_S / 2)
+        self.echo.settimeout(PING_EACH_S)
+        self.sent, self.trips = {}, {}
+        super().__init__([self.send, self.hear, self.answer], [self.echo, self.socket])
 
     def send(self):
         number = 0
@@ -79,30 +85,18 @@ class Pings:
         return trips[int(share * (len(trips) - 1))]
 
 
-class Upload:
+class Upload(Traffic):
     """One TCP connection that sends as much as it can while the block runs; `received` counts payload."""
 
     def __init__(self, lab, host, outside):
-        self.server = lab.socket(outside, kind=socket.SOCK_STREAM)
+        server = lab.socket(outside, kind=socket.SOCK_STREAM)
         self.sender = lab.socket(host, kind=socket.SOCK_STREAM)
         self.sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
-        self.received, self.done = 0, threading.Event()
-
-    def __enter__(self):
-        self.server.listen(1)
-        self.sender.connect(self.server.getsockname())
-        self.receiver, _ = self.server.accept()
-        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.receive)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        for thread in self.threads:
-            thread.join()
-        for one in (self.sender, self.receiver, self.server):
-            one.close()
+        server.listen(1)
+        self.sender.connect(server.getsockname())
+        self.receiver, _ = server.accept()
+        self.received = 0
+        super().__init__([self.send, self.receive], [self.sender, self.receiver, server])
 
     def send(self):
         block = bytes(TCP_BLOCK)
