@@ -57,7 +57,7 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       repair_(rng_.fork()),
       probe_(setup.chunk_bytes, setup.train_size),
       queue_(setup.chunk_bytes),
-      free_at_(now),
+      pacer_(now),
       next_tick_(now),
       next_have_(now + base::Duration{static_cast<std::int64_t>(rng_.below(200'000))}),
       next_roots_(now + Witnesses::kReportEach),
@@ -363,7 +363,7 @@ base::Duration Push::waits(base::Time now) const {
 }
 
 std::optional<Send> Push::next_send(base::Time now) {
-  while (free_at_ <= now + kQuantum) {
+  while (pacer_.free_at(pace()) <= now + kQuantum) {
     const auto send = queue_.pop();
     if (!send) return std::nullopt;
     const bool in_time = setup_.source || send->what == SendClass::bundle || send->what == SendClass::pull;
@@ -379,10 +379,10 @@ std::optional<Send> Push::next_send(base::Time now) {
 
 void Push::charge(std::uint64_t bytes, base::Time now) {
   charged_ += bytes;
-  free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(bytes) * 1e6 / pace())};
+  pacer_.charge(bytes, pace(), now);
 }
 
-bool Push::has_time(base::Time now) const { return free_at_ <= now + kQuantum && backlog() < kBusyQueue; }
+bool Push::has_time(base::Time now) const { return pacer_.free_at(pace()) <= now + kQuantum && backlog() < kBusyQueue; }
 
 std::uint64_t Push::room_for_others(base::Time now) {
   others_wait_ = !has_time(now);
@@ -394,11 +394,12 @@ std::uint64_t Push::room_for_others(base::Time now) {
 void Push::on_wire(std::uint64_t total, base::Time now) {
   const std::uint64_t sent = total - std::exchange(on_wire_, total);
   uplink_.sent(sent);
-  const std::uint64_t others = sent - std::min(sent, std::exchange(charged_, 0));
-  free_at_ = std::max(free_at_, now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(others) * 1e6 / pace())};
+  pacer_.charge_past(sent - std::min(sent, std::exchange(charged_, 0)), pace(), now);
 }
 
-base::Time Push::next_deadline() const { return queue_.empty() && !others_wait_ ? next_tick_ : std::min(next_tick_, free_at_); }
+base::Time Push::next_deadline() const {
+  return queue_.empty() && !others_wait_ ? next_tick_ : std::min(next_tick_, pacer_.free_at(pace()));
+}
 
 std::vector<PushOut> Push::take_out() {
   for (PushOut& out : trees_.take_out()) out_.push_back(std::move(out));
@@ -460,7 +461,8 @@ void Push::update_means(base::Time now) {
   const double rate = rate_.bytes_per_second();
   if (rate <= 0) return;
   const double slot = rate / kSubstreams;
-  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), slot, now);
+  // A source whose line carries less than the stream can do nothing, and a viewer has one child at least.
+  uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), setup_.source ? rate : slot, now);
   uplink_.tick(now);
   const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
   trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);

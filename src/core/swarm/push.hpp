@@ -11,6 +11,7 @@
 #include "base/time.hpp"
 #include "core/swarm/lag_meter.hpp"
 #include "core/swarm/neighbourhood.hpp"
+#include "core/swarm/pacer.hpp"
 #include "core/swarm/push_queue.hpp"
 #include "core/swarm/recent_munros.hpp"
 #include "core/swarm/repair.hpp"
@@ -83,7 +84,7 @@ class Push {
   // What may leave now; the pacer counts it as sent.
   [[nodiscard]] std::optional<Send> next_send(base::Time now);
   // The user's limit is used up.
-  void wait_until(base::Time when) { free_at_ = std::max(free_at_, when); }
+  void wait_until(base::Time when) { pacer_.wait_until(when); }
   // Who does not push asks by pull, and comes last as well: how many chunks of theirs may leave now. When none, they wait for
   // next_deadline().
   [[nodiscard]] std::uint64_t room_for_others(base::Time now);
@@ -144,7 +145,7 @@ class Push {
   PushQueue queue_;
   SentLately sent_;
   std::optional<std::uint64_t> met_at_;
-  base::Time free_at_;            // the pacer: when what was sent will have left
+  Pacer pacer_;
   bool others_wait_ = false;      // for the pacer
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted

@@ -5,17 +5,25 @@
 #include <vector>
 
 namespace runnel::swarm {
+namespace {
 
-void Uplink::begin(double bytes_per_second, double slot, base::Time now) {
-  slot_ = slot;
-  if (begun()) return;
+constexpr double kLeast = 8'000;   // bytes per second: no line that streams come by is slower
+
+}  // namespace
+
+void Uplink::begin(double bytes_per_second, double least, base::Time now) {
+  least_ = least;
+  if (begun()) {
+    rate_ = std::max(rate_, least_);
+    return;
+  }
   rate_ = bytes_per_second;
   window_started_ = last_growth_ = now;
 }
 
 void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
   if (!begun()) window_started_ = now;
-  rate_ = bytes_per_second;
+  rate_ = std::max({bytes_per_second, least_, kLeast});
   starting_ = at_least;
   measured_ = at_least ? std::nullopt : std::optional{rate_};
   held_back_ = draining_ = false;
@@ -82,7 +90,7 @@ void Uplink::fall(base::Duration queue) {
   const double grown = static_cast<double>((queue - oldest.queue).count()) / 1e6;   // seconds, in about one
   const double step = queue > kLong ? kStep : kSmallStep;
   rate_ = busy && grown > -0.5 ? std::clamp(kMargin * bytes / (1 + grown), kMost * rate_, step * rate_) : step * rate_;
-  rate_ = std::max(rate_, slot_);
+  rate_ = std::max(rate_, least_);
 }
 
 void Uplink::tick(base::Time now) {

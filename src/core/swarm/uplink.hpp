@@ -22,8 +22,9 @@ class Uplink {
   static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
 
-  // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows.
-  void begin(double bytes_per_second, double slot, base::Time now);
+  // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows. `least`: below
+  // that the line is not believed to be, whatever others say of it.
+  void begin(double bytes_per_second, double least, base::Time now);
   [[nodiscard]] bool begun() const { return rate_ > 0; }
   // What the line was found to carry, or to carry at least. Use does not raise the estimate beyond what was found: past it there
   // are queues long before they show.
@@ -75,7 +76,7 @@ class Uplink {
 
   double rate_ = 0;
   double limit_ = kNoLimit;
-  double slot_ = 0;
+  double least_ = 0;
   std::optional<double> measured_;
   bool starting_ = true;
   bool held_back_ = false;               // it could carry more than was measured

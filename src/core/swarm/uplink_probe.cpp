@@ -26,9 +26,11 @@ std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hoo
 
 bool UplinkProbe::on_spread(PeerKey from, const Spread& spread, base::Time now) {
   if (!under_way_ || under_way_->to != from || under_way_->number != spread.train || now >= under_way_->until) return false;
+  const base::Time sent = under_way_->until - kPatience;
   under_way_.reset();
   const unsigned came = std::min<unsigned>(spread.datagrams, kLengths[length_]);
-  if (came < 2) return false;
+  // Where most were lost, or they took longer than they were on their way, it says nothing.
+  if (came < kLengths[length_] / 2U || base::Duration{spread.us} > now - sent) return false;
   constexpr std::uint32_t kLeast = 1'000;
   const double us = std::max(spread.us, kLeast);
   const double rate = (came - 1) * datagram_bytes_ * 1e6 / us;
@@ -65,9 +67,10 @@ void TrainMeter::on_train(PeerKey from, const Train& train, base::Time now) {
   }
   UnderWay& one = it->second;
   if (one.train.number != train.number) one = {train, 0, now, now, one.answered};
-  if (one.came == 0) one.first = now;
+  if (one.came == 0) one.first = one.last = now;
   if (one.came < one.train.datagrams) ++one.came;
-  one.last = now;
+  one.first = std::min(one.first, now);   // stamps of datagrams that came together need not be in their order
+  one.last = std::max(one.last, now);
 }
 
 std::vector<std::pair<PeerKey, Spread>> TrainMeter::tick(base::Time now) {

@@ -151,6 +151,38 @@ TEST(Push, whoever_has_more_to_send_than_time_says_that_he_is_busy) {
   EXPECT_GT(busy->queue_ms, 15);
 }
 
+// Were the least of what a neighbour may say of our line believed, nobody would see anything any more.
+TEST(Push, a_source_goes_on_whatever_is_said_of_its_line) {
+  base::Time now{seconds{1000}};
+  Push source{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, now};
+  source.add_peer(PeerKey{2}, NodeTag{2}, now);
+  for (std::uint8_t tree = 0; tree < kSubstreams; ++tree) source.on_message(PeerKey{2}, Subscribe{tree, 8}, now);
+  std::uint64_t wire = 0;
+  std::size_t left = 0;
+  std::uint64_t published = 0;
+  for (int ms = 0; ms < 10'000; ++ms, now += milliseconds{1}) {
+    if (ms % 66 == 0) {
+      const std::uint64_t munro = kFirst + static_cast<std::uint64_t>(ms) * 256 / 1000;
+      source.on_proved(munro, kUsed, std::nullopt, now);
+      for (unsigned leaf = 0; leaf < kUsed; ++leaf) source.on_chunk(chunk_of(munro, leaf), std::nullopt, now);
+      published += kUsed;
+    }
+    source.heard(PeerKey{2}, now);
+    wire += 20;   // control, 20 kB/s of it
+    source.on_wire(wire, now);
+    source.tick(now);
+    for (const PushOut& out : source.take_out()) {
+      const auto* train = std::get_if<Train>(&out.message);
+      if (train != nullptr) source.on_message(PeerKey{2}, Spread{train->number, train->datagrams, 900'000}, now + milliseconds{950});
+    }
+    while (const auto send = source.next_send(now)) {
+      wire += kChunkBytes;
+      left += send->what != SendClass::bundle;
+    }
+  }
+  EXPECT_GT(left, published / 2);
+}
+
 TEST(Push, messages_of_strangers_and_hearsay_from_afar_change_nothing) {
   Push viewer{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, base::Time{seconds{1000}}};
   const base::Time now{seconds{1000}};

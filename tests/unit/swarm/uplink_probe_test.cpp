@@ -70,6 +70,22 @@ TEST(UplinkProbe, one_liar_among_three_is_not_believed) {
   EXPECT_NEAR(*line.probe.rate(), 75'000, 1'000);
 }
 
+TEST(UplinkProbe, what_can_not_be_true_or_says_too_little_is_no_answer) {
+  Line line{300'000};
+  const auto told = [&](std::uint8_t datagrams, std::uint32_t us) {
+    std::optional<UplinkProbe::Departure> departure;
+    for (; !departure; line.now += milliseconds{20}) {
+      for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
+      departure = line.probe.tick(line.hood, line.now);
+    }
+    line.now += milliseconds{200};
+    return line.probe.on_spread(departure->to, Spread{departure->train.number, datagrams, us}, line.now);
+  };
+  EXPECT_FALSE(told(8, 4'000'000'000)) << "longer than the train was on its way";
+  EXPECT_FALSE(told(2, 100'000)) << "most of it was lost";
+  EXPECT_TRUE(told(8, 100'000));
+}
+
 TEST(UplinkProbe, who_does_not_answer_is_not_waited_for_for_ever) {
   Line line{300'000};
   line.silent = {PeerKey{1}, PeerKey{3}};
@@ -92,6 +108,7 @@ TEST(UplinkProbe, only_whom_it_asked_may_answer_and_once) {
   for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
   const auto departure = line.probe.tick(line.hood, line.now);
   ASSERT_TRUE(departure);
+  line.now += milliseconds{100};
   const Spread answer{departure->train.number, 8, 50'000};
   EXPECT_FALSE(line.probe.on_spread(PeerKey{77}, answer, line.now));
   EXPECT_FALSE(line.probe.on_spread(departure->to, Spread{9, 8, 50'000}, line.now));
@@ -127,6 +144,16 @@ TEST(TrainMeter, tells_how_far_apart_the_first_and_the_last_came) {
   EXPECT_EQ(answers.front().first, PeerKey{1});
   EXPECT_EQ(answers.front().second, (Spread{7, 8, 35'000}));
   EXPECT_TRUE(meter.tick(now + seconds{1}).empty());
+}
+
+// Kernels stamp datagrams that come together out of order now and then: as -1 us that would be more than an hour.
+TEST(TrainMeter, stamps_that_are_out_of_order_tell_no_long_way) {
+  TrainMeter meter;
+  const base::Time now{seconds{100}};
+  for (const int us : {5, 0, 9, 4}) meter.on_train(PeerKey{1}, Train{7, 4}, now + base::Duration{us});
+  const auto answers = meter.tick(now + milliseconds{1});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers.front().second, (Spread{7, 4, 9}));
 }
 
 TEST(TrainMeter, answers_for_what_came_when_the_rest_is_lost_or_another_begins) {

@@ -1,0 +1,46 @@
+// Keeps what we send within what the line carries.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+namespace runnel::swarm {
+
+// Counts bytes that were let go and have not left yet, not the time that they take: that changes with what is thought of the line. Paces
+// are in bytes per second, and greater than 0.
+class Pacer {
+ public:
+  // What nobody keeps back (control) holds up the rest no longer than this, however much it was.
+  static constexpr base::Duration kMostPast{250'000};
+
+  explicit Pacer(base::Time now) : at_(now), not_before_(now) {}
+
+  void charge(std::uint64_t bytes, double pace, base::Time now) {
+    settle(pace, now);
+    owed_ += static_cast<double>(bytes);
+  }
+  // These went past us.
+  void charge_past(std::uint64_t bytes, double pace, base::Time now) {
+    settle(pace, now);
+    owed_ = std::max(owed_, std::min(owed_ + static_cast<double>(bytes), pace * seconds(kMostPast)));
+  }
+  void wait_until(base::Time when) { not_before_ = std::max(not_before_, when); }
+  // When all that was let go will have left.
+  [[nodiscard]] base::Time free_at(double pace) const {
+    return std::max(not_before_, at_ + base::Duration{static_cast<std::int64_t>(owed_ / pace * 1e6)});
+  }
+
+ private:
+  static constexpr double seconds(base::Duration d) { return static_cast<double>(d.count()) / 1e6; }
+  void settle(double pace, base::Time now) {
+    owed_ = std::max(0.0, owed_ - pace * seconds(now - at_));
+    at_ = now;
+  }
+
+  double owed_ = 0;
+  base::Time at_;
+  base::Time not_before_;   // the user's limit is used up until then
+};
+
+}  // namespace runnel::swarm
