@@ -61,6 +61,8 @@ struct Neighbour {
   [[nodiscard]] base::Duration queue() const;
   [[nodiscard]] bool fed(std::size_t tree) const { return advert && advert->lag[tree] != Advert::kNotFed; }
   [[nodiscard]] base::Duration lag(std::size_t tree) const { return Advert::kLagUnit * static_cast<int>(advert->lag[tree]); }
+  // Passes on what it gets, as far as is known.
+  [[nodiscard]] bool gives() const { return !advert || advert->uplink != 0; }
   // As it says: nobody else is not behind the source.
   [[nodiscard]] bool is_source() const { return advert && advert->lag[0] == 0; }
   // One chunk is repaired for it. False: it has had as many as is good.

@@ -22,6 +22,7 @@ constexpr unsigned kHavesPerAdvert = Neighbourhood::kAdvertInterval / Neighbourh
 constexpr int kBacklogMemory = 25;                   // ticks
 constexpr double kWeakSlots = 6;
 constexpr base::Duration kHaveSpan{1'500'000};
+constexpr base::Duration kNewsToOthers = std::chrono::seconds{3};   // who has met others knows from them what is older
 constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
@@ -44,6 +45,11 @@ constexpr double kShareForChildren = 0.85;  // of the uplink; the rest is for bu
 constexpr double kSourceGuess = 4;  // uplink in stream rates before it is measured
 constexpr double kViewerGuess = 1;
 constexpr double kUnknownPace = 300'000;  // bytes per second, before the stream's rate is known
+
+// Numbers of munros that a source gives out in this time, as far as it uses every one.
+constexpr std::uint64_t munros_in(base::Duration span) {
+  return static_cast<std::uint64_t>(span.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
+}
 
 }  // namespace
 
@@ -81,9 +87,13 @@ void Push::remove_peer(PeerKey peer) {
   witnesses_.forget(peer);
 }
 
-void Push::greet(PeerKey peer) {
-  if (munros_.all().empty() || !upload_) return;
-  for (std::uint64_t first = munros_.all().begin()->first;;) {
+void Push::greet(PeerKey peer, bool newcomer, base::Time now) {
+  if (munros_.all().empty()) return;
+  if (Neighbour* neighbour = hood_.find(peer)) send_advert(peer, *neighbour, advert(now), now);
+  if (!upload_) return;
+  const std::uint64_t oldest = munros_.all().begin()->first;
+  const std::uint64_t newest = munros_.all().rbegin()->first;
+  for (std::uint64_t first = newcomer ? oldest : std::max(oldest, newest - std::min(newest, munros_in(kNewsToOthers)));;) {
     MunroMap map = munros_.have_map(first, true);
     if (map.entries.empty()) return;
     first = map.entries.back().munro + 1;
@@ -165,7 +175,7 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
       if (!serves(tree_of(index)))
         not_now.chunks |= std::uint32_t{1} << leaf;
       else if (asker->take_credit(now))
-        queue(SendClass::repair, index, from, now);
+        queue(asker->gives() ? SendClass::repair : SendClass::spare, index, from, now);
     }
     busy_ += (not_now.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(not_now.chunks));
     if (not_now.whole || not_now.chunks != 0) refused.entries.push_back(not_now);
@@ -175,7 +185,7 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
 
 bool Push::feeds(std::size_t tree, PeerKey peer) const {
   bool found = false;
-  trees_.for_children(tree, [&](PeerKey child) { found |= child == peer; });
+  trees_.for_children(tree, [&](PeerKey child, auto) { found |= child == peer; });
   return found;
 }
 
@@ -187,7 +197,7 @@ void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
 void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
   if (!upload_) return;
   const base::Duration waits =
-      this->waits(now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.pull_bytes()) * 1e6 / pace())};
+      this->waits(now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
   const bool busy = waits > kBusyPull;
   Neighbour* asker = hood_.find(from);
   const bool newcomer = asker != nullptr && now - asker->met < kWelcome;
@@ -247,6 +257,15 @@ void Push::note(std::uint64_t munro, base::Time now) {
   for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) trees_.exists(tree, now);
 }
 
+SendClass Push::class_for(Substreams::Standing standing) {
+  switch (standing) {
+    case Substreams::Standing::inner: return SendClass::onward;
+    case Substreams::Standing::leaf: return SendClass::push;
+    case Substreams::Standing::spare: break;
+  }
+  return SendClass::spare;
+}
+
 void Push::queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now) { queue_.add({what, index, to, now}); }
 
 void Push::on_data(tree::ChunkIndex index, PeerKey from, bool answer, base::Time now) {
@@ -289,9 +308,9 @@ void Push::on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::T
     if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro_number(index), now));
   }
   if (!upload_) return;
-  trees_.for_children(tree, [&](PeerKey child) {
+  trees_.for_children(tree, [&](PeerKey child, Substreams::Standing standing) {
     const Neighbour* neighbour = hood_.find(child);
-    if (child != from && neighbour != nullptr && !neighbour->have.has(index)) queue(SendClass::push, index, child, now);
+    if (child != from && neighbour != nullptr && !neighbour->have.has(index)) queue(class_for(standing), index, child, now);
   });
 }
 
@@ -306,7 +325,7 @@ void Push::on_proved(std::uint64_t munro, unsigned used, std::optional<PeerKey> 
   }
   if (!upload_) return;
   for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) {
-    trees_.for_children(tree, [&](PeerKey child) {
+    trees_.for_children(tree, [&](PeerKey child, auto) {
       if (child != from) queue(SendClass::bundle, chunk_of(munro, 0), child, now);
     });
   }
@@ -371,7 +390,7 @@ std::optional<Send> Push::next_send(base::Time now) {
     const std::uint32_t bytes = queue_.bytes_of(send->what);
     if (now - send->queued > kWaited) uplink_.waited();
     charge(bytes, now);
-    if (send->what == SendClass::push) sent_.add(send->to, send->index, now);
+    if (is_pushed(send->what)) sent_.add(send->to, send->index, now);
     return send;
   }
   return std::nullopt;
@@ -436,7 +455,8 @@ void Push::tick(base::Time now) {
   if (now >= next_have_) {
     next_have_ = now + Neighbourhood::kHaveInterval;
     send_haves(now);
-    if (++haves_ % kHavesPerAdvert == 0) send_adverts(now);  // in the same datagrams
+    // In the same datagrams. A newcomer finds out soon how far everybody is.
+    if (++haves_ % kHavesPerAdvert == 0 || now - started_ < Neighbourhood::kNewcomer) send_adverts(now);
   }
 }
 
@@ -465,7 +485,7 @@ void Push::update_means(base::Time now) {
   uplink_.begin(rate * (setup_.source ? kSourceGuess : kViewerGuess), setup_.source ? rate : slot, now);
   uplink_.tick(now);
   const double slots = upload_ ? kShareForChildren * uplink_.rate() / slot : 0;
-  trees_.set_means({slots, uplink_.rate() / rate, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);
+  trees_.set_means({slots, upload_ ? uplink_.rate() / rate : 0, rate, setup_.chunk_bytes, rate_.spacing()}, hood_);
 }
 
 // How far behind the source the quickest chunks come: by the least that a parent tells, and the way from there.
@@ -484,7 +504,7 @@ base::Duration Push::floor() const {
 Advert Push::advert(base::Time now) const {
   Advert advert;
   const double rate = rate_.bytes_per_second();
-  if (rate > 0) advert.uplink = static_cast<std::uint16_t>(std::min(uplink_.rate() / rate * 256, 65535.0));
+  if (upload_) advert.uplink = rate > 0 ? static_cast<std::uint16_t>(std::clamp(uplink_.rate() / rate * 256, 1.0, 65535.0)) : 1;
   const base::Duration waits = this->waits(now);
   advert.room = upload_ && waits <= kNoRoomQueue ? trees_.room() : 0;
   advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(mean_backlog_ / Advert::kQueueUnit, 255));
@@ -498,19 +518,23 @@ Advert Push::advert(base::Time now) const {
   return advert;
 }
 
+void Push::send_advert(PeerKey to, Neighbour& neighbour, const Advert& advert, base::Time now) {
+  neighbour.told = now;
+  Advert one = advert;
+  one.sent_us = low_us(now);
+  one.echo_us = neighbour.advert ? neighbour.advert->sent_us : 0;
+  one.held_us = neighbour.advert ? low_us(now) - low_us(neighbour.advert_at) : 0;
+  one.delay_us = std::exchange(neighbour.delay_us, std::nullopt).value_or(0);
+  out_.push_back({to, one});
+}
+
 void Push::send_adverts(base::Time now) {
-  Advert advert = this->advert(now);
-  advert.sent_us = low_us(now);
+  const Advert advert = this->advert(now);
   for (auto& [peer, neighbour] : hood_.all()) {
     bool parent = false;
     for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
     const bool courteous = now - neighbour.advert_at < Neighbourhood::kAdvertInterval && now - neighbour.told >= Neighbourhood::kCourtesy;
-    if (!neighbour.close && !parent && !courteous) continue;
-    neighbour.told = now;
-    advert.echo_us = neighbour.advert ? neighbour.advert->sent_us : 0;
-    advert.held_us = neighbour.advert ? low_us(now) - low_us(neighbour.advert_at) : 0;
-    advert.delay_us = std::exchange(neighbour.delay_us, std::nullopt).value_or(0);
-    out_.push_back({peer, advert});
+    if (neighbour.close || parent || courteous) send_advert(peer, neighbour, advert, now);
   }
 }
 
@@ -520,11 +544,8 @@ void Push::send_haves(base::Time now) {
   const bool weak = !setup_.source && trees_.means().slots < kWeakSlots;
   if (weak && haves_ % 2 == 0) return;
   const std::uint64_t newest = munros_.all().rbegin()->first;
-  constexpr auto munros = [](base::Duration span) {
-    return static_cast<std::uint64_t>(span.count()) * kLiveIndicesPerSecond / 1'000'000 / kPushMunroWidth;
-  };
-  constexpr std::uint64_t kSpan = munros(kHaveSpan);
-  constexpr std::uint64_t kNewsSpan = munros(2 * Neighbourhood::kAdvertInterval);
+  constexpr std::uint64_t kSpan = munros_in(kHaveSpan);
+  constexpr std::uint64_t kNewsSpan = munros_in(2 * Neighbourhood::kAdvertInterval);
   const MunroMap map = munros_.have_map(newest - std::min(newest, kSpan));
   if (map.entries.empty()) return;
   const bool with_adverts = haves_ % kHavesPerAdvert == kHavesPerAdvert - 1;   // in one datagram

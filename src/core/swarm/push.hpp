@@ -36,8 +36,8 @@ class Push {
   // ---- neighbours ----
   void add_peer(PeerKey peer, NodeTag tag, base::Time now);
   void remove_peer(PeerKey peer);
-  // Tells one whom we just met what it may begin with.
-  void greet(PeerKey peer);
+  // Tells one whom we just met what it may begin with. `newcomer`: it has met nearly nobody yet.
+  void greet(PeerKey peer, bool newcomer, base::Time now);
   [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
   void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
   void timed(PeerKey peer, std::uint32_t delay_us) { hood_.timed(peer, delay_us); }
@@ -109,10 +109,12 @@ class Push {
   void on_advert(PeerKey from, const Advert& advert, base::Time now);
   void note(std::uint64_t munro, base::Time now);
   void find_gaps(tree::ChunkIndex index, base::Time now);
+  [[nodiscard]] static SendClass class_for(Substreams::Standing standing);
   void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
   void update_means(base::Time now);
   void probe_uplink(base::Time now);
   [[nodiscard]] base::Duration measure_later();
+  void send_advert(PeerKey to, Neighbour& neighbour, const Advert& advert, base::Time now);
   void send_adverts(base::Time now);
   void send_haves(base::Time now);
   void send_roots(base::Time now);

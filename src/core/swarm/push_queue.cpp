@@ -1,25 +1,33 @@
 #include "core/swarm/push_queue.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace runnel::swarm {
+namespace {
+
+constexpr std::array kOfChunks{SendClass::welcome, SendClass::repair, SendClass::onward,
+                               SendClass::push,    SendClass::spare,  SendClass::pull};
+
+}  // namespace
 
 bool PushQueue::add(const Send& send) {
   if (sends_.size() >= kMaxQueued || sends_.contains(send)) return false;
   if (const auto it = waiting_.find(send.to); it != waiting_.end() && it->second.full(send.what)) return false;
   // It need not go twice.
   if (send.what == SendClass::repair) remove(send.to, send.index);
-  if (send.what == SendClass::pull) {
-    for (const SendClass sooner : {SendClass::repair, SendClass::push}) {
-      if (sends_.contains({sooner, send.index, send.to, {}})) return false;
-    }
+  if (is_spare(send.what)) {
+    const auto sooner = [&](SendClass what) { return what < send.what && sends_.contains({what, send.index, send.to, {}}); };
+    if (std::ranges::any_of(kOfChunks, sooner)) return false;
   }
   waiting_[send.to].count(send.what, 1);
   sends_.insert(send);
-  (send.what == SendClass::pull ? pull_bytes_ : bytes_) += bytes_of(send.what);
+  (is_spare(send.what) ? spare_bytes_ : bytes_) += bytes_of(send.what);
   return true;
 }
 
 PushQueue::Sends::iterator PushQueue::erase(Sends::iterator at) {
-  (at->what == SendClass::pull ? pull_bytes_ : bytes_) -= bytes_of(at->what);
+  (is_spare(at->what) ? spare_bytes_ : bytes_) -= bytes_of(at->what);
   const auto waiting = waiting_.find(at->to);
   waiting->second.count(at->what, std::size_t{0} - 1);
   if (waiting->second.all == 0) waiting_.erase(waiting);
@@ -35,7 +43,7 @@ std::optional<Send> PushQueue::pop() {
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
   if (!waiting_.contains(to)) return;
-  for (const SendClass what : {SendClass::welcome, SendClass::repair, SendClass::push, SendClass::pull}) {
+  for (const SendClass what : kOfChunks) {
     if (const auto it = sends_.find(Send{what, index, to, {}}); it != sends_.end()) erase(it);
   }
 }
@@ -46,7 +54,7 @@ void PushQueue::forget(PeerKey to) {
 }
 
 void PushQueue::forget_tree(PeerKey to, std::size_t tree) {
-  const auto dead = [&](const Send& send) { return send.to == to && send.what == SendClass::push && tree_of(send.index) == tree; };
+  const auto dead = [&](const Send& send) { return send.to == to && is_pushed(send.what) && tree_of(send.index) == tree; };
   for (auto it = sends_.begin(); it != sends_.end();) it = dead(*it) ? erase(it) : std::next(it);
 }
 

@@ -1,5 +1,6 @@
 // What waits to be sent to who pushes, in the order in which it leaves: bundles, then the chunks by which a newcomer learns where to
-// begin, repair, then chunks, the oldest first, and last of all what was asked for by pull.
+// begin, repair, then chunks, the oldest first: to those who pass them on, to the others, to those who can wait; and last of all what was
+// asked for by pull.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -12,7 +13,12 @@
 
 namespace runnel::swarm {
 
-enum class SendClass : std::uint8_t { bundle, welcome, repair, push, pull };
+enum class SendClass : std::uint8_t { bundle, welcome, repair, onward, push, spare, pull };
+
+// Goes along a tree, unasked.
+constexpr bool is_pushed(SendClass what) { return what == SendClass::onward || what == SendClass::push || what == SendClass::spare; }
+// Only what the line has left is for these.
+constexpr bool is_spare(SendClass what) { return what == SendClass::spare || what == SendClass::pull; }
 
 struct Send {
   SendClass what = SendClass::push;
@@ -39,9 +45,9 @@ class PushQueue {
   void forget_tree(PeerKey to, std::size_t tree);
   [[nodiscard]] bool empty() const { return sends_.empty(); }
   [[nodiscard]] std::size_t size() const { return sends_.size(); }
-  // What goes ahead of pull, and pull.
+  // What we owe, and what is_spare().
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-  [[nodiscard]] std::uint64_t pull_bytes() const { return pull_bytes_; }
+  [[nodiscard]] std::uint64_t spare_bytes() const { return spare_bytes_; }
   [[nodiscard]] std::uint32_t bytes_of(SendClass what) const { return what == SendClass::bundle ? kBundleBytes : chunk_bytes_; }
 
  private:
@@ -70,7 +76,7 @@ class PushQueue {
   Sends sends_;
   std::map<PeerKey, Waiting> waiting_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t pull_bytes_ = 0;
+  std::uint64_t spare_bytes_ = 0;
 };
 
 }  // namespace runnel::swarm

@@ -13,6 +13,7 @@ constexpr base::Duration kFedWithin{250'000};        // who was fed longer ago t
 constexpr base::Duration kFirstChunk{300'000};       // and a round trip, after acceptance
 constexpr base::Duration kParentSilence{350'000};
 constexpr base::Duration kChildSilence{1'500'000};
+constexpr base::Duration kChildQuiet{450'000};       // whoever wants its place has it, and the others come first
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
 constexpr base::Duration kAnswerWait{300'000};
@@ -29,11 +30,14 @@ constexpr base::Duration kSharedCost{30'000};
 constexpr base::Duration kOverCapCost{150'000};
 constexpr int kSendsAhead = 6;  // chunks that leave before ours, on the mean
 constexpr base::Duration kTrial = std::chrono::seconds{5};  // a child of the source has others below it by then
-// What the key of one that feeds nobody counts at most: as that of those who give the most in other trees.
+// What the key of one that feeds nobody counts at most: as that of those who give the most in other trees. Above it is who passes on much.
 constexpr std::uint8_t kIdleKey = 16;
 constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
 
-std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? std::uint8_t{0} : kIdleKey; }
+std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? Substreams::kGiverKey : kIdleKey; }
+
+// Who has this key takes the place of one who has that.
+bool outranks(std::uint8_t key, std::uint8_t of) { return key > of + (of >= Substreams::kGiverKey ? Substreams::kWeaker : 0); }
 
 bool holds(const Path& path, NodeTag tag) { return std::ranges::find(path, tag) != path.end(); }
 
@@ -72,15 +76,16 @@ void Substreams::choose_home(const Neighbourhood& hood) {
 }
 
 std::uint8_t Substreams::key(std::size_t tree) const {
+  if (means_.rate > 0 && means_.slots <= 0) return 0;
   const bool home = std::ranges::find(home_, tree) != home_.end();
   const double key = (home ? means_.slots / static_cast<double>(home_.size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
-  return static_cast<std::uint8_t>(std::clamp(key * 8, 0.0, 254.0));
+  return static_cast<std::uint8_t>(std::clamp(key * 8, double{kGiverKey}, 254.0));
 }
 
 unsigned Substreams::used() const {
   unsigned used = 0;
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    used += cost(tree) * static_cast<unsigned>(std::ranges::count_if(trees_[tree].children, [](const Child& c) { return !c.until; }));
+    used += cost(tree) * static_cast<unsigned>(std::ranges::count_if(trees_[tree].children, &Child::counts));
   }
   return used;
 }
@@ -91,7 +96,7 @@ std::uint8_t Substreams::room() const {
 }
 
 bool Substreams::has_room(std::size_t tree) const {
-  const auto children = std::ranges::count_if(trees_[tree].children, [](const Child& c) { return !c.until; });
+  const auto children = std::ranges::count_if(trees_[tree].children, &Child::counts);
   if (source_) return static_cast<unsigned>(children) < kSourceQuota;
   return trees_[tree].children.size() < kMaxChildren && used() + cost(tree) <= 2 * means_.slots;
 }
@@ -99,7 +104,7 @@ bool Substreams::has_room(std::size_t tree) const {
 std::uint8_t Substreams::weakest_key(std::size_t tree) const {
   std::uint8_t least = Advert::kNoChildren;
   for (const Child& child : trees_[tree].children) {
-    if (!child.until) least = std::min(least, child.key);
+    if (child.counts()) least = std::min(least, child.key);
   }
   return least;
 }
@@ -107,7 +112,7 @@ std::uint8_t Substreams::weakest_key(std::size_t tree) const {
 Substreams::Child* Substreams::weakest(std::size_t tree) {
   Child* least = nullptr;
   for (Child& child : trees_[tree].children) {
-    if (!child.until && (least == nullptr || child.key < least->key)) least = &child;
+    if (child.counts() && (least == nullptr || child.key < least->key)) least = &child;
   }
   return least;
 }
@@ -156,7 +161,7 @@ void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscr
   }
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
-    if (weak == nullptr || weak->key + kWeaker >= key || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
+    if (weak == nullptr || !outranks(key, weak->key) || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
     if (weak->idle) experience_.stood_idle(weak->peer, now);
     redirect(subscribe.tree, *weak, tag, now);
   }
@@ -193,7 +198,7 @@ void Substreams::refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason) 
 NodeTag Substreams::hint(std::size_t tree, PeerKey asker) {
   const Child* best = nullptr;
   for (const Child& child : trees_[tree].children) {
-    if (child.peer != asker && !child.until && (best == nullptr || child.key > best->key)) best = &child;
+    if (child.peer != asker && child.counts() && (best == nullptr || child.key > best->key)) best = &child;
   }
   return best == nullptr ? kNobody : best->tag;
 }
@@ -208,8 +213,17 @@ void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
   std::erase_if(trees_[unsubscribe.tree].children, [&](const Child& child) { return child.peer == from; });
 }
 
+Substreams::Standing Substreams::standing(const Child& child) {
+  if (child.quiet || child.key < kGiverKey) return Standing::spare;
+  return child.key > kIdleKey ? Standing::inner : Standing::leaf;
+}
+
 // Children tell their parents something every 400 ms: who does not is gone without a word, and what is sent there is wasted.
 void Substreams::drop_children(std::size_t tree, const Neighbourhood& hood, base::Time now) {
+  for (Child& child : trees_[tree].children) {
+    const Neighbour* neighbour = hood.find(child.peer);
+    child.quiet = neighbour != nullptr && now - neighbour->heard > kChildQuiet;
+  }
   std::erase_if(trees_[tree].children, [&](const Child& child) {
     const Neighbour* neighbour = hood.find(child.peer);
     return (child.until && now >= *child.until) || neighbour == nullptr || now - neighbour->heard > kChildSilence;
@@ -415,7 +429,7 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
     const auto price = this->price(tree, peer, neighbour, now);
     if (!price || (best && *price >= best_price)) continue;
     const std::uint8_t weakest = neighbour.advert->weakest_key[tree];
-    const bool takes = neighbour.advert->room >= cost(tree) || (weakest != Advert::kNoChildren && weakest + kWeaker < key(tree));
+    const bool takes = neighbour.advert->room >= cost(tree) || (weakest != Advert::kNoChildren && outranks(key(tree), weakest));
     if (!takes) continue;
     best = peer;
     best_price = *price;

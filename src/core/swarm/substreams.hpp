@@ -31,14 +31,22 @@ class Substreams {
   static constexpr unsigned kSourceQuota = 2;            // children of the source in each tree (live-model.md)
   static constexpr unsigned kParentCap = 4;              // trees of one parent, before others are preferred
   static constexpr std::uint8_t kWeaker = 4;             // who is displaced has a key less by half a slot
+  static constexpr std::uint8_t kGiverKey = 1;  // at least, of who gives anything; who does not has 0 and makes room for all who do
 
   // What we can give, and what the stream needs.
   struct Means {
-    double slots = 0;            // sixteenths of the stream that may be passed on, in all
-    double uplink = 0;           // in stream rates
-    double rate = 0;             // of the stream, bytes per second on the wire
+    double slots = 0;  // sixteenths of the stream that may be passed on, in all
+    double uplink = 0;  // in stream rates
+    double rate = 0;  // of the stream, bytes per second on the wire
     std::uint32_t chunk_bytes = 0;
-    base::Duration spacing{};    // between two chunks of one tree
+    base::Duration spacing{};  // between two chunks of one tree
+  };
+
+  // How much depends on a child's being sent to soon.
+  enum class Standing {
+    inner,  // it passes on what it gets
+    leaf,
+    spare,  // it gives nothing, or was not heard lately and may be gone
   };
 
   Substreams(NodeTag self, bool source, base::Rng rng);
@@ -67,18 +75,18 @@ class Substreams {
   void tick(const Neighbourhood& hood, base::Time now);
 
   [[nodiscard]] std::optional<PeerKey> parent(std::size_t tree) const { return trees_[tree].parent; }
-  [[nodiscard]] bool attached() const;                      // by most trees
-  [[nodiscard]] bool begun(base::Time now) const;           // half of those with chunks feed us
+  [[nodiscard]] bool attached() const;  // by most trees
+  [[nodiscard]] bool begun(base::Time now) const;  // half of those with chunks feed us
   [[nodiscard]] bool fed(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
   template <class Fn>
   void for_children(std::size_t tree, Fn fn) const {
-    for (const Child& child : trees_[tree].children) fn(child.peer);
+    for (const Child& child : trees_[tree].children) fn(child.peer, standing(child));
   }
   [[nodiscard]] std::size_t children() const;
-  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
+  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;  // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
-  [[nodiscard]] std::uint8_t room() const;                          // half slots
+  [[nodiscard]] std::uint8_t room() const;  // half slots
   // By way of which children of the source we are fed.
   [[nodiscard]] Roots roots(base::Time now) const;
   [[nodiscard]] std::vector<PushOut> take_out();
@@ -89,21 +97,24 @@ class Substreams {
   struct Child {
     PeerKey peer;
     NodeTag tag;
-    std::uint8_t key = 0;              // as far as it is believed
+    std::uint8_t key = 0;  // as far as it is believed
     base::Time since;
-    std::optional<base::Time> until;   // redirected, and fed no longer than this
-    bool idle = false;                 // nobody is seen below it
+    std::optional<base::Time> until;  // redirected, and fed no longer than this
+    bool idle = false;  // nobody is seen below it
+    bool quiet = false;  // not heard lately: perhaps gone without a word
+    // Takes a place that others may not have.
+    [[nodiscard]] bool counts() const { return !until && !quiet; }
   };
   struct Tree {
     std::optional<PeerKey> parent;
-    Path path;                              // of the parent
+    Path path;  // of the parent
     base::Time accepted;
-    bool came = false;                      // something, since it accepted
-    unsigned pending = 0;                   // known to be there since the parent last sent something
+    bool came = false;  // something, since it accepted
+    unsigned pending = 0;  // known to be there since the parent last sent something
     base::Time pending_since;
-    double patience = 1;                    // drawn: who starves with others does not leave with them
-    std::uint8_t told_key = 0;              // to the parent
-    std::optional<base::Time> redirected;   // the parent feeds us no longer than this
+    double patience = 1;  // drawn: who starves with others does not leave with them
+    std::uint8_t told_key = 0;  // to the parent
+    std::optional<base::Time> redirected;  // the parent feeds us no longer than this
     std::optional<PeerKey> asked;
     base::Time asked_at;
     std::optional<PeerKey> hint;
@@ -115,7 +126,8 @@ class Substreams {
     std::vector<Child> children;
   };
 
-  [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }   // half slots
+  [[nodiscard]] static Standing standing(const Child& child);
+  [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }  // half slots
   [[nodiscard]] unsigned used() const;
   [[nodiscard]] bool has_room(std::size_t tree) const;
   [[nodiscard]] Path our_path(std::size_t tree) const;
@@ -142,7 +154,7 @@ class Substreams {
   base::Rng rng_;
   Means means_;
   std::array<Tree, kTrees> trees_;
-  std::vector<std::size_t> home_;   // trees in which we give the most
+  std::vector<std::size_t> home_;  // trees in which we give the most
   base::Time next_shed_;
   Experience experience_;
   std::vector<PushOut> out_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxFirstHaves = 512;            // ranges told to a new peer, the newest of a live window
 constexpr std::size_t kMaxCallsPerTick = 8;
+constexpr unsigned kMetSome = 3;                       // others, and a newcomer knows what it may begin with
 constexpr base::Duration kPeersTick{250'000};
 constexpr base::Duration kEdgeToPushers = std::chrono::seconds{3};
 constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // nothing new that is signed: the source may have started again
@@ -190,7 +191,8 @@ void Swarm::say_hello(Context& context, Channel& channel) {
 
 void Swarm::send_haves(Context& context, Channel& channel) {
   channel.told_haves = true;
-  if (channel.pushes) return push_->greet(channel.local);   // needs only what it tunes in to: seconds, not minutes
+  // It needs only what it tunes in to: seconds, not minutes.
+  if (channel.pushes) return push_->greet(channel.local, channel.watchers_there < kMetSome, context.now);
   std::vector<tree::ChunkRange> ranges;
   content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
   if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - static_cast<std::ptrdiff_t>(kMaxFirstHaves));

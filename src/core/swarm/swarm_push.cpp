@@ -147,7 +147,7 @@ void Swarm::pump_push(Context& context) {
     const tree::ChunkRange one{send->index, send->index};
     if (!content_->has(one)) continue;
     context.upload.take(metadata_.chunk_size);
-    const bool pushed = send->what == SendClass::push || send->what == SendClass::repair;   // what was asked for goes with its proof
+    const bool pushed = is_pushed(send->what) || send->what == SendClass::repair;   // what was asked for goes with its proof
     context.outbox.load({context.loads.add({handle_, route.channel->local, one, pushed}), handle_, one});
   }
 }

@@ -64,10 +64,23 @@ TEST(PushQueue, what_is_pulled_leaves_last_and_is_counted_apart) {
   EXPECT_TRUE(queue.add(send(SendClass::push, 9, kA)));
   EXPECT_FALSE(queue.add(send(SendClass::pull, 9, kA))) << "it comes by itself";
   EXPECT_EQ(queue.bytes(), 1000U);
-  EXPECT_EQ(queue.pull_bytes(), 1000U);
+  EXPECT_EQ(queue.spare_bytes(), 1000U);
   EXPECT_EQ(queue.pop()->index, tree::ChunkIndex{9});
   EXPECT_EQ(queue.pop()->what, SendClass::pull);
-  EXPECT_EQ(queue.pull_bytes(), 0U);
+  EXPECT_EQ(queue.spare_bytes(), 0U);
+}
+
+TEST(PushQueue, who_passes_chunks_on_comes_before_who_only_plays_and_who_can_wait_comes_after) {
+  PushQueue queue{1000};
+  using enum SendClass;
+  for (const Send& s : {send(spare, 1, kA), send(push, 2, kA), send(onward, 3, kA), send(repair, 4, kA), send(pull, 0, kA)}) queue.add(s);
+  EXPECT_FALSE(queue.add(send(spare, 2, kA))) << "it comes sooner";
+  EXPECT_EQ(queue.bytes(), 3000U);
+  EXPECT_EQ(queue.spare_bytes(), 2000U);
+  std::vector<SendClass> order;
+  while (const auto next = queue.pop()) order.push_back(next->what);
+  EXPECT_EQ(order, (std::vector{repair, onward, push, spare, pull}));
+  EXPECT_EQ(queue.spare_bytes(), 0U);
 }
 
 TEST(PushQueue, one_peer_pulls_so_much_at_a_time) {

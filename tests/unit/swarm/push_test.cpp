@@ -338,25 +338,60 @@ TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
   const base::Time now{seconds{1000}};
   Push node{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, now};
   node.add_peer(PeerKey{5}, NodeTag{5}, now);
-  node.greet(PeerKey{5});
+  node.greet(PeerKey{5}, true, now);
   EXPECT_TRUE(node.take_out().empty()) << "nothing is here";
-  constexpr std::uint64_t kMunros = 100;
-  for (std::uint64_t munro = kFirst; munro < kFirst + kMunros; ++munro) {
-    node.on_proved(munro, 1, std::nullopt, now);
-    node.on_chunk(chunk_of(munro, 0), std::nullopt, now);
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t i = 0; i < 100; ++i) {   // one each 62 ms
+    all.push_back(kFirst + 16 * i);
+    node.on_proved(all.back(), 1, std::nullopt, now);
+    node.on_chunk(chunk_of(all.back(), 0), std::nullopt, now);
   }
-  node.greet(PeerKey{5});
-  std::uint64_t told = 0;
-  for (const PushOut& out : node.take_out()) {
-    for (const MunroMap::Entry& entry : std::get<HaveMap>(out.message).map.entries) {
-      EXPECT_EQ(entry, (MunroMap::Entry{kFirst + told, false, 1}));
-      ++told;
+  const auto greet = [&](bool newcomer) {
+    node.greet(PeerKey{5}, newcomer, now);
+    const std::vector<PushOut> out = node.take_out();
+    EXPECT_TRUE(!out.empty() && std::holds_alternative<Advert>(out[0].message)) << "and whether it is a parent";
+    std::vector<std::uint64_t> told;
+    for (std::size_t i = 1; i < out.size(); ++i) {
+      for (const MunroMap::Entry& entry : std::get<HaveMap>(out[i].message).map.entries) {
+        EXPECT_EQ(entry, (MunroMap::Entry{entry.munro, false, 1}));
+        told.push_back(entry.munro);
+      }
+    }
+    return told;
+  };
+  EXPECT_EQ(greet(true), all);
+  EXPECT_EQ(greet(false), std::vector(all.end() - 49, all.end())) << "the last three seconds";
+  node.set_upload(false, 0);
+  EXPECT_TRUE(greet(true).empty());
+}
+
+TEST(Push, who_gives_nothing_says_so_and_is_given_last) {
+  const base::Time now{seconds{1000}};
+  Push viewer{{NodeTag{2}, false, kChunkBytes}, base::Rng{1}, now};
+  viewer.add_peer(PeerKey{5}, NodeTag{5}, now);
+  viewer.on_proved(kFirst, kUsed, PeerKey{5}, now);
+  const auto uplink = [&](bool upload) {
+    viewer.set_upload(upload, 0);
+    viewer.greet(PeerKey{5}, false, now);
+    return std::get<Advert>(viewer.take_out().at(0).message).uplink;
+  };
+  EXPECT_EQ(uplink(true), 1) << "not known yet";
+  EXPECT_EQ(uplink(false), 0);
+
+  Push source = loaded_source(1, now);
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (source.next_send(t)) {
     }
   }
-  EXPECT_EQ(told, kMunros);
-  node.set_upload(false, 0);
-  node.greet(PeerKey{5});
-  EXPECT_TRUE(node.take_out().empty());
+  const auto repaired_as = [&](std::uint32_t peer, std::uint16_t uplink) {
+    Advert advert;
+    advert.uplink = uplink;
+    source.on_message(PeerKey{peer}, advert, now + seconds{1});
+    source.on_message(PeerKey{peer}, Nack{{{{kFirst, false, 1}}}}, now + seconds{1});
+    return source.next_send(now + seconds{1}).value().what;
+  };
+  EXPECT_EQ(repaired_as(10, 1), SendClass::repair);
+  EXPECT_EQ(repaired_as(11, 0), SendClass::spare);
 }
 
 TEST(Push, pull_costs_the_least_where_much_is_held_and_little_waits) {
