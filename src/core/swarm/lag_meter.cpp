@@ -25,11 +25,14 @@ void LagMeter::arrived(std::size_t tree, base::Duration age) {
 
 // Deviations are forgotten slowly: after a moment of disorder they would have everything wait that was lost in it and later. Twice the
 // mean is late whatever they say; where all is late, what is on its way must not be asked for.
-constexpr base::Duration kLatest{500'000};
+base::Duration LagMeter::latest(std::size_t tree) const {
+  constexpr base::Duration kLatest{500'000};
+  return std::max(2 * trees_[tree].mean + 2 * kGrace, kLatest);
+}
 
-bool LagMeter::overdue(std::size_t tree, base::Duration age) const {
+base::Duration LagMeter::limit(std::size_t tree, int deviations) const {
   const TreeLag& lag = trees_[tree];
-  return age > (lag.known ? std::min(lag.mean + 4 * lag.deviation + kGrace, std::max(2 * lag.mean + 2 * kGrace, kLatest)) : kUnknown);
+  return lag.known ? std::min(lag.mean + deviations * lag.deviation + kGrace, latest(tree)) : kUnknown;
 }
 
 void StreamRate::munro(std::uint64_t number, unsigned used, base::Time now) {

@@ -16,12 +16,16 @@ class LagMeter {
   void arrived(std::size_t tree, base::Duration age);
   [[nodiscard]] base::Duration mean(std::size_t tree) const { return trees_[tree].mean; }
   [[nodiscard]] base::Duration deviation(std::size_t tree) const { return trees_[tree].deviation; }
-  // Older than almost all that ever came in this tree.
-  [[nodiscard]] bool overdue(std::size_t tree, base::Duration age) const;
+  // Older than most of what came in this tree, than almost all of it, and so old that even in disorder it should have come.
+  [[nodiscard]] bool late(std::size_t tree, base::Duration age) const { return age > limit(tree, 1); }
+  [[nodiscard]] bool overdue(std::size_t tree, base::Duration age) const { return age > limit(tree, 4); }
+  [[nodiscard]] bool past_hope(std::size_t tree, base::Duration age) const { return age > latest(tree); }
 
  private:
   static constexpr base::Duration kGrace{30'000};      // live-model.md: repair past lag + 4 dev + 30 ms
   static constexpr base::Duration kUnknown{250'000};   // instead, where nothing ever came
+  [[nodiscard]] base::Duration limit(std::size_t tree, int deviations) const;
+  [[nodiscard]] base::Duration latest(std::size_t tree) const;
   struct TreeLag {
     base::Duration mean{};
     base::Duration deviation{20'000};   // until known

@@ -101,10 +101,21 @@ void Repair::ask(const What& what, PeerKey peer, const View& view, base::Time no
   if (!what.bundle) map.entries.back().chunks |= std::uint32_t{1} << what.leaf;
 }
 
-void Repair::consider(const What& what, bool overdue, const View& view, base::Time now, Nacks& nacks) {
+// Whether others are to be asked. As long as the parent sends in order and passed nothing over, what is late waits at it: asked of others
+// it would come twice, when lines are full as it is.
+bool Repair::ripe(const What& what, base::Duration age, const View& view, base::Time now) const {
+  if (what.bundle) return age > kBundleWait && view.lag.overdue(kSubstreams, age) && view.lag.overdue(kSubstreams + 1, age);
+  const std::size_t tree = tree_of(what.munro, what.leaf);
+  if (view.trees.doubtful(tree, now)) return view.lag.late(tree, age);
+  if (!view.lag.overdue(tree, age)) return false;
+  const auto it = asks_.find(what);
+  return (it != asks_.end() && it->second.gap) || view.lag.past_hope(tree, age);
+}
+
+void Repair::consider(const What& what, bool ripe, const View& view, base::Time now, Nacks& nacks) {
   if (outstanding_ >= kMaxOutstanding || (asks_.size() >= kMaxTracked && !asks_.contains(what))) return;
   const auto it = asks_.find(what);
-  if (it == asks_.end() && !overdue) return;
+  if (it == asks_.end() && !ripe) return;
   Ask& ask = it == asks_.end() ? asks_[what] : it->second;
   if (ask.of && now < ask.until) return;
   if (ask.of) {
@@ -117,7 +128,7 @@ void Repair::consider(const What& what, bool overdue, const View& view, base::Ti
     ask.parent_asked = true;
     return this->ask(what, *parent, view, now, nacks);
   }
-  if (!overdue || now < ask.until) return;
+  if (!ripe || now < ask.until) return;
   if (const auto best = holder(what, view, now)) return this->ask(what, *best, view, now, nacks);
   ask.until = now + kLookAgain;
 }
@@ -141,13 +152,14 @@ std::vector<PushOut> Repair::tick(const View& view, base::Time now) {
     const base::Duration age = now - munro.since;
     if (munro.whole() || age > (munro.used == 0 ? kBundleTooLate : kTooLate)) continue;
     if (munro.used == 0) {
-      const bool overdue = age > kBundleWait && view.lag.overdue(kSubstreams, age) && view.lag.overdue(kSubstreams + 1, age);
-      consider({number, 0, true}, overdue, view, now, nacks);
+      const What bundle{number, 0, true};
+      consider(bundle, ripe(bundle, age, view, now), view, now, nacks);
       continue;
     }
     for (std::uint32_t rest = munro.missing(); rest != 0; rest &= rest - 1) {
       const auto leaf = static_cast<unsigned>(std::countr_zero(rest));
-      consider({number, leaf, false}, view.lag.overdue(tree_of(number, leaf), age), view, now, nacks);
+      const What chunk{number, leaf, false};
+      consider(chunk, ripe(chunk, age, view, now), view, now, nacks);
     }
   }
   std::vector<PushOut> out;

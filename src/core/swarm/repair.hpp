@@ -68,7 +68,8 @@ class Repair {
   using Nacks = std::map<PeerKey, MunroMap>;
 
   void release(Ask& ask, Neighbourhood& hood);
-  void consider(const What& what, bool overdue, const View& view, base::Time now, Nacks& nacks);
+  [[nodiscard]] bool ripe(const What& what, base::Duration age, const View& view, base::Time now) const;
+  void consider(const What& what, bool ripe, const View& view, base::Time now, Nacks& nacks);
   [[nodiscard]] std::optional<PeerKey> holder(const What& what, const View& view, base::Time now) const;
   void ask(const What& what, PeerKey peer, const View& view, base::Time now, Nacks& nacks);
   void drop_old(const View& view, base::Time now);

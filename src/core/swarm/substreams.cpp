@@ -11,6 +11,7 @@ namespace {
 // live-model.md; docs/live.md says what each was tried against.
 constexpr base::Duration kFedWithin{250'000};        // who was fed longer ago takes no children
 constexpr base::Duration kFirstChunk{300'000};       // and a round trip, after acceptance
+constexpr base::Duration kDoubt{200'000};
 constexpr base::Duration kParentSilence{350'000};
 constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kChildQuiet{450'000};       // whoever wants its place has it, and the others come first
@@ -388,6 +389,11 @@ bool Substreams::fed(std::size_t tree, base::Time now) const {
   if (source_) return true;
   const Tree& one = trees_[tree];
   return one.parent && one.came && !starving(one, std::max(kFedWithin, 2 * means_.spacing), now);
+}
+
+bool Substreams::doubtful(std::size_t tree, base::Time now) const {
+  const Tree& one = trees_[tree];
+  return !one.parent || (one.pending > 0 && now - one.pending_since > std::max(kDoubt, 3 * means_.spacing));
 }
 
 // ---- looking for a parent -------------------------------------------------------------------------------------------

@@ -78,6 +78,8 @@ class Substreams {
   [[nodiscard]] bool attached() const;  // by most trees
   [[nodiscard]] bool begun(base::Time now) const;  // half of those with chunks feed us
   [[nodiscard]] bool fed(std::size_t tree, base::Time now) const;
+  // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
+  [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
   template <class Fn>
   void for_children(std::size_t tree, Fn fn) const {

@@ -75,6 +75,28 @@ TEST(Repair, asks_for_what_is_overdue_and_asks_the_quickest_holder_once) {
   EXPECT_THAT(Viewer::peers(viewer.tick(milliseconds{100})), ElementsAre(kNear)) << "again, when it did not come";
 }
 
+// Where lines are full all is late, and asked of others it would come twice.
+TEST(Repair, what_waits_at_a_parent_that_passed_nothing_over_is_not_asked_of_others) {
+  const auto asked = [](const std::vector<PushOut>& out) {
+    std::uint32_t chunks = 0;
+    for (const PushOut& one : out) chunks |= std::get<Nack>(one.message).map.entries.at(0).chunks;
+    return chunks;
+  };
+  constexpr std::uint32_t kFed = 1U << 3;
+  constexpr std::uint32_t kOrphan = 1U << 9;
+  Viewer viewer;
+  viewer.feed(kFar, 3);
+  viewer.trees.arrived(tree_of(kMunro, 3), kFar);
+  EXPECT_EQ(asked(viewer.tick(milliseconds{200})), kOrphan);
+  EXPECT_EQ(asked(viewer.tick(milliseconds{301})) & kFed, kFed) << "but not for ever";
+
+  Viewer silent;
+  silent.feed(kFar, 3);
+  silent.trees.exists(tree_of(kMunro, 3), silent.now);
+  EXPECT_EQ(asked(silent.tick(milliseconds{150})) & kFed, 0U);
+  EXPECT_EQ(asked(silent.tick(milliseconds{100})) & kFed, kFed) << "its parent says nothing any more";
+}
+
 TEST(Repair, who_is_busy_is_left_alone_and_another_asked) {
   Viewer viewer;
   const auto out = viewer.tick(milliseconds{200});
