@@ -134,12 +134,24 @@ std::string LiveStream::state_word() const {
   return role() == "watch" && swarm_state().peers.empty() ? "connecting" : "waiting for media";
 }
 
+// None once it has ended: then nothing is live that one could be behind.
+std::optional<double> LiveStream::lag_s() const {
+  const auto newest = timeline_.newest_captured();
+  if (timeline_.ended() || !newest) return std::nullopt;
+  return std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
+}
+
+std::optional<unsigned> LiveStream::place() const {
+  constexpr double kServed = 5;   // seconds behind: pull brings what there is then
+  const auto& push = swarm_state().push;
+  if (!push || timeline_.ended() || lag_s().value_or(kServed) < kServed) return std::nullopt;
+  return push->place;
+}
+
 void LiveStream::fill(player::StreamStatus& status) const {
   status.buffer_s = static_cast<double>(timeline_.buffered().count()) / 1e6;
-  if (timeline_.ended()) return;  // nothing is live that one could be behind
-  if (const auto newest = timeline_.newest_captured())
-    status.lag_s = std::max(0.0, static_cast<double>((net::wall_now() - *newest).count()) / 1e6);
-  status.lag_parts = lag_.parts();
+  status.lag_s = lag_s();
+  if (!timeline_.ended()) status.lag_parts = lag_.parts();
 }
 
 }  // namespace runnel::node

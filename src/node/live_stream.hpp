@@ -72,6 +72,10 @@ class LiveStream final : public StreamBase {
   [[nodiscard]] discovery::TransferStats transfer_stats() const override { return {swarm_state().up_bytes, swarm_state().down_bytes, 1}; }
   [[nodiscard]] bool playable() const override;
   [[nodiscard]] std::string state_word() const override;
+  // Seconds behind the caster, by both clocks.
+  [[nodiscard]] std::optional<double> lag_s() const;
+  // A viewer's that is not served, among those who wait for uplink to be left.
+  [[nodiscard]] std::optional<unsigned> place() const;
 
  protected:
   void fill(player::StreamStatus& status) const override;

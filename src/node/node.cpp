@@ -148,6 +148,9 @@ void NodeImpl::look_after(Entry& entry) {
     entry.stream->set_problem(entry.stream->swarm_state().known_peers == 0
                                   ? "nobody is known who has this: is the caster running, and does the link name a tracker or an address?"
                                   : "nobody answers: the caster may have stopped, or a firewall keeps UDP away");
+  } else if (const auto place = entry.live != nullptr ? entry.live->place() : std::nullopt; place && !alone) {
+    entry.stream->set_problem("those who watch have no uplink to spare: number " + std::to_string(*place) +
+                              " of those who wait; who gives (without --no-upload) comes first");
   } else if (!alone && entry.stream->role() == "watch") {
     entry.stream->clear_problem();
   }

@@ -97,6 +97,7 @@ json::object push_json(const swarm::PushState& push) {
       {"slots_used", push.slots_used},
       {"parents", push.parents},
       {"fed", push.fed},
+      {"place", push.place ? json::value(*push.place) : json::value(nullptr)},
       {"repairs_asked", push.nacks},
       {"repairs_refused", push.busy},
   };

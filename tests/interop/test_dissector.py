@@ -179,6 +179,7 @@ def push_text(number, dissected, value_bytes):
             words = [tree, word("path", raw("push.path"))]
         case "REFUSE":
             words = [tree, ["full", "starving", "loop"][int(numbers("push.reason")[0])], word("hint", raw("push.hint"))]
+            words += [word("place", places) for places in [numbers("push.place")] if places not in ([], ["0"])]
         case "REDIRECT":
             words = [tree, word("hint", raw("push.hint"))]
         case "UNSUBSCRIBE":

@@ -42,7 +42,7 @@ def to_value(text):
         case "ACCEPT":
             return push_values.Accept(int(said["tree"]), to_hexes(said["path"]))
         case "REFUSE":
-            return push_values.Refuse(int(said["tree"]), REASONS.index(rest[1]), int(said["hint"], 16))
+            return push_values.Refuse(int(said["tree"]), REASONS.index(rest[1]), int(said["hint"], 16), int(said.get("place", 0)))
         case "REDIRECT":
             return push_values.Redirect(int(said["tree"]), int(said["hint"], 16))
         case "UNSUBSCRIBE":

@@ -322,6 +322,7 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   Play all;
   double worst = 1;
   std::size_t dead = 0;
+  std::size_t untold = 0;   // of them, who are not told that they wait
   Samples stale;
   for (const auto& viewer : viewers) {
     if (!viewer->honest()) continue;
@@ -334,7 +335,11 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     const base::Time until = seen.playable.value_or(viewer->left.value_or(end));
     if (viewer->joined >= base::Time{model_.measure_from} && (seen.playable || until - viewer->joined > kSettle))
       playable_later.add(seconds(until - viewer->joined));
-    if (!viewer->left && viewer->joined + 2 * kPlaying < end && !plays_at(seen, end)) ++dead;
+    if (!viewer->left && viewer->joined + 2 * kPlaying < end && !plays_at(seen, end)) {
+      ++dead;
+      const auto state = viewer->node->state();
+      untold += !state.push || !state.push->place;
+    }
     stale.add(seconds(stalest(*viewer, end)));
     const Play one = play(*viewer, end);
     all.munros += one.munros;
@@ -349,6 +354,7 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
     }
   }
   report.add("not_playing_at_end", static_cast<double>(dead));
+  report.add("untold_at_end", static_cast<double>(untold));
   measure_lags(report, viewers, end);
   if (giver_delays_.size() != chunk_delays_.size()) report.add("givers_chunk_delay_p99_s", giver_delays_.quantile_s(0.99));
   report.add("worst_viewer_in_time_2s", worst);

@@ -87,6 +87,7 @@ local f = {
   push_tree = ProtoField.uint8("ppspp.push.tree", "Tree", base.DEC, nil, nil, "0 to 15 carry chunks, 16 and 17 bundles"),
   key = ProtoField.uint8("ppspp.push.key", "Key", base.DEC, nil, nil, "Eighths of a slot"),
   reason = ProtoField.uint8("ppspp.push.reason", "Reason", base.DEC, REASONS),
+  place = ProtoField.uint16("ppspp.push.place", "Place", base.DEC, nil, nil, "Among those who give nothing and wait for room"),
   hint = ProtoField.uint32("ppspp.push.hint", "Hint", base.HEX, nil, nil, "Tag of a node that may have room"),
   path = ProtoField.uint32("ppspp.push.path", "Path", base.HEX, nil, nil, "Tag of a node on the way from the source to the sender"),
   munro = ProtoField.uint64("ppspp.push.munro", "Munro"),
@@ -568,7 +569,10 @@ local function read_refuse(cursor, tree)
   local text = read_tree(cursor, tree)
   local reason, item = number(cursor, tree, f.reason, 1)
   if not REASONS[reason] then problem(item, "a reason that nothing stands for") end
-  return string.format("%s %s %s", text, REASONS[reason] or "reason " .. reason, read_hint(cursor, tree))
+  text = string.format("%s %s %s", text, REASONS[reason] or "reason " .. reason, read_hint(cursor, tree))
+  if cursor:left() < 2 then return text end           -- it does not wait
+  local place = number(cursor, tree, f.place, 2)
+  return place == 0 and text or text .. " place=" .. place
 end
 
 local function read_redirect(cursor, tree)

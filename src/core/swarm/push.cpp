@@ -105,10 +105,11 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   const Neighbour* neighbour = hood_.find(from);
   if (neighbour == nullptr) return;
   if (const auto* m = std::get_if<Subscribe>(&message)) {
+    const Substreams::Asker asker{from, neighbour->tag, neighbour->met};
     if (waits(now) > kNoRoomQueue)
-      trees_.refuse(from, m->tree);
+      trees_.refuse_all(asker, *m, now);
     else
-      trees_.on_subscribe(from, neighbour->tag, *m, now);
+      trees_.on_subscribe(asker, *m, now);
   }
   if (const auto* m = std::get_if<Accept>(&message)) trees_.on_accept(from, *m, now);
   if (const auto* m = std::get_if<Refuse>(&message)) trees_.on_refuse(from, *m, hood_, now);

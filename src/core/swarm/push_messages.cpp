@@ -44,6 +44,7 @@ void write(base::Writer& writer, const Refuse& m) {
   writer.write(m.tree);
   writer.write(static_cast<std::uint8_t>(m.reason));
   writer.write(m.hint.value());
+  if (m.place != 0) writer.write(m.place);
 }
 void write(base::Writer& writer, const Redirect& m) {
   writer.write(m.tree);
@@ -137,7 +138,7 @@ std::optional<PushMessage> read_refuse(base::Reader& reader) {
   const auto reason = reader.read<std::uint8_t>();
   const auto hint = reader.read<std::uint32_t>();
   if (!tree || !reason || !hint || *reason > static_cast<std::uint8_t>(Refuse::Reason::loop)) return std::nullopt;
-  return Refuse{*tree, static_cast<Refuse::Reason>(*reason), NodeTag{*hint}};
+  return Refuse{*tree, static_cast<Refuse::Reason>(*reason), NodeTag{*hint}, reader.read<std::uint16_t>().value_or(0)};
 }
 
 std::optional<PushMessage> read_advert(base::Reader& reader) {

@@ -48,6 +48,7 @@ struct Refuse {
   std::uint8_t tree = 0;
   Reason reason = Reason::full;
   NodeTag hint;
+  std::uint16_t place = 0;   // of one that gives nothing, among those who wait; 0: it does not wait
   friend bool operator==(const Refuse&, const Refuse&) = default;
 };
 struct Redirect {

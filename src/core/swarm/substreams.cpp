@@ -19,6 +19,8 @@ constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
 constexpr base::Duration kAnswerWait{300'000};
 constexpr base::Duration kBetterEach = std::chrono::seconds{1};
+constexpr base::Duration kWaiterAsks =
+    std::chrono::seconds{1};   // and half a second, in each tree: who gives nothing, where no room is shown
 // The model had 40 ms and 15 %; where streams come in bursts, lags tell less, and each change costs a round trip of chunks that come twice.
 constexpr base::Duration kBetterBy{100'000};
 constexpr double kBetterShare = 0.30;
@@ -113,7 +115,7 @@ std::uint8_t Substreams::weakest_key(std::size_t tree) const {
 Substreams::Child* Substreams::weakest(std::size_t tree) {
   Child* least = nullptr;
   for (Child& child : trees_[tree].children) {
-    if (child.counts() && (least == nullptr || child.key < least->key)) least = &child;
+    if (child.counts() && (least == nullptr || child.before(*least))) least = &child;
   }
   return least;
 }
@@ -148,31 +150,32 @@ Path Substreams::our_path(std::size_t tree) const {
 
 // ---- as a parent ----------------------------------------------------------------------------------------------------
 
-void Substreams::on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now) {
+void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, base::Time now) {
   Tree& tree = trees_[subscribe.tree];
-  const auto refuse = [&](Refuse::Reason reason) { this->refuse(from, subscribe.tree, reason); };
+  const auto refuse = [&](Refuse::Reason reason) { this->refuse(from, subscribe, reason, now); };
   if (!fed(subscribe.tree, now) || tree.redirected) return refuse(Refuse::Reason::starving);
   const Path path = our_path(subscribe.tree);
-  if (tree.parent == from || holds(path, tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
-  const auto known = std::ranges::find(tree.children, from, &Child::peer);
-  const std::uint8_t key = believed(from, subscribe, now);
+  if (tree.parent == from.peer || holds(path, from.tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
+  const auto known = std::ranges::find(tree.children, from.peer, &Child::peer);
+  const std::uint8_t key = believed(from.peer, subscribe, now);
   if (known != tree.children.end() && !known->until) {  // its answer was lost
     known->key = key;
-    return say(from, Accept{subscribe.tree, path});
+    return say(from.peer, Accept{subscribe.tree, path});
   }
+  const Child child{from.peer, from.tag, from.met, key, now, std::nullopt};
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
-    if (weak == nullptr || !outranks(key, weak->key) || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
+    const bool yields = weak != nullptr && (outranks(key, weak->key) || (key == 0 && weak->before(child)));
+    if (!yields || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
     if (weak->idle) experience_.stood_idle(weak->peer, now);
-    redirect(subscribe.tree, *weak, tag, now);
+    redirect(subscribe.tree, *weak, from.tag, now);
   }
-  const Child child{from, tag, key, now, std::nullopt};
   if (known != tree.children.end())
     *known = child;
   else
     tree.children.push_back(child);
   ++counts_.accepted;
-  say(from, Accept{subscribe.tree, path});
+  say(from.peer, Accept{subscribe.tree, path});
 }
 
 // ---- as the source --------------------------------------------------------------------------------------------------
@@ -190,9 +193,13 @@ std::uint8_t Substreams::believed(PeerKey from, const Subscribe& subscribe, base
   return experience_.believed(from, now) ? subscribe.key : std::min(subscribe.key, idle_key(subscribe.tree));
 }
 
-void Substreams::refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason) {
+void Substreams::refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now) {
   ++counts_.refused;
-  say(from, Refuse{tree, reason, hint(tree, from)});
+  // The source keeps to its quota, whatever its line carries: then nobody waits for uplink.
+  const bool spent = !source_ || used() + cost(subscribe.tree) > 2 * means_.slots;
+  const bool waits = reason == Refuse::Reason::full && subscribe.key < kGiverKey && spent;
+  const std::uint16_t place = waits ? line_.refused(from.peer, from.met, now) : std::uint16_t{0};
+  say(from.peer, Refuse{subscribe.tree, reason, hint(subscribe.tree, from.peer), place});
 }
 
 // Of the children, the strongest is the likeliest to have room; none of the one who asks.
@@ -303,6 +310,11 @@ void Substreams::on_refuse(PeerKey from, const Refuse& refuse, const Neighbourho
   if (tree.asked != from) return;
   tree.asked.reset();
   avoid(tree, from, now);
+  if (refuse.place != 0) {  // there is nothing left, and whoever else is asked will say the same
+    place_.told(refuse.place, now);
+    tree.next_ask = now + kWaiterAsks + base::Duration{static_cast<std::int64_t>(rng_.below(500'000))};
+    return;
+  }
   if (tree.hints < kMaxHints) {
     tree.hint = hood.find_tag(refuse.hint);
     if (tree.hint) ++tree.hints;
@@ -342,8 +354,14 @@ Roots Substreams::roots(base::Time now) const {
   return roots;
 }
 
+std::optional<unsigned> Substreams::place(base::Time now) const {
+  const auto parents = std::ranges::count_if(trees_, [](const Tree& tree) { return tree.parent.has_value(); });
+  return parents < static_cast<int>(kTrees) ? place_.now(now) : std::nullopt;
+}
+
 void Substreams::forget(PeerKey peer) {
   experience_.forget(peer);
+  line_.forget(peer);
   for (Tree& tree : trees_) {
     if (tree.parent == peer) {
       tree.parent.reset();
@@ -435,7 +453,10 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
     const auto price = this->price(tree, peer, neighbour, now);
     if (!price || (best && *price >= best_price)) continue;
     const std::uint8_t weakest = neighbour.advert->weakest_key[tree];
-    const bool takes = neighbour.advert->room >= cost(tree) || (weakest != Advert::kNoChildren && outranks(key(tree), weakest));
+    const bool weaker = weakest != Advert::kNoChildren && outranks(key(tree), weakest);
+    // Of those who give nothing the last to come makes room for the others, and who has none tells them their place.
+    const bool waits = key(tree) == 0 && now >= one.next_ask;
+    const bool takes = neighbour.advert->room >= cost(tree) || weaker || waits;
     if (!takes) continue;
     best = peer;
     best_price = *price;
@@ -508,6 +529,7 @@ void Substreams::describe(PushState& state, base::Time now) const {
     state.parents += trees_[tree].parent.has_value();
     state.fed += fed(tree, now);
   }
+  state.place = place(now);
   state.accepted = counts_.accepted;
   state.refused = counts_.refused;
   state.redirected = counts_.redirected;

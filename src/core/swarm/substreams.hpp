@@ -13,6 +13,7 @@
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
 #include "core/swarm/push_trees.hpp"
+#include "core/swarm/waiting_line.hpp"
 #include "core/swarm/witnesses.hpp"
 
 namespace runnel::swarm {
@@ -35,11 +36,11 @@ class Substreams {
 
   // What we can give, and what the stream needs.
   struct Means {
-    double slots = 0;  // sixteenths of the stream that may be passed on, in all
-    double uplink = 0;  // in stream rates
-    double rate = 0;  // of the stream, bytes per second on the wire
+    double slots = 0;            // sixteenths of the stream that may be passed on, in all
+    double uplink = 0;           // in stream rates
+    double rate = 0;             // of the stream, bytes per second on the wire
     std::uint32_t chunk_bytes = 0;
-    base::Duration spacing{};  // between two chunks of one tree
+    base::Duration spacing{};    // between two chunks of one tree
   };
 
   // How much depends on a child's being sent to soon.
@@ -54,9 +55,14 @@ class Substreams {
   void set_means(const Means& means, const Neighbourhood& hood);
   [[nodiscard]] const Means& means() const { return means_; }
 
-  void on_subscribe(PeerKey from, NodeTag tag, const Subscribe& subscribe, base::Time now);
+  struct Asker {
+    PeerKey peer;
+    NodeTag tag;
+    base::Time met;
+  };
+  void on_subscribe(const Asker& from, const Subscribe& subscribe, base::Time now);
   // There is no time for more children, whatever the slots.
-  void refuse(PeerKey from, std::uint8_t tree) { refuse(from, tree, Refuse::Reason::full); }
+  void refuse_all(const Asker& from, const Subscribe& subscribe, base::Time now) { refuse(from, subscribe, Refuse::Reason::full, now); }
   void on_accept(PeerKey from, const Accept& accept, base::Time now);
   void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
   void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
@@ -75,8 +81,8 @@ class Substreams {
   void tick(const Neighbourhood& hood, base::Time now);
 
   [[nodiscard]] std::optional<PeerKey> parent(std::size_t tree) const { return trees_[tree].parent; }
-  [[nodiscard]] bool attached() const;  // by most trees
-  [[nodiscard]] bool begun(base::Time now) const;  // half of those with chunks feed us
+  [[nodiscard]] bool attached() const;                      // by most trees
+  [[nodiscard]] bool begun(base::Time now) const;           // half of those with chunks feed us
   [[nodiscard]] bool fed(std::size_t tree, base::Time now) const;
   // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
   [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
@@ -86,9 +92,11 @@ class Substreams {
     for (const Child& child : trees_[tree].children) fn(child.peer, standing(child));
   }
   [[nodiscard]] std::size_t children() const;
-  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;  // Advert::kNoChildren: none
+  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
-  [[nodiscard]] std::uint8_t room() const;  // half slots
+  [[nodiscard]] std::uint8_t room() const;                          // half slots
+  // Among those who wait until there is uplink for them. nullopt: we do not.
+  [[nodiscard]] std::optional<unsigned> place(base::Time now) const;
   // By way of which children of the source we are fed.
   [[nodiscard]] Roots roots(base::Time now) const;
   [[nodiscard]] std::vector<PushOut> take_out();
@@ -99,29 +107,33 @@ class Substreams {
   struct Child {
     PeerKey peer;
     NodeTag tag;
-    std::uint8_t key = 0;  // as far as it is believed
+    base::Time met;
+    std::uint8_t key = 0;              // as far as it is believed
     base::Time since;
-    std::optional<base::Time> until;  // redirected, and fed no longer than this
-    bool idle = false;  // nobody is seen below it
+    std::optional<base::Time> until;   // redirected, and fed no longer than this
+    bool idle = false;                 // nobody is seen below it
     bool quiet = false;  // not heard lately: perhaps gone without a word
     // Takes a place that others may not have.
     [[nodiscard]] bool counts() const { return !until && !quiet; }
+    // Goes first when a place is needed: who gives the least, and of those who give nothing who came last.
+    [[nodiscard]] bool before(const Child& other) const { return key != other.key ? key < other.key : key == 0 && met > other.met; }
   };
   struct Tree {
     std::optional<PeerKey> parent;
-    Path path;  // of the parent
+    Path path;                              // of the parent
     base::Time accepted;
-    bool came = false;  // something, since it accepted
-    unsigned pending = 0;  // known to be there since the parent last sent something
+    bool came = false;                      // something, since it accepted
+    unsigned pending = 0;                   // known to be there since the parent last sent something
     base::Time pending_since;
-    double patience = 1;  // drawn: who starves with others does not leave with them
-    std::uint8_t told_key = 0;  // to the parent
-    std::optional<base::Time> redirected;  // the parent feeds us no longer than this
+    double patience = 1;                    // drawn: who starves with others does not leave with them
+    std::uint8_t told_key = 0;              // to the parent
+    std::optional<base::Time> redirected;   // the parent feeds us no longer than this
     std::optional<PeerKey> asked;
     base::Time asked_at;
     std::optional<PeerKey> hint;
     int hints = 0;
     base::Time next_better;
+    base::Time next_ask;
     base::Time next_path;
     base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
@@ -129,7 +141,7 @@ class Substreams {
   };
 
   [[nodiscard]] static Standing standing(const Child& child);
-  [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }  // half slots
+  [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }   // half slots
   [[nodiscard]] unsigned used() const;
   [[nodiscard]] bool has_room(std::size_t tree) const;
   [[nodiscard]] Path our_path(std::size_t tree) const;
@@ -145,7 +157,7 @@ class Substreams {
   void tell_path(std::size_t tree);
   void choose_home(const Neighbourhood& hood);
   Child* weakest(std::size_t tree);
-  void refuse(PeerKey from, std::uint8_t tree, Refuse::Reason reason);
+  void refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now);
   void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
   [[nodiscard]] std::uint8_t believed(PeerKey from, const Subscribe& subscribe, base::Time now) const;
   [[nodiscard]] NodeTag hint(std::size_t tree, PeerKey asker);
@@ -156,9 +168,11 @@ class Substreams {
   base::Rng rng_;
   Means means_;
   std::array<Tree, kTrees> trees_;
-  std::vector<std::size_t> home_;  // trees in which we give the most
+  std::vector<std::size_t> home_;   // trees in which we give the most
   base::Time next_shed_;
   Experience experience_;
+  WaitingLine line_;
+  Place place_;
   std::vector<PushOut> out_;
   struct {
     std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0;

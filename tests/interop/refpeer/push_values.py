@@ -83,14 +83,15 @@ class Refuse:
     tree: int
     reason: int
     hint: int
+    place: int = 0                   # among those who give nothing and wait; 0: it does not wait
     number = 4
 
     def encode(self):
-        return struct.pack(">BBI", self.tree, self.reason, self.hint)
+        return struct.pack(">BBI", self.tree, self.reason, self.hint) + (struct.pack(">H", self.place) if self.place else b"")
 
     @staticmethod
     def decode(cursor, codec):
-        refuse = Refuse(read_tree(cursor), cursor.number(1), cursor.number(4))
+        refuse = Refuse(read_tree(cursor), cursor.number(1), cursor.number(4), cursor.number(2) if cursor.left >= 2 else 0)
         if refuse.reason > 2:
             raise Malformed(f"reason {refuse.reason}")
         return refuse

@@ -27,7 +27,7 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
        .lag_s = 0.25,
        .lag_parts = LagParts{.source_s = 0.125, .swarm_s = 0.5},
        .chunk_delays = swarm::DelayHistogram{},
-       .push = swarm::PushState{.stream_rate = 1, .uplink = 2, .slots = 3},
+       .push = swarm::PushState{.stream_rate = 1, .uplink = 2, .slots = 3, .place = 4},
        .wanted_chunks = 12,
        .known_peers = 13};
   s.peers.push_back({.address = "192.0.2.1:5000",
@@ -67,6 +67,7 @@ TEST_F(StatusTest, status_tells_everything_known_of_each_stream) {
   EXPECT_EQ(stream.at("chunk_delays").at("counts").at(0).at(1).to_number<int>(), 1);
   EXPECT_EQ(stream.at("push").at("slots").to_number<double>(), 3);
   EXPECT_TRUE(stream.at("push").at("line_queue_s").is_null());
+  EXPECT_EQ(stream.at("push").at("place").to_number<int>(), 4);
   EXPECT_EQ(stream.at("timeline").at("playable").as_bool(), false);
   EXPECT_EQ(stream.at("trackers").as_array().size(), 1U);
   const auto& peer = stream.at("peers").as_array().at(0).as_object();

@@ -40,7 +40,8 @@ struct ToText {
   std::string operator()(const Accept& m) const { return "ACCEPT" + text(m.tree) + text(m.path); }
   std::string operator()(const Refuse& m) const {
     constexpr std::array kReasons{" full", " starving", " loop"};
-    return "REFUSE" + text(m.tree) + kReasons[static_cast<std::size_t>(m.reason)] + " hint=" + hex32(m.hint.value());
+    return "REFUSE" + text(m.tree) + kReasons[static_cast<std::size_t>(m.reason)] + " hint=" + hex32(m.hint.value()) +
+           (m.place != 0 ? " place=" + std::to_string(m.place) : "");
   }
   std::string operator()(const Redirect& m) const { return "REDIRECT" + text(m.tree) + " hint=" + hex32(m.hint.value()); }
   std::string operator()(const Unsubscribe& m) const { return "UNSUBSCRIBE" + text(m.tree); }

@@ -159,7 +159,7 @@ TEST(Substreams, takes_as_many_children_as_it_has_slots) {
   node.attach(8);
   node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
   EXPECT_EQ(node.trees.room(), 4);
-  for (const std::uint32_t i : {20U, 21U, 22U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  for (const std::uint32_t i : {20U, 21U, 22U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, node.now);
   const auto out = node.trees.take_out();
   EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{20}, PeerKey{21}));
   EXPECT_THAT(node.asked<Refuse>(out), ElementsAre(PeerKey{22}));
@@ -171,12 +171,12 @@ TEST(Substreams, a_stronger_child_takes_the_place_of_the_weakest_which_is_fed_a_
   Child node;
   node.attach(8);
   node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
-  node.trees.on_subscribe(PeerKey{21}, NodeTag{21}, {kTree, 30}, node.now);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{21}, NodeTag{21}, kStart}, {kTree, 30}, node.now);
   static_cast<void>(node.trees.take_out());
-  node.trees.on_subscribe(PeerKey{22}, NodeTag{22}, {kTree, 12}, node.now);
+  node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 12}, node.now);
   EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{22})) << "not stronger by half a slot";
-  node.trees.on_subscribe(PeerKey{23}, NodeTag{23}, {kTree, 13}, node.now);
+  node.trees.on_subscribe({PeerKey{23}, NodeTag{23}, kStart}, {kTree, 13}, node.now);
   const auto out = node.trees.take_out();
   EXPECT_THAT(node.asked<Redirect>(out), ElementsAre(PeerKey{20}));
   EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{23}));
@@ -190,11 +190,11 @@ TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
   Child node;
   node.attach(8);
   node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
-  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
-  node.trees.on_subscribe(PeerKey{22}, NodeTag{22}, {kTree, 13}, node.now);
+  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 13}, node.now);
   ASSERT_THAT(node.asked<Redirect>(node.trees.take_out()), ElementsAre(PeerKey{20}));
   node.trees.on_unsubscribe(PeerKey{21}, {kTree});
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{20}));
   EXPECT_EQ(node.trees.children(), 2U) << "once";
   node.wait(milliseconds{700});
@@ -205,7 +205,7 @@ TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
 TEST(Substreams, a_child_that_is_gone_without_a_word_is_fed_no_longer) {
   Child node;
   node.attach(7);
-  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, node.now);
   node.tick();
   ASSERT_EQ(node.trees.children(), 2U);
   for (int i = 0; i < 4; ++i) {
@@ -222,7 +222,7 @@ TEST(Substreams, a_child_that_is_quiet_gives_up_its_place_and_is_fed_if_it_comes
   Child node;
   node.attach(8);
   node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
-  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 40}, node.now);
+  for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 40}, node.now);
   const auto standing = [&](std::uint32_t peer) {
     std::optional<Substreams::Standing> found;
     node.trees.for_children(kTree, [&](PeerKey child, Substreams::Standing is) {
@@ -239,7 +239,7 @@ TEST(Substreams, a_child_that_is_quiet_gives_up_its_place_and_is_fed_if_it_comes
   EXPECT_EQ(standing(20), Substreams::Standing::spare);
   EXPECT_EQ(standing(21), Substreams::Standing::inner);
   EXPECT_EQ(node.trees.room(), 2);
-  node.trees.on_subscribe(PeerKey{22}, NodeTag{22}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{22}));
   node.hood.heard(PeerKey{20}, node.now);
   node.tick();
@@ -254,12 +254,58 @@ TEST(Substreams, who_gives_nothing_comes_last_and_makes_room_for_anyone) {
   node.trees.set_means({0.1, 0.01, 300'000, 1140, milliseconds{60}}, node.hood);
   EXPECT_GE(node.trees.key(kTree), Substreams::kGiverKey);
   node.trees.set_means({1, 1, 300'000, 1140, milliseconds{60}}, node.hood);
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 0}, node.now);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 0}, node.now);
   node.trees.for_children(kTree, [](PeerKey, Substreams::Standing is) { EXPECT_EQ(is, Substreams::Standing::spare); });
-  node.trees.on_subscribe(PeerKey{21}, NodeTag{21}, {kTree, Substreams::kGiverKey}, node.now);
+  node.trees.on_subscribe({PeerKey{21}, NodeTag{21}, kStart}, {kTree, Substreams::kGiverKey}, node.now);
   const auto out = node.trees.take_out();
   EXPECT_THAT(node.asked<Redirect>(out), ElementsAre(PeerKey{20}));
   EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{20}, PeerKey{21}));
+}
+
+// Half of a stream plays nowhere: so what is left goes to the first who came, whole.
+TEST(Substreams, of_those_who_give_nothing_the_first_to_come_is_served_and_the_others_are_told_their_place) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({1, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  const auto ask = [&](std::uint32_t peer, seconds met) {
+    node.trees.on_subscribe({PeerKey{peer}, NodeTag{peer}, kStart + met}, {kTree, 0}, node.now);
+    return node.trees.take_out();
+  };
+  EXPECT_THAT(node.asked<Accept>(ask(20, seconds{5})), ElementsAre(PeerKey{20}));
+  const auto later = ask(21, seconds{7});
+  ASSERT_THAT(node.asked<Refuse>(later), ElementsAre(PeerKey{21}));
+  EXPECT_EQ(std::get<Refuse>(later[0].message).place, 1);
+  const auto sooner = ask(22, seconds{3});
+  EXPECT_THAT(node.asked<Redirect>(sooner), ElementsAre(PeerKey{20}));
+  EXPECT_THAT(node.asked<Accept>(sooner), ElementsAre(PeerKey{22}));
+  const auto again = ask(20, seconds{5});
+  ASSERT_THAT(node.asked<Refuse>(again), ElementsAre(PeerKey{20}));
+  EXPECT_EQ(std::get<Refuse>(again[0].message).place, 1) << "ahead of 21";
+  EXPECT_EQ(std::get<Refuse>(ask(21, seconds{7})[0].message).place, 2);
+
+  node.trees.on_subscribe({PeerKey{23}, NodeTag{23}, kStart + seconds{9}}, {kTree, Substreams::kGiverKey}, node.now);
+  node.trees.on_subscribe({PeerKey{24}, NodeTag{24}, kStart + seconds{9}}, {kTree, Substreams::kGiverKey}, node.now);
+  const auto givers = node.trees.take_out();
+  ASSERT_THAT(node.asked<Refuse>(givers), ElementsAre(PeerKey{24}));
+  EXPECT_EQ(std::get<Refuse>(givers.back().message).place, 0) << "who gives does not wait in this line";
+}
+
+TEST(Substreams, who_is_told_a_place_knows_it_until_it_is_served_or_told_no_more) {
+  Child child;
+  child.trees.set_means({0, 0, 300'000, 1140, milliseconds{60}}, child.hood);
+  child.tell(7, 12, 0);
+  child.tell(8, 25, 0);
+  ASSERT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7})) << "it may have room for one who came before others";
+  EXPECT_EQ(child.trees.place(child.now), std::nullopt);
+  child.trees.on_refuse(PeerKey{7}, {kTree, Refuse::Reason::full, NodeTag{8}, 4}, child.hood, child.now);
+  EXPECT_EQ(child.trees.place(child.now), 4U);
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), IsEmpty()) << "others have no room either";
+  child.wait(milliseconds{1'501});
+  const auto out = child.asked<Subscribe>(child.tick());
+  ASSERT_EQ(out.size(), 1U);
+  child.trees.on_refuse(out[0], {kTree, Refuse::Reason::full, kNobody, 3}, child.hood, child.now);
+  EXPECT_EQ(child.trees.place(child.now), 4U) << "the middle";
+  EXPECT_EQ(child.trees.place(child.now + WaitingLine::kPatience + milliseconds{1}), std::nullopt);
 }
 
 TEST(Substreams, who_accepts_too_late_is_told_that_another_was_found) {
@@ -284,27 +330,28 @@ TEST(Substreams, a_parent_that_is_gone_is_replaced_at_once) {
 
 TEST(Substreams, who_starves_or_stands_below_the_asker_takes_no_children) {
   Child node;
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{20}));
   node.attach(8);
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{99}, {kTree, 8}, node.now);   // it stands in our path
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{99}, kStart}, {kTree, 8}, node.now);   // it stands in our path
   EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{20}));
-  node.trees.on_subscribe(PeerKey{8}, NodeTag{8}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{8}, NodeTag{8}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Refuse>(node.trees.take_out()), ElementsAre(PeerKey{8}));
 }
 
 TEST(Substreams, the_source_has_a_quota_in_each_tree) {
   Substreams source{kSelf, true, base::Rng{1}};
-  for (std::uint32_t i = 20; i < 20 + Substreams::kSourceQuota + 1; ++i) source.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, kStart);
+  for (std::uint32_t i = 20; i < 20 + Substreams::kSourceQuota + 1; ++i)
+    source.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, kStart);
   EXPECT_EQ(source.children(), Substreams::kSourceQuota);
-  source.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree + 1, 8}, kStart);
+  source.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree + 1, 8}, kStart);
   EXPECT_EQ(source.children(), Substreams::kSourceQuota + 1);
 }
 
 // A source with two children in kTree that claim the most, and four viewers who are fed by way of `root`.
 struct Source {
   explicit Source(NodeTag root) {
-    for (const std::uint32_t i : {20U, 21U}) trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 254}, kStart);
+    for (const std::uint32_t i : {20U, 21U}) trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 254}, kStart);
     Roots roots;
     roots.roots.fill(root);
     for (std::uint32_t i = 30; i < 34; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, roots, kStart + seconds{6});
@@ -312,7 +359,7 @@ struct Source {
   }
   // Who has to go for one with this key.
   std::vector<PeerKey> redirected_for(std::uint32_t peer, std::uint8_t key) {
-    trees.on_subscribe(PeerKey{peer}, NodeTag{peer}, {kTree, key}, kStart + seconds{6});
+    trees.on_subscribe({PeerKey{peer}, NodeTag{peer}, kStart}, {kTree, key}, kStart + seconds{6});
     std::vector<PeerKey> gone;
     for (const PushOut& out : trees.take_out()) {
       if (std::holds_alternative<Redirect>(out.message)) gone.push_back(out.to);
@@ -350,7 +397,7 @@ TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
   Child node;
   node.attach(8);
   for (const std::uint32_t i : {20U, 21U, 22U})
-    node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, static_cast<std::uint8_t>(i)}, node.now);
+    node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, static_cast<std::uint8_t>(i)}, node.now);
   static_cast<void>(node.trees.take_out());
   node.trees.set_means({1, 0.1, 300'000, 1140, milliseconds{60}}, node.hood);
   EXPECT_THAT(node.asked<Redirect>(node.tick()), ElementsAre(PeerKey{20}));
@@ -363,7 +410,7 @@ TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {
 TEST(Substreams, new_paths_are_passed_on_and_told_again) {
   Child node;
   node.attach(8);
-  node.trees.on_subscribe(PeerKey{20}, NodeTag{20}, {kTree, 8}, node.now);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 8}, node.now);
   static_cast<void>(node.trees.take_out());
   node.trees.on_path(PeerKey{8}, {kTree, {NodeTag{99}, NodeTag{5}, NodeTag{8}}}, node.now);
   const auto out = node.trees.take_out();
@@ -377,9 +424,9 @@ TEST(Substreams, a_tree_has_so_many_children_whatever_the_line_carries) {
   Child node;
   node.attach(8);
   node.trees.set_means({1e6, 1e5, 300'000, 1140, milliseconds{60}}, node.hood);
-  for (std::uint32_t i = 100; i < 200; ++i) node.trees.on_subscribe(PeerKey{i}, NodeTag{i}, {kTree, 8}, node.now);
+  for (std::uint32_t i = 100; i < 200; ++i) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, node.now);
   EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren);
-  node.trees.on_subscribe(PeerKey{300}, NodeTag{300}, {kTree, 200}, node.now);
+  node.trees.on_subscribe({PeerKey{300}, NodeTag{300}, kStart}, {kTree, 200}, node.now);
   EXPECT_EQ(node.trees.children(), Substreams::kMaxChildren) << "nor do those who are let go make it more";
 }
 
