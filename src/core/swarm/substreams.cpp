@@ -17,7 +17,8 @@ constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kChildQuiet{450'000};       // whoever wants its place has it, and the others come first
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
-constexpr base::Duration kAnswerWait{300'000};
+constexpr base::Duration kAnswerTime{100'000};       // and a round trip
+constexpr base::Duration kAnswerWait{300'000};       // at most
 constexpr base::Duration kBetterEach = std::chrono::seconds{1};
 constexpr base::Duration kWaiterAsks =
     std::chrono::seconds{1};   // and half a second, in each tree: who gives nothing, where no room is shown
@@ -41,6 +42,10 @@ std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? Substrea
 
 // Who has this key takes the place of one who has that.
 bool outranks(std::uint8_t key, std::uint8_t of) { return key > of + (of >= Substreams::kGiverKey ? Substreams::kWeaker : 0); }
+
+base::Duration answer_wait(const Neighbour* asked) {
+  return asked == nullptr ? kAnswerWait : std::min(kAnswerWait, kAnswerTime + 5 * asked->delay() / 2);
+}
 
 bool holds(const Path& path, NodeTag tag) { return std::ranges::find(path, tag) != path.end(); }
 
@@ -427,6 +432,7 @@ std::optional<base::Duration> Substreams::price(std::size_t tree, PeerKey peer, 
   if (std::ranges::find(one.children, peer, &Child::peer) != one.children.end()) return std::nullopt;
   if (is_bundle_tree(tree) && trees_[kSubstreams + (tree == kSubstreams ? 1 : 0)].parent == peer) return std::nullopt;
   base::Duration price = neighbour.lag(tree) + neighbour.delay() + neighbour.queue() / 2;
+  price += std::max(now - neighbour.heard - kDoubt, base::Duration{});  // who was not heard lately may be gone
   const double uplink = std::max(0.05, neighbour.advert->uplink / 256.0) * means_.rate;
   if (uplink > 0) price += base::Duration{static_cast<std::int64_t>(kSendsAhead * means_.chunk_bytes * 1e6 / uplink)};
   price += experience_.cost(peer);
@@ -500,7 +506,7 @@ void Substreams::tick(const Neighbourhood& hood, base::Time now) {
     Tree& one = trees_[tree];
     if (source_) continue;
     check_parent(tree, hood, now);
-    if (one.asked && now - one.asked_at > kAnswerWait) {
+    if (one.asked && now - one.asked_at > answer_wait(hood.find(*one.asked))) {
       avoid(one, *one.asked, now);
       one.asked.reset();
     }

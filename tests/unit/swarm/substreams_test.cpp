@@ -81,6 +81,22 @@ TEST(Substreams, asks_the_one_by_whom_chunks_come_soonest) {
   EXPECT_TRUE(child.trees.fed(kTree, child.now));
 }
 
+// After many are gone at once, a third of a second at each of them would be the second that a player waits.
+TEST(Substreams, prefers_whom_it_heard_just_now_and_waits_for_an_answer_no_longer_than_that_takes) {
+  Child child;
+  child.now += milliseconds{400};
+  child.hood.heard(PeerKey{8}, child.now);
+  EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{8})) << "7 is nearer, but was silent";
+
+  Child other;
+  ASSERT_THAT(other.asked<Subscribe>(other.tick()), ElementsAre(PeerKey{7}));
+  other.hood.find(PeerKey{7})->rtt = milliseconds{40};
+  other.wait(milliseconds{150});
+  EXPECT_THAT(other.asked<Subscribe>(other.tick()), IsEmpty());
+  other.wait(milliseconds{1});
+  EXPECT_THAT(other.asked<Subscribe>(other.tick()), ElementsAre(PeerKey{8}));
+}
+
 TEST(Substreams, both_bundle_trees_have_parents_of_their_own) {
   Child child;
   child.tick();
