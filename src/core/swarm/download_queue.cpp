@@ -36,7 +36,10 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
     entry.missing &= ~(std::uint64_t{1} << offset);
     --book_->outstanding;
     found = true;
-    if (from_this_peer) book_->furthest = std::max(book_->furthest, entry.position + offset + 1);
+    if (from_this_peer && entry.position + offset >= book_->furthest) {
+      book_->furthest = entry.position + offset + 1;
+      book_->furthest_at = now;
+    }
     if (from_this_peer && !entry.repeated) {
       // The minimum ages by 1/64 per answer, so that a path that became longer shows.
       book_->latency = std::min(now - entry.sent, book_->latency + book_->latency / 64 + base::Duration{1});
@@ -57,15 +60,16 @@ bool DownloadQueue::take(tree::ChunkIndex index, bool from_this_peer, base::Time
   return found;
 }
 
-std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now) {
+std::vector<tree::ChunkRange> DownloadQueue::take_lost(base::Time now, bool in_order) {
   if (!book_) return {};
+  const std::uint64_t reorder = in_order && now - book_->furthest_at >= kJitter ? 0 : kReorder;
   std::vector<tree::ChunkRange> lost;
   for (std::size_t i = 0; i < book_->entries.size(); ++i) {
     Entry& entry = book_->entries[i];
-    if (entry.position + kReorder >= book_->furthest) break;
+    if (entry.position + reorder >= book_->furthest) break;
     // Less than a round trip after it was asked, only answers to older requests can have overtaken it.
     if (now - entry.sent < book_->latency) break;
-    const std::uint64_t overtaken = entry.missing & low_bits(book_->furthest - kReorder - entry.position);
+    const std::uint64_t overtaken = entry.missing & low_bits(book_->furthest - reorder - entry.position);
     append(lost, entry, overtaken);
     remember(entry, overtaken);
     entry.missing &= ~overtaken;

@@ -21,7 +21,8 @@ class DownloadQueue {
   // The chunk came (from anyone). True if it was asked of this peer.
   bool take(tree::ChunkIndex index, bool from_this_peer, base::Time now);
   // Chunks that answers overtook; they are no longer outstanding.
-  [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now);
+  // In order: past jitter any answer tells of those before it.
+  [[nodiscard]] std::vector<tree::ChunkRange> take_lost(base::Time now, bool in_order = false);
   // Chunks that should have come by now, for streams that can not wait longer. Asks for more patience while
   // nothing comes, or what was given up comes after all: a slow peer gets no faster by being asked again and again.
   [[nodiscard]] std::vector<tree::ChunkRange> take_late(base::Time now);
@@ -58,6 +59,7 @@ class DownloadQueue {
 
   static constexpr std::size_t kMaxGivenUp = 256;
   static constexpr base::Duration kLeastPatience{150'000};
+  static constexpr base::Duration kJitter{15'000};
   static constexpr base::Duration kMostPatience{2'000'000};
   static constexpr unsigned kMaxDoublings = 5;
 
@@ -70,6 +72,7 @@ class DownloadQueue {
     std::uint64_t outstanding = 0;
     std::uint64_t next_position = 0;
     std::uint64_t furthest = 0;               // position after the furthest answer
+    base::Time furthest_at{};                 // when it came
     base::Time last_answer{};
     base::Duration latency = kUnknownLatency;
     base::Duration mean_latency{100'000};     // RFC 6298 2, of requests instead of segments

@@ -64,7 +64,7 @@ void Swarm::finish_input(Context& context, bool more) {
   for (std::size_t i = first; i < touched_.size(); ++i) {
     Channel& channel = *touched_[i];
     flush_acks(context, channel);
-    const auto lost = channel.downloads.take_lost(context.now);
+    const auto lost = channel.downloads.take_lost(context.now, channel.pushes);
     give_back(lost);
   }
   // May touch more. What comes together is asked for together; beside push the tick is often enough.

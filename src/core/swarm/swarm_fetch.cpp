@@ -416,7 +416,7 @@ void Swarm::tune_in(Context& context, tree::ChunkIndex at) {
 
 void Swarm::tick_downloads(Context& context) {
   for_established([&](Channel& channel) {
-    give_back(channel.downloads.take_lost(context.now));
+    give_back(channel.downloads.take_lost(context.now, channel.pushes));
     if (metadata_.live) {
       const auto late = channel.downloads.take_late(context.now);
       give_back(late);

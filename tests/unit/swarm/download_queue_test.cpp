@@ -75,6 +75,19 @@ TEST(DownloadQueue, a_chunk_is_lost_when_as_many_later_ones_came_as_may_overtake
   EXPECT_TRUE(queue.take_lost(later).empty()) << "told once";
 }
 
+TEST(DownloadQueue, of_one_who_sends_in_order_any_later_answer_tells_once_jitter_is_over) {
+  DownloadQueue queue;
+  queue.add(range(0, 31), kNow);
+  const Time later = kNow + 1s;
+  for (const std::uint64_t i : {0U, 2U, 3U, 5U}) queue.take(ChunkIndex{i}, true, later);
+  EXPECT_TRUE(queue.take_lost(later + 14ms, true).empty());
+  EXPECT_TRUE(queue.take_lost(later + 15ms).empty()) << "of others more must have come";
+  EXPECT_EQ(queue.take_lost(later + 15ms, true), (std::vector{range(1, 1), range(4, 4)}));
+  queue.take(ChunkIndex{7}, true, later + 20ms);
+  EXPECT_TRUE(queue.take_lost(later + 30ms, true).empty()) << "it has just come";
+  EXPECT_EQ(queue.take_lost(later + 35ms, true), std::vector{range(6, 6)});
+}
+
 TEST(DownloadQueue, what_came_from_others_overtakes_nothing) {
   DownloadQueue queue;
   queue.add(range(0, 31), kNow);
