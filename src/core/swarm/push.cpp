@@ -107,7 +107,7 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   if (const auto* m = std::get_if<Subscribe>(&message)) {
     const Substreams::Asker asker{from, neighbour->tag, neighbour->met};
     if (waits(now) > kNoRoomQueue)
-      trees_.refuse_all(asker, *m, now);
+      trees_.turn_away(asker, *m, now);
     else
       trees_.on_subscribe(asker, *m, now);
   }
@@ -258,15 +258,6 @@ void Push::note(std::uint64_t munro, base::Time now) {
   for (std::size_t tree = kSubstreams; tree < kTrees; ++tree) trees_.exists(tree, now);
 }
 
-SendClass Push::class_for(Substreams::Standing standing) {
-  switch (standing) {
-    case Substreams::Standing::inner: return SendClass::onward;
-    case Substreams::Standing::leaf: return SendClass::push;
-    case Substreams::Standing::spare: break;
-  }
-  return SendClass::spare;
-}
-
 void Push::queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now) { queue_.add({what, index, to, now}); }
 
 void Push::on_data(tree::ChunkIndex index, PeerKey from, bool answer, base::Time now) {
@@ -309,9 +300,9 @@ void Push::on_chunk(tree::ChunkIndex index, std::optional<PeerKey> from, base::T
     if (trees_.parent(tree) == from) lag_.arrived(tree, munros_.age(munro_number(index), now));
   }
   if (!upload_) return;
-  trees_.for_children(tree, [&](PeerKey child, Substreams::Standing standing) {
+  trees_.for_children(tree, [&](PeerKey child, SendClass what) {
     const Neighbour* neighbour = hood_.find(child);
-    if (child != from && neighbour != nullptr && !neighbour->have.has(index)) queue(class_for(standing), index, child, now);
+    if (child != from && neighbour != nullptr && !neighbour->have.has(index)) queue(what, index, child, now);
   });
 }
 

@@ -226,9 +226,10 @@ void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
   std::erase_if(trees_[unsubscribe.tree].children, [&](const Child& child) { return child.peer == from; });
 }
 
-Substreams::Standing Substreams::standing(const Child& child) {
-  if (child.quiet || child.key < kGiverKey) return Standing::spare;
-  return child.key > kIdleKey ? Standing::inner : Standing::leaf;
+// Who passes on what it gets comes first; who gives nothing, or was not heard lately and may be gone, last.
+SendClass Substreams::class_for(const Child& child) {
+  if (child.quiet || child.key < kGiverKey) return SendClass::spare;
+  return child.key > kIdleKey ? SendClass::onward : SendClass::push;
 }
 
 // Children tell their parents something every 400 ms: who does not is gone without a word, and what is sent there is wasted.

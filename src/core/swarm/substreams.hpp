@@ -12,6 +12,7 @@
 #include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
+#include "core/swarm/push_queue.hpp"
 #include "core/swarm/push_trees.hpp"
 #include "core/swarm/waiting_line.hpp"
 #include "core/swarm/witnesses.hpp"
@@ -43,13 +44,6 @@ class Substreams {
     base::Duration spacing{};    // between two chunks of one tree
   };
 
-  // How much depends on a child's being sent to soon.
-  enum class Standing {
-    inner,  // it passes on what it gets
-    leaf,
-    spare,  // it gives nothing, or was not heard lately and may be gone
-  };
-
   Substreams(NodeTag self, bool source, base::Rng rng);
 
   void set_means(const Means& means, const Neighbourhood& hood);
@@ -62,7 +56,7 @@ class Substreams {
   };
   void on_subscribe(const Asker& from, const Subscribe& subscribe, base::Time now);
   // There is no time for more children, whatever the slots.
-  void refuse_all(const Asker& from, const Subscribe& subscribe, base::Time now) { refuse(from, subscribe, Refuse::Reason::full, now); }
+  void turn_away(const Asker& from, const Subscribe& subscribe, base::Time now) { refuse(from, subscribe, Refuse::Reason::full, now); }
   void on_accept(PeerKey from, const Accept& accept, base::Time now);
   void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
   void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
@@ -87,9 +81,10 @@ class Substreams {
   // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
   [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
+  // fn(the child, as what its chunks wait).
   template <class Fn>
   void for_children(std::size_t tree, Fn fn) const {
-    for (const Child& child : trees_[tree].children) fn(child.peer, standing(child));
+    for (const Child& child : trees_[tree].children) fn(child.peer, class_for(child));
   }
   [[nodiscard]] std::size_t children() const;
   [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
@@ -140,7 +135,7 @@ class Substreams {
     std::vector<Child> children;
   };
 
-  [[nodiscard]] static Standing standing(const Child& child);
+  [[nodiscard]] static SendClass class_for(const Child& child);
   [[nodiscard]] static unsigned cost(std::size_t tree) { return is_bundle_tree(tree) ? 1 : 2; }   // half slots
   [[nodiscard]] unsigned used() const;
   [[nodiscard]] bool has_room(std::size_t tree) const;

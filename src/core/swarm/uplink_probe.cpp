@@ -8,7 +8,7 @@ namespace runnel::swarm {
 // ---- sending --------------------------------------------------------------------------------------------------------
 
 std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hood, base::Time now) {
-  if (under_way_ && now >= under_way_->until) under_way_.reset();
+  if (under_way_ && now - under_way_->sent >= kPatience) under_way_.reset();
   const bool enough = trains_ >= kMaxTrains || answers_.size() == kAnswers;
   if (under_way_ || now < next_ || (enough && !again_)) return std::nullopt;
   const auto alive = [&](const auto& entry) { return Neighbourhood::alive(entry.second, now); };
@@ -20,17 +20,18 @@ std::optional<UplinkProbe::Departure> UplinkProbe::tick(const Neighbourhood& hoo
   if (next == all.end()) return std::nullopt;
   again_ = false;
   last_to_ = next->first;
-  under_way_ = UnderWay{next->first, trains_++, now + kPatience};
+  under_way_ = UnderWay{next->first, trains_++, now};
   return Departure{next->first, {under_way_->number, kLengths[length_], value_size_}};
 }
 
 bool UplinkProbe::on_spread(PeerKey from, const Spread& spread, base::Time now) {
-  if (!under_way_ || under_way_->to != from || under_way_->number != spread.train || now >= under_way_->until) return false;
-  const base::Time sent = under_way_->until - kPatience;
+  if (!under_way_ || under_way_->to != from || under_way_->number != spread.train) return false;
+  const base::Duration under_way = now - under_way_->sent;
+  if (under_way >= kPatience) return false;
   under_way_.reset();
   const unsigned came = std::min<unsigned>(spread.datagrams, kLengths[length_]);
   // Where most were lost, or they took longer than they were on their way, it says nothing.
-  if (came < kLengths[length_] / 2U || base::Duration{spread.us} > now - sent) return false;
+  if (came < kLengths[length_] / 2U || base::Duration{spread.us} > under_way) return false;
   constexpr std::uint32_t kLeast = 1'000;
   const double us = std::max(spread.us, kLeast);
   const double rate = (came - 1) * datagram_bytes_ * 1e6 / us;

@@ -48,7 +48,7 @@ class UplinkProbe {
   struct UnderWay {
     PeerKey to;
     std::uint16_t number = 0;
-    base::Time until;
+    base::Time sent;
   };
   std::uint32_t datagram_bytes_;
   std::size_t value_size_;

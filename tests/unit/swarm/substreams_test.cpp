@@ -239,27 +239,27 @@ TEST(Substreams, a_child_that_is_quiet_gives_up_its_place_and_is_fed_if_it_comes
   node.attach(8);
   node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
   for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 40}, node.now);
-  const auto standing = [&](std::uint32_t peer) {
-    std::optional<Substreams::Standing> found;
-    node.trees.for_children(kTree, [&](PeerKey child, Substreams::Standing is) {
+  const auto sent_as = [&](std::uint32_t peer) {
+    std::optional<SendClass> found;
+    node.trees.for_children(kTree, [&](PeerKey child, SendClass is) {
       if (child == PeerKey{peer}) found = is;
     });
     return found;
   };
-  EXPECT_EQ(standing(20), Substreams::Standing::inner);
+  EXPECT_EQ(sent_as(20), SendClass::onward);
   EXPECT_EQ(node.trees.room(), 0);
   const base::Time heard = node.hood.find(PeerKey{20})->heard;
   node.wait(milliseconds{500});
   node.hood.find(PeerKey{20})->heard = heard;
   node.tick();
-  EXPECT_EQ(standing(20), Substreams::Standing::spare);
-  EXPECT_EQ(standing(21), Substreams::Standing::inner);
+  EXPECT_EQ(sent_as(20), SendClass::spare);
+  EXPECT_EQ(sent_as(21), SendClass::onward);
   EXPECT_EQ(node.trees.room(), 2);
   node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{22}));
   node.hood.heard(PeerKey{20}, node.now);
   node.tick();
-  EXPECT_EQ(standing(20), Substreams::Standing::inner);
+  EXPECT_EQ(sent_as(20), SendClass::onward);
 }
 
 TEST(Substreams, who_gives_nothing_comes_last_and_makes_room_for_anyone) {
@@ -271,7 +271,7 @@ TEST(Substreams, who_gives_nothing_comes_last_and_makes_room_for_anyone) {
   EXPECT_GE(node.trees.key(kTree), Substreams::kGiverKey);
   node.trees.set_means({1, 1, 300'000, 1140, milliseconds{60}}, node.hood);
   node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 0}, node.now);
-  node.trees.for_children(kTree, [](PeerKey, Substreams::Standing is) { EXPECT_EQ(is, Substreams::Standing::spare); });
+  node.trees.for_children(kTree, [](PeerKey, SendClass is) { EXPECT_EQ(is, SendClass::spare); });
   node.trees.on_subscribe({PeerKey{21}, NodeTag{21}, kStart}, {kTree, Substreams::kGiverKey}, node.now);
   const auto out = node.trees.take_out();
   EXPECT_THAT(node.asked<Redirect>(out), ElementsAre(PeerKey{20}));
