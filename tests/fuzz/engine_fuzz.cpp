@@ -14,6 +14,7 @@
 #include "core/wire/encoder.hpp"
 #include "fuzz/input.hpp"
 #include "support/virtual_swarm.hpp"
+#include "support/wire_chunk.hpp"
 
 using namespace runnel;
 using namespace runnel::swarm;
@@ -198,6 +199,8 @@ class World {
       case 9: e.pex_req(); break;
       case 10: e.pex_res({base::IpAddress::v4({10, 0, 0, input.octet()}), input.word()}); break;
       case 11: e.extension(1, base::Bytes(input.octet() % 32, static_cast<std::byte>(kind))); break;
+      case 12:
+      case 13: e.message(wire::Pushed{first, input.word(), payload}); break;
     }
     return base::to_bytes(e.written());
   }
@@ -311,9 +314,9 @@ class World {
       const auto message = decoder.next();
       base::check(message.has_value(), "what an engine says can be read");
       if (!*message) break;
-      if (const auto* data = std::get_if<wire::Data>(&**message)) {
-        const auto known = truth_.find(data->chunk.value());
-        base::check(known != truth_.end() && base::equal(known->second, data->payload), "nothing else leaves");
+      if (const auto chunk = test::chunk_of(**message)) {
+        const auto known = truth_.find(chunk->index.value());
+        base::check(known != truth_.end() && base::equal(known->second, chunk->payload), "nothing else leaves");
         base::check(to != enemy_ || contacts_[&from].proved, "nothing heavy before the address is proved");
       }
       if (const auto* extension = std::get_if<wire::Extension>(&**message)) overhear(*extension);

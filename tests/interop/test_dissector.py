@@ -66,6 +66,7 @@ NUMBERS = {f"ppspp.{name}": name for name in ("type", "source_channel", "version
                                               "signature_algorithm", "addressing", "chunk_size", "discard_window", "first", "last",
                                               "time_us", "delay_us", "extension")}
 NUMBERS["ppspp.pex.port"] = "port"
+NUMBERS["ppspp.pushed.time_us"] = "time_us"
 BYTES = {f"ppspp.{name}": name for name in ("swarm_id", "supported_messages", "hash", "ntp_time", "signature", "chunk")}
 BYTES["ppspp.pex.certificate"] = "certificate"
 BYTES["ppspp.unix_time"] = "ntp_time"        # the same place; older peers have another time there
@@ -279,18 +280,20 @@ class Vectors(Understood, CaptureTest):
     def test_hello_and_extensions_that_are_not_known(self):
         hello = bytes.fromhex("e0 0001 000a 1122334455667788 0007")
         pushes = bytes.fromhex("e0 0001 000b 1122334455667788 0007 03")
-        later = bytes.fromhex("e0 0001 000d 1122334455667788 0007 00 aabb")
+        begins = bytes.fromhex("e0 0001 0013 1122334455667788 0007 01 0000000000000105")
+        later = bytes.fromhex("e0 0001 0015 1122334455667788 0007 00 0000000000000105 aabb")
         short = bytes.fromhex("e0 0001 0009 1122334455667788 00")
         unknown = bytes.fromhex("e0 1234 0003 010203 0b")
-        bodies = [hello, pushes, later, short, unknown]
-        known, able, newer, cut, other = self.dissect(self.conversations([next(vectors.wire_entries())] * 5, bodies))[1::2]
+        bodies = [hello, pushes, begins, later, short, unknown]
+        known, able, begun, newer, cut, other = self.dissect(self.conversations([next(vectors.wire_entries())] * len(bodies), bodies))[1::2]
         self.assertEqual((known.values("ppspp.hello.node_id"), known.values("ppspp.hello.watchers")), (["0x1122334455667788"], ["7"]))
         self.assertEqual([d.values("ppspp.hello.abilities") for d in (known, able, newer)], [[], ["0x03"], ["0x00"]])
         self.assertEqual([d.values("ppspp.hello.pushes") for d in (known, able, newer)], [[], ["1"], ["0"]])
-        self.assertEqual([d.values("ppspp.extension.value") for d in (known, able, newer)], [[], [], ["aa:bb"]])
+        self.assertEqual([d.values("ppspp.hello.beginning") for d in (able, begun, newer)], [[], ["261"], ["261"]])
+        self.assertEqual([d.values("ppspp.extension.value") for d in (known, able, begun, newer)], [[], [], [], ["aa:bb"]])
         self.assertTrue(cut.faults)
         self.assertEqual((other.values("ppspp.extension"), other.values("ppspp.type")), (["4660"], ["224", "11"]))
-        self.assertEqual((known.faults, able.faults, newer.faults, other.faults), ([], [], [], []))
+        self.assertEqual([d.faults for d in (known, able, begun, newer, other)], [[]] * 5)
 
     def test_every_message_of_push_is_read_as_its_vector_says(self):
         entries = list(push_entries())

@@ -5,6 +5,7 @@
 #include "core/discovery/ban_list.hpp"
 #include "core/swarm/swarm.hpp"
 #include "core/wire/encoder.hpp"
+#include "support/wire_chunk.hpp"
 
 namespace runnel::sim {
 namespace {
@@ -40,7 +41,7 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     }
     if (!*message) break;
     check_message(now, host, peer, **message, held);
-    if (std::holds_alternative<wire::Data>(**message)) continue;   // its bytes are neither proof nor control
+    if (test::chunk_of(**message)) continue;   // its bytes are neither proof nor control
     wire::Encoder encoder{scratch, format_};
     count(**message, encoder.message(**message) ? encoder.size() : 0);
   }
@@ -61,7 +62,7 @@ WireUse Audit::use_of(const wire::Message& message) {
   static constexpr auto kExtensions = static_cast<std::uint8_t>(WireUse::other) - kFirst;
   if (const auto* extension = std::get_if<wire::Extension>(&message))
     return extension->type >= 1 && extension->type <= kExtensions ? static_cast<WireUse>(kFirst + extension->type - 1) : WireUse::other;
-  if (std::holds_alternative<wire::Data>(message)) return WireUse::data;
+  if (test::chunk_of(message)) return WireUse::data;
   if (std::holds_alternative<wire::Have>(message)) return WireUse::have;
   if (std::holds_alternative<wire::Ack>(message)) return WireUse::ack;
   if (std::holds_alternative<wire::Request>(message)) return WireUse::request;
@@ -75,7 +76,7 @@ void Audit::count(const wire::Message& message, std::size_t size) {
   const bool bundle = extension != nullptr && extension->type == swarm::Bundle::kType;
   if (bundle || std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message))
     counters_.proof_bytes += size;
-  else if (!std::holds_alternative<wire::Data>(message))
+  else if (!test::chunk_of(message))
     counters_.control_bytes += size;
 }
 
@@ -85,12 +86,13 @@ void Audit::check_message(base::Time now, HostId host, Contact& peer, const wire
     const std::uint32_t id = handshake->source.value();
     if (std::ranges::find(peer.given_ids, id) == peer.given_ids.end()) peer.given_ids.push_back(id);
   }
-  const auto* data = std::get_if<wire::Data>(&message);
-  if (data == nullptr) return;
-  counters_.payload_bytes += data->payload.size();
-  const auto truth = truth_.chunk(data->chunk);
-  if (!truth || !base::equal(*truth, data->payload)) violate(now, host, "no_false_data", name_of(data->chunk));
-  if (!held.contains(data->chunk)) violate(now, host, "data_was_stored", name_of(data->chunk));
+  const auto chunk = test::chunk_of(message);
+  if (!chunk) return;
+  ++counters_.chunks;
+  counters_.payload_bytes += chunk->payload.size();
+  const auto truth = truth_.chunk(chunk->index);
+  if (!truth || !base::equal(*truth, chunk->payload)) violate(now, host, "no_false_data", name_of(chunk->index));
+  if (!held.contains(chunk->index)) violate(now, host, "data_was_stored", name_of(chunk->index));
 }
 
 void Audit::received(HostId host, const base::Endpoint& from, base::ByteView datagram) {

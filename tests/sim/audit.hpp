@@ -56,13 +56,14 @@ constexpr std::array kWireUses{"headers",   "data",   "have",   "ack",      "req
 // What honest nodes sent, by message.
 struct MessageCounters {
   std::array<std::uint64_t, 256> messages{};
-  std::uint64_t payload_bytes = 0;   // of DATA
+  std::uint64_t chunks = 0;
+  std::uint64_t payload_bytes = 0;   // of them
   std::uint64_t udp_bytes = 0;
   // On the wire, IP and UDP headers included.
   std::uint64_t proof_bytes = 0;     // hashes and signatures, and datagrams that carry nothing else
   std::uint64_t control_bytes = 0;   // what is neither chunks nor proof, and datagrams that carry neither
   std::array<std::uint64_t, kWireUses.size()>
-      bytes_of{};   // by WireUse; of DATA its payload is counted apart; `headers`: channel, UDP and IP
+      bytes_of{};   // by WireUse; of chunks the payload is counted apart; `headers`: channel, UDP and IP
 };
 
 // One swarm's. Nodes report to it; the truth outlives it.

@@ -6,6 +6,7 @@
 #include "core/swarm/push_messages.hpp"
 #include "core/wire/decoder.hpp"
 #include "core/wire/encoder.hpp"
+#include "support/wire_chunk.hpp"
 
 namespace runnel::sim {
 namespace {
@@ -27,7 +28,7 @@ swarm::PushMessage boasted(swarm::PushMessage message, double factor) {
 
 bool gives(const wire::Message& message) {
   if (const auto* extension = std::get_if<wire::Extension>(&message)) return extension->type == swarm::Bundle::kType;
-  return std::holds_alternative<wire::Data>(message) || std::holds_alternative<wire::Integrity>(message) ||
+  return test::chunk_of(message) || std::holds_alternative<wire::Integrity>(message) ||
          std::holds_alternative<wire::SignedIntegrity>(message);
 }
 

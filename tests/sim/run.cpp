@@ -343,10 +343,10 @@ void Run::measure(Report& report) const {
     report.add("settled_resent_per_useful", ratio(now.payload_bytes - then.payload_bytes, useful) - 1);
     report.add("settled_wire_per_useful", ratio(wire, useful));
   }
-  report.add("acks_per_data", ratio(count(wire::MessageType::ack), count(wire::MessageType::data)));
-  report.add("haves_per_data", ratio(count(wire::MessageType::have), count(wire::MessageType::data)));
-  report.add("requests_per_data", ratio(count(wire::MessageType::request), count(wire::MessageType::data)));
-  report.add("integrity_per_data", ratio(count(wire::MessageType::integrity), count(wire::MessageType::data)));
+  report.add("acks_per_data", ratio(count(wire::MessageType::ack), sent.chunks));
+  report.add("haves_per_data", ratio(count(wire::MessageType::have), sent.chunks));
+  report.add("requests_per_data", ratio(count(wire::MessageType::request), sent.chunks));
+  report.add("integrity_per_data", ratio(count(wire::MessageType::integrity), sent.chunks));
   report.add("lost_share", ratio(traffic.lost + traffic.dropped, traffic.datagrams));
   report.add("datagrams", static_cast<double>(traffic.datagrams));
   std::uint64_t hostile = 0;

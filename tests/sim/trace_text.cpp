@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "core/wire/decoder.hpp"
+#include "support/wire_chunk.hpp"
 #include "support/wire_text.hpp"
 
 namespace runnel::sim {
@@ -11,11 +12,9 @@ namespace {
 
 // A chunk's bytes would fill the screen.
 std::string message_text(const wire::Message& message) {
-  if (const auto* data = std::get_if<wire::Data>(&message)) {
-    return "DATA " + std::to_string(data->chunk.value()) + " t=" + std::to_string(data->timestamp.value()) + " " +
-           std::to_string(data->payload.size()) + " bytes";
-  }
-  return test::text(message);
+  const std::string text = test::text(message);
+  const auto chunk = test::chunk_of(message);
+  return chunk ? text.substr(0, text.rfind(' ')) + " " + std::to_string(chunk->payload.size()) + " bytes" : text;
 }
 
 }  // namespace

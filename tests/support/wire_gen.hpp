@@ -44,6 +44,12 @@ class MessageSource {
     }
   }
 
+  // What goes last in its datagram.
+  wire::Message chunk() {
+    const wire::Data chunk = data();
+    if (*rc::gen::arbitrary<bool>()) return chunk;
+    return wire::Pushed{chunk.chunk, static_cast<std::uint32_t>(chunk.timestamp.value()), chunk.payload};
+  }
   wire::Data data() {
     const std::size_t longest = std::min<std::size_t>(format_.chunk_size, 1500);
     return {range().first, wire::NodeTimestamp{*rc::gen::arbitrary<std::uint64_t>()},

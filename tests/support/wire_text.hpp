@@ -79,6 +79,9 @@ inline std::string text(const wire::Message& message) {
     std::string operator()(const wire::Unchoke&) const { return "UNCHOKE"; }
     std::string operator()(const wire::PexResV6& m) const { return "PEX_RESv6 " + m.peer.to_string(); }
     std::string operator()(const wire::PexResCert& m) const { return "PEX_REScert " + text(m.certificate); }
+    std::string operator()(const wire::Pushed& m) const {
+      return "PUSHED " + std::to_string(m.chunk.value()) + " t=" + std::to_string(m.sent_us) + " " + text(m.payload);
+    }
     std::string operator()(const wire::Extension& m) const { return "EXTENSION " + std::to_string(m.type) + " " + text(m.value); }
   };
   return std::visit(Visitor{hex32}, message);

@@ -7,10 +7,10 @@
 local ppspp = Proto("ppspp", "Peer-to-Peer Streaming Peer Protocol")
 
 -- ---- names ----------------------------------------------------------------------------------------------------------
-local HANDSHAKE, DATA, PEX_RESV4, SIGNED_INTEGRITY, EXTENSION = 0, 1, 5, 7, 224
+local HANDSHAKE, DATA, PEX_RESV4, SIGNED_INTEGRITY, EXTENSION, PUSHED = 0, 1, 5, 7, 224, 225
 local MESSAGES = {
   [0] = "HANDSHAKE", "DATA", "ACK", "HAVE", "INTEGRITY", "PEX_RESv4", "PEX_REQ", "SIGNED_INTEGRITY", "REQUEST", "CANCEL", "CHOKE",
-  "UNCHOKE", "PEX_RESv6", "PEX_REScert", [EXTENSION] = "EXTENSION",
+  "UNCHOKE", "PEX_RESv6", "PEX_REScert", [EXTENSION] = "EXTENSION", [PUSHED] = "PUSHED",
 }
 local OPTIONS = {
   [0] = "Version", "Minimum version", "Swarm id", "Content integrity protection", "Merkle hash function", "Live signature algorithm",
@@ -66,6 +66,7 @@ local f = {
   first_byte = ProtoField.uint64("ppspp.first_byte", "First byte"),
   last_byte = ProtoField.uint64("ppspp.last_byte", "Last byte"),
   time_us = ProtoField.uint64("ppspp.time_us", "Sender's clock (us)"),
+  pushed_us = ProtoField.uint32("ppspp.pushed.time_us", "Sender's clock (us)", base.DEC, nil, nil, "Modulo 2^32"),
   delay_us = ProtoField.uint64("ppspp.delay_us", "One-way delay sample (us)", base.DEC, nil, nil, "Modulo 2^64: the clocks need not agree"),
   payload = ProtoField.bytes("ppspp.chunk", "Chunk"),
   hash = ProtoField.bytes("ppspp.hash", "Hash"),
@@ -84,6 +85,7 @@ local f = {
   watchers = ProtoField.uint16("ppspp.hello.watchers", "Watchers"),
   abilities = ProtoField.uint8("ppspp.hello.abilities", "Abilities", base.HEX),
   pushes = ProtoField.bool("ppspp.hello.pushes", "Pushes", 8, nil, ABLE_TO_PUSH),
+  beginning = ProtoField.uint64("ppspp.hello.beginning", "A player may begin with chunk"),
   push_tree = ProtoField.uint8("ppspp.push.tree", "Tree", base.DEC, nil, nil, "0 to 15 carry chunks, 16 and 17 bundles"),
   key = ProtoField.uint8("ppspp.push.key", "Key", base.DEC, nil, nil, "Eighths of a slot"),
   reason = ProtoField.uint8("ppspp.push.reason", "Reason", base.DEC, REASONS),
@@ -454,15 +456,19 @@ local function read_handshake(cursor, tree, context)
 end
 
 -- ---- the other messages (8.5 to 8.14) -------------------------------------------------------------------------------------
+local function read_payload(cursor, tree, format)
+  -- A chunk reaches to the end of the datagram, unless others of the same fixed size come after it.
+  local length = math.min(cursor:left(), format.chunk_bytes or cursor:left())
+  if length == 0 then refuse("a message without its chunk (8.6)") end
+  tree:add(f.payload, cursor:take(length))
+end
+
 local function read_data(cursor, tree, context)
   local format = context.format
   local chunks = read_chunks(cursor, tree, format)
   if chunks.first and format.addressing ~= BYTES64 and chunks.first ~= chunks.last then problem(chunks.item, "DATA for more than one chunk (8.6)") end
   tree:add(f.time_us, cursor:take(8))
-  -- A chunk reaches to the end of the datagram, unless others of the same fixed size come after it.
-  local length = math.min(cursor:left(), format.chunk_bytes or cursor:left())
-  if length == 0 then refuse("DATA without a chunk (8.6)") end
-  tree:add(f.payload, cursor:take(length))
+  read_payload(cursor, tree, format)
   return chunks.text
 end
 
@@ -536,7 +542,9 @@ local function read_hello(cursor, tree)
   if cursor:left() == 0 then return text end          -- of an earlier version
   local abilities = cursor:take(1)
   tree:add(f.abilities, abilities):add(f.pushes, abilities)
-  return bit32.band(abilities:uint(), ABLE_TO_PUSH) ~= 0 and text .. ", pushes" or text
+  if bit32.band(abilities:uint(), ABLE_TO_PUSH) ~= 0 then text = text .. ", pushes" end
+  if cursor:left() >= 8 then tree:add(f.beginning, cursor:take(8)) end
+  return text
 end
 
 local function read_tree(cursor, tree)
@@ -733,9 +741,18 @@ local function read_extension(cursor, tree, context)
   return text
 end
 
+local function read_pushed(cursor, tree, context)
+  local chunk = cursor:take(6)
+  tree:add(f.first, chunk, chunk:uint64())
+  tree:add(f.last, chunk, chunk:uint64()):set_generated()
+  tree:add(f.pushed_us, cursor:take(4))
+  read_payload(cursor, tree, context.format)
+  return tostring(chunk:uint64())
+end
+
 local READERS = {
   [0] = read_handshake, read_data, read_ack, read_named, read_integrity, read_address(f.ipv4, 4), read_empty, read_signed_integrity,
-  read_named, read_named, read_empty, read_empty, read_address(f.ipv6, 16), read_certificate, [EXTENSION] = read_extension,
+  read_named, read_named, read_empty, read_empty, read_address(f.ipv6, 16), read_certificate, [EXTENSION] = read_extension, [PUSHED] = read_pushed,
 }
 
 -- ---- datagrams ----------------------------------------------------------------------------------------------------------

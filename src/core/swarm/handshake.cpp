@@ -3,7 +3,7 @@
 namespace runnel::swarm {
 namespace {
 
-wire::MessageSet our_messages() { return wire::MessageSet::rfc().insert(wire::MessageType::extension); }
+wire::MessageSet our_messages() { return wire::MessageSet::rfc().insert(wire::MessageType::extension).insert(wire::MessageType::pushed); }
 
 std::uint32_t wire_chunk_size(const Metadata& metadata) { return metadata.fixed_chunks() ? metadata.chunk_size : wire::kVariableChunkSize; }
 

@@ -15,6 +15,8 @@ struct Agreed {
   wire::MessageSet peer_messages = wire::MessageSet::rfc();
   std::optional<std::uint64_t> peer_window;   // chunks; nullopt: keeps everything
   // Version 2 and the extension message on both sides.
+  // Chunks that are pushed may come in fewer bytes.
+  [[nodiscard]] bool takes_pushed() const { return extensions() && peer_messages.contains(wire::MessageType::pushed); }
   [[nodiscard]] bool extensions() const { return version >= wire::kVersionRunnel && peer_messages.contains(wire::MessageType::extension); }
 };
 

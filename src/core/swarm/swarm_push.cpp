@@ -25,8 +25,7 @@ std::size_t bundle_size(const Metadata& metadata, const wire::Format& format) {
 void Swarm::start_push(Context& context) {
   if (!metadata_.live || metadata_.addressing != wire::AddressingMethod::chunks64) return;
   if (metadata_.munro_width != kPushMunroWidth || bundle_size(metadata_, format_) > Outbox::kMaxDatagram) return;
-  const auto chunk_bytes =
-      static_cast<std::uint32_t>(kIpAndUdp + wire::kChannelSize + wire::data_header_size(format_)) + metadata_.chunk_size;
+  const auto chunk_bytes = static_cast<std::uint32_t>(kIpAndUdp + wire::kChannelSize + wire::kPushedHeaderSize) + metadata_.chunk_size;
   const std::size_t train_size = chunk_bytes - kIpAndUdp - wire::kChannelSize - wire::kExtensionHeaderSize;
   push_ = std::make_unique<Push>(Push::Setup{NodeTag{static_cast<std::uint32_t>(node_id_)}, source_, chunk_bytes, train_size}, rng_.fork(),
                                  context.now);
@@ -171,8 +170,10 @@ void Swarm::send_pushed(Context& context, Channel& channel, tree::ChunkIndex ind
   const base::MutableByteView to = context.outbox.begin_datagram();
   wire::Encoder encoder{to, format_};
   encoder.channel(channel.remote);
-  const auto place =
-      encoder.data_in_place(index, wire::NodeTimestamp{static_cast<std::uint64_t>(context.now.time_since_epoch().count())}, payload.size());
+  const auto now = static_cast<std::uint64_t>(context.now.time_since_epoch().count());
+  const auto place = channel.agreed.takes_pushed() && index.value() <= wire::kMaxPushedIndex
+                         ? encoder.pushed_in_place(index, static_cast<std::uint32_t>(now), payload.size())
+                         : encoder.data_in_place(index, wire::NodeTimestamp{now}, payload.size());
   if (!place) return;
   std::memcpy(place->data(), payload.data(), payload.size());
   channel.end_datagram(context.outbox, encoder.size());

@@ -12,6 +12,12 @@ constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather s
 constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
 
+// As if it had been sent within the last hour by our clock: only changes of the difference count.
+wire::NodeTimestamp full_time(std::uint32_t sent_us, base::Time arrived) {
+  const auto now = static_cast<std::uint64_t>(arrived.time_since_epoch().count());
+  return wire::NodeTimestamp{now - static_cast<std::uint32_t>(static_cast<std::uint32_t>(now) - sent_us)};
+}
+
 template <class... Fns>
 struct Overloaded : Fns... {
   using Fns::operator()...;
@@ -50,6 +56,7 @@ void Swarm::on_message(Context& context, Channel& channel, const wire::Message& 
   std::visit(Overloaded{
                  [&](const wire::Handshake& m) { on_handshake(context, channel, m); },
                  [&](const wire::Data& m) { on_data(context, channel, m); },
+                 [&](const wire::Pushed& m) { on_data(context, channel, {m.chunk, full_time(m.sent_us, context.arrived), m.payload}); },
                  [&](const wire::Ack& m) { on_ack(context, channel, m); },
                  [&](const wire::Have& m) { on_have(context, channel, m.range); },
                  [&](const wire::Integrity& m) {

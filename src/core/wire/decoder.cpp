@@ -68,6 +68,7 @@ Result Decoder::read_message() {
     case MessageType::pex_res_v6: return read_pex_res_v6();
     case MessageType::pex_res_cert: return read_pex_res_cert();
     case MessageType::extension: return read_extension();
+    case MessageType::pushed: return read_pushed();
   }
   return fail(Error::unknown_message);
 }
@@ -89,12 +90,17 @@ Result Decoder::read_data() {
   const auto timestamp = reader_.read<std::uint64_t>();
   if (!timestamp) return fail(Error::truncated);
   if (range->first != range->last) return fail(Error::several_chunks_in_data);
-  if (reader_.empty()) return fail(Error::empty_payload);
-  // RFC 7574 8.6: the content reaches to the datagram's end, unless several DATA of a fixed chunk size share the datagram.
-  // kVariableChunkSize is larger than any datagram.
+  const auto payload = read_payload();
+  if (!payload) return fail(payload.error());
+  return Data{range->first, NodeTimestamp{*timestamp}, *payload};
+}
+
+// RFC 7574 8.6: the content reaches to the datagram's end, unless several DATA of a fixed chunk size share the datagram.
+// kVariableChunkSize is larger than any datagram.
+std::expected<base::ByteView, Error> Decoder::read_payload() {
   const std::size_t size = std::min<std::size_t>(reader_.remaining(), format_.chunk_size);
-  if (size == 0) return fail(Error::empty_payload);
-  return Data{range->first, NodeTimestamp{*timestamp}, *reader_.read_view(size)};
+  if (size == 0) return std::unexpected(Error::empty_payload);
+  return *reader_.read_view(size);
 }
 
 Result Decoder::read_ack() {
@@ -162,6 +168,16 @@ Result Decoder::read_extension() {
   const auto value = reader_.read_view(*size);
   if (!value) return fail(Error::truncated);
   return Extension{*type, *value};
+}
+
+Result Decoder::read_pushed() {
+  const auto high = reader_.read<std::uint16_t>();
+  const auto low = reader_.read<std::uint32_t>();
+  const auto sent_us = reader_.read<std::uint32_t>();
+  if (!high || !low || !sent_us) return fail(Error::truncated);
+  const auto payload = read_payload();
+  if (!payload) return fail(payload.error());
+  return Pushed{tree::ChunkIndex{std::uint64_t{*high} << 32U | *low}, *sent_us, *payload};
 }
 
 }  // namespace runnel::wire

@@ -42,6 +42,8 @@ class Decoder {
   std::expected<Message, Error> read_pex_res_v6();
   std::expected<Message, Error> read_pex_res_cert();
   std::expected<Message, Error> read_extension();
+  std::expected<Message, Error> read_pushed();
+  std::expected<base::ByteView, Error> read_payload();
   template <class RangeMessage>
   std::expected<Message, Error> read_range();
 

@@ -101,6 +101,17 @@ bool Encoder::data(tree::ChunkIndex chunk, NodeTimestamp timestamp, base::ByteVi
   return true;
 }
 
+std::optional<base::MutableByteView> Encoder::pushed_in_place(tree::ChunkIndex chunk, std::uint32_t sent_us, std::size_t payload_size) {
+  if (payload_size == 0 || payload_size > format_.chunk_size || payload_size > remaining() || chunk.value() > kMaxPushedIndex)
+    return std::nullopt;
+  const auto body = begin(MessageType::pushed, kPushedHeaderSize - 1 + payload_size);
+  if (!body) return std::nullopt;
+  base::store_big_endian(body->data(), static_cast<std::uint16_t>(chunk.value() >> 32U));
+  base::store_big_endian(body->data() + 2, static_cast<std::uint32_t>(chunk.value()));
+  base::store_big_endian(body->data() + 6, sent_us);
+  return body->subspan(kPushedHeaderSize - 1);
+}
+
 bool Encoder::ack(tree::ChunkRange range, DelaySample delay) {
   const auto body = begin(MessageType::ack, range, 8);
   if (!body) return false;
@@ -184,6 +195,11 @@ bool Encoder::message(const Message& message) {
     bool operator()(const PexResV6& m) const { return to.pex_res(m.peer); }
     bool operator()(const PexResCert& m) const { return to.pex_res_cert(m.certificate); }
     bool operator()(const Extension& m) const { return to.extension(m.type, m.value); }
+    bool operator()(const Pushed& m) const {
+      const auto place = to.pushed_in_place(m.chunk, m.sent_us, m.payload.size());
+      if (place) store(*place, m.payload);
+      return place.has_value();
+    }
   };
   return std::visit(Visitor{*this}, message);
 }

@@ -19,6 +19,7 @@ constexpr std::size_t kPexResV4Size = 1 + 4 + 2;
 constexpr std::size_t kPexResV6Size = 1 + 16 + 2;
 constexpr std::size_t kPexResCertHeaderSize = 1 + 2;
 constexpr std::size_t data_header_size(const Format& f) { return 1 + chunk_spec_size(f.addressing) + 8; }
+constexpr std::size_t kPushedHeaderSize = 1 + 6 + 4;
 constexpr std::size_t ack_size(const Format& f) { return 1 + chunk_spec_size(f.addressing) + 8; }
 constexpr std::size_t range_size(const Format& f) { return 1 + chunk_spec_size(f.addressing); }  // HAVE, REQUEST, CANCEL
 constexpr std::size_t integrity_size(const Format& f) { return 1 + chunk_spec_size(f.addressing) + f.hash_size; }
@@ -42,6 +43,8 @@ class Encoder {
   bool data(tree::ChunkIndex chunk, NodeTimestamp timestamp, base::ByteView payload);
   // Writes the header and returns where `payload_size` bytes of content must now be put; nullopt as above. Saves a copy.
   std::optional<base::MutableByteView> data_in_place(tree::ChunkIndex chunk, NodeTimestamp timestamp, std::size_t payload_size);
+  // The same of a chunk that goes alone in its datagram, up to kMaxPushedIndex.
+  std::optional<base::MutableByteView> pushed_in_place(tree::ChunkIndex chunk, std::uint32_t sent_us, std::size_t payload_size);
   bool ack(tree::ChunkRange range, DelaySample delay);
   bool have(tree::ChunkRange range);
   bool integrity(tree::ChunkRange subtree, const crypto::Digest& hash);

@@ -1,4 +1,4 @@
-// The fourteen messages of RFC 7574 section 8 and our one extension, as values. Views point into the datagram that they
+// The fourteen messages of RFC 7574 section 8 and our two, as values. Views point into the datagram that they
 // were decoded from and live as long as it does.
 #pragma once
 #include <cstdint>
@@ -96,7 +96,15 @@ struct Extension {
   base::ByteView value;
 };
 
+// What DATA would say, in fewer bytes.
+struct Pushed {
+  static constexpr MessageType kType = MessageType::pushed;
+  tree::ChunkIndex chunk;        // up to kMaxPushedIndex
+  std::uint32_t sent_us = 0;     // by the sender's clock, modulo 2^32
+  base::ByteView payload;        // never empty
+};
+
 using Message = std::variant<Handshake, Data, Ack, Have, Integrity, PexResV4, PexReq, SignedIntegrity, Request, Cancel, Choke, Unchoke,
-                             PexResV6, PexResCert, Extension>;
+                             PexResV6, PexResCert, Extension, Pushed>;
 
 }  // namespace runnel::wire

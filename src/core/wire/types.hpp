@@ -36,8 +36,9 @@ enum class MessageType : std::uint8_t {
   unchoke = 11,
   pex_res_v6 = 12,
   pex_res_cert = 13,
-  // Of the unassigned types 14..254, ours: one TLV, sent only to peers that agreed version 2 and listed it in option 8.
-  extension = 224,
+  // Of the unassigned types 14..254, ours, sent only to peers that agreed version 2 and listed them in option 8.
+  extension = 224,   // one TLV
+  pushed = 225,      // a chunk that no REQUEST asked for
 };
 
 // RFC 7574 7.8.
@@ -57,6 +58,9 @@ constexpr std::uint64_t kKeepsEverything = std::numeric_limits<std::uint64_t>::m
 constexpr std::uint64_t kUnknownSize = std::numeric_limits<std::uint64_t>::max();
 // Above it the numbers of bins do not fit 64 bits; no content and no clock comes near (1024-byte chunks: 2^72 bytes).
 constexpr std::uint64_t kMaxChunkIndex = (std::uint64_t{1} << 62) - 1;
+
+// The greatest that a PUSHED can name; live indices, which tell the time, reach it in a thousand years.
+constexpr std::uint64_t kMaxPushedIndex = (std::uint64_t{1} << 48) - 1;
 
 // What both sides agreed or know of a swarm and what is needed to tell where a message ends.
 struct Format {

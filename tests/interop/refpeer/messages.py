@@ -9,7 +9,7 @@ from .options import Options
 
 (HANDSHAKE, DATA, ACK, HAVE, INTEGRITY, PEX_RESV4, PEX_REQ, SIGNED_INTEGRITY, REQUEST, CANCEL, CHOKE, UNCHOKE, PEX_RESV6,
  PEX_RESCERT) = range(14)
-EXTENSION = 224
+EXTENSION, PUSHED = 224, 225
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +107,15 @@ class Extension:
     type = EXTENSION
 
 
+@dataclasses.dataclass(frozen=True)
+class Pushed:
+    """Likewise: a chunk that was not asked for."""
+    chunks: Range                    # one
+    time_us: int                     # the sender's clock, modulo 2**32
+    payload: bytes
+    type = PUSHED
+
+
 class Codec:
     """Messages of one swarm. chunk_bytes is None where chunks are of variable size; signature_bytes 0 where nothing is signed."""
     extensions = False
@@ -139,6 +148,8 @@ class Codec:
                 return len(m.certificate).to_bytes(2, "big") + m.certificate
             case Extension():
                 return m.number.to_bytes(2, "big") + len(m.value).to_bytes(2, "big") + m.value
+            case Pushed():
+                return m.chunks.first.to_bytes(6, "big") + (m.time_us % 2**32).to_bytes(4, "big") + m.payload
             case Choke() | Unchoke() | PexReq():
                 return b""
         raise TypeError(m)
@@ -171,6 +182,9 @@ class Codec:
                 return PexResCert(cursor.bytes(cursor.number(2)))
             case 224 if self.extensions:
                 return Extension(cursor.number(2), cursor.bytes(cursor.number(2)))
+            case 225 if self.extensions:
+                chunk = cursor.number(6)
+                return Pushed(Range(chunk, chunk), cursor.number(4), self.payload(cursor))
         raise Malformed(f"message type {kind} is not known")
 
     def subtree(self, cursor):
@@ -180,12 +194,16 @@ class Codec:
         return chunks
 
     def decode_data(self, cursor):
-        """A chunk reaches to the end of the datagram, unless others of the same fixed size come after it (8.6)."""
         chunks, time_us = self.addressing.decode(cursor), cursor.number(8)
-        payload = cursor.bytes(cursor.left if self.chunk_bytes is None else min(cursor.left, self.chunk_bytes))
-        if chunks.width != 1 or not payload:
-            raise Malformed("DATA without a chunk, or for several")
-        return Data(chunks, time_us, payload)
+        if chunks.width != 1:
+            raise Malformed("DATA for several chunks")
+        return Data(chunks, time_us, self.payload(cursor))
+
+    def payload(self, cursor):
+        """A chunk reaches to the end of the datagram, unless others of the same fixed size come after it (8.6)."""
+        if not cursor.left:
+            raise Malformed("no chunk")
+        return cursor.bytes(cursor.left if self.chunk_bytes is None else min(cursor.left, self.chunk_bytes))
 
     def decode_all(self, cursor):
         """The messages up to the first that is none, and what was wrong with that one or None (3: it and the rest are dropped)."""

@@ -10,7 +10,7 @@ from .bins import Range
 from .clock import now_us
 from .cursor import Malformed
 from .fetch import Fetch
-from .messages import Data, Have
+from .messages import Data, Have, Pushed
 from .peer import Part
 from .push_values import (FULL, NO_CHILDREN, NOT_FED, STARVING, SUBSTREAMS, TREES, WHOLE, WIDTH, Accept, Advert, Bundle, HaveMap, Hello,
                           Nack, Redirect, Refuse, Subscribe, Unsubscribe, decode, ranges_of, to_extension, tree_of)
@@ -305,7 +305,8 @@ class PushParent(Part):
 
     def push(self, channel, index, now):
         self.pushed += 1
-        self.peer.send(channel, [Data(Range(index, index), now_us(), self.pushed_payload(index))], now)
+        kind = Pushed if messages.PUSHED in channel.options.supported else Data
+        self.peer.send(channel, [kind(Range(index, index), now_us(), self.pushed_payload(index))], now)
 
     def send_bundle(self, channel, bundle, now):
         self.bundles += 1

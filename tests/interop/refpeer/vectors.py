@@ -95,6 +95,8 @@ def to_message(text):
             return messages.PexRes(address.strip("[]"), int(port))
         case "PEX_REScert":
             return messages.PexResCert(to_bytes(rest[0]))
+        case "PUSHED":
+            return messages.Pushed(Range(int(rest[0]), int(rest[0])), int(said["t"]), to_bytes(rest[2]))
         case "EXTENSION":
             return messages.Extension(int(rest[0]), to_bytes(rest[1]))
     return {"CHOKE": messages.Choke, "UNCHOKE": messages.Unchoke, "PEX_REQ": messages.PexReq}[name]()

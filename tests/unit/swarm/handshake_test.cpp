@@ -66,6 +66,7 @@ TEST(Handshake, two_of_ours_agree_on_version_2_and_the_extension) {
     for (const auto& agreed : {*at_responder, *at_initiator}) {
       EXPECT_EQ(agreed.version, wire::kVersionRunnel);
       EXPECT_TRUE(agreed.extensions());
+      EXPECT_TRUE(agreed.takes_pushed());
       EXPECT_EQ(agreed.peer_window, metadata.live ? std::optional{metadata.live_window} : std::nullopt);
     }
   }

@@ -32,7 +32,7 @@ bool write_all(Encoder& encoder, const Options& options, base::ByteView signatur
          encoder.integrity(kSubtree, crypto::Digest{32}) && encoder.signed_integrity(kSubtree, NtpTimestamp{1}, signature) &&
          encoder.request(kSubtree) && encoder.cancel(kSubtree) && encoder.choke() && encoder.unchoke() && encoder.pex_req() &&
          encoder.pex_res({}) && encoder.pex_res_cert(signature) && encoder.extension(1, signature) &&
-         encoder.data(tree::ChunkIndex{5}, NodeTimestamp{9}, payload);
+         encoder.message(Pushed{tree::ChunkIndex{4}, 7, payload}) && encoder.data(tree::ChunkIndex{5}, NodeTimestamp{9}, payload);
 }
 
 TEST(Codec, never_allocates) {
@@ -55,7 +55,7 @@ TEST(Codec, never_allocates) {
   const std::size_t after = allocations;
 
   EXPECT_TRUE(wrote);
-  EXPECT_EQ(messages, 14U);
+  EXPECT_EQ(messages, 15U);
   EXPECT_EQ(after, before);
 }
 

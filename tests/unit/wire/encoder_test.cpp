@@ -65,6 +65,7 @@ TEST_F(EncoderTest, says_beforehand_how_large_messages_will_be) {
     EXPECT_EQ(size_of([](Encoder& e) { return e.integrity(range(0, 3), crypto::Digest{20}); }), integrity_size(format));
     EXPECT_EQ(size_of([&](Encoder& e) { return e.signed_integrity(range(0, 3), {}, signature); }), signed_integrity_size(format));
     EXPECT_EQ(size_of([](Encoder& e) { return e.data_in_place(ChunkIndex{1}, {}, 1).has_value(); }), data_header_size(format) + 1);
+    EXPECT_EQ(size_of([](Encoder& e) { return e.pushed_in_place(ChunkIndex{1}, 0, 1).has_value(); }), kPushedHeaderSize + 1);
     EXPECT_EQ(size_of([](Encoder& e) { return e.choke(); }), kEmptyMessageSize);
     EXPECT_EQ(size_of([](Encoder& e) { return e.extension(1, {}); }), kExtensionHeaderSize);
     EXPECT_EQ(size_of([](Encoder& e) { return e.pex_res_cert({}); }), kPexResCertHeaderSize);
@@ -94,6 +95,9 @@ TEST_F(EncoderTest, refuses_what_the_format_cannot_say_and_writes_nothing) {
   EXPECT_FALSE(encoder.extension(1, base::Bytes(65'536)));
   EXPECT_FALSE(encoder.pex_res_cert(base::Bytes(65'536)));
   EXPECT_FALSE(encoder.data_in_place(ChunkIndex{0}, {}, std::numeric_limits<std::size_t>::max()));
+  EXPECT_FALSE(encoder.message(Pushed{ChunkIndex{0}, 0, {}}));
+  EXPECT_FALSE(encoder.message(Pushed{ChunkIndex{0}, 0, nine}));
+  EXPECT_FALSE(encoder.pushed_in_place(ChunkIndex{kMaxPushedIndex + 1}, 0, 8));
   EXPECT_EQ(encoder.size(), 0U);
 }
 

@@ -119,6 +119,8 @@ TEST_F(Refusals, messages_need_their_room_to_the_last_byte) {
   expect_refused([&](Encoder& e) { return e.integrity(range(0, 0), hash_); }, {.hash_size = 20}, 28);
   expect_refused([](Encoder& e) { return e.pex_res_cert(base::Bytes(10)); }, {}, 12);
   expect_refused([](Encoder& e) { return e.extension(1, base::Bytes(10)); }, {}, 14);
+  for (const std::size_t room : {std::size_t{9}, std::size_t{20}})
+    expect_refused([](Encoder& e) { return e.message(Pushed{ChunkIndex{0}, 1, base::Bytes(10)}); }, {}, room);
 }
 
 TEST_F(Refusals, a_handshake_whose_options_can_not_be_written_is_not) {
@@ -194,6 +196,18 @@ TEST_F(Refusals, an_extension_is_cut_nowhere) {
     ASSERT_FALSE(message) << cut;
     EXPECT_EQ(message.error(), Error::truncated) << cut;
   }
+}
+
+TEST_F(Refusals, a_pushed_chunk_is_cut_nowhere) {
+  const std::string whole = "e100000000000701020304aa";
+  for (std::size_t size = 1; size < 11; ++size) {
+    const base::Bytes bytes = base::from_hex(whole.substr(0, 2 * size)).value();
+    const auto message = Decoder{bytes, Format{}}.next();
+    ASSERT_FALSE(message) << size;
+    EXPECT_EQ(message.error(), Error::truncated) << size;
+  }
+  const base::Bytes no_payload = base::from_hex(whole.substr(0, 22)).value();
+  EXPECT_EQ(Decoder(no_payload, Format{}).next().error(), Error::empty_payload);
 }
 
 TEST_F(Refusals, no_chunk_fits_where_chunks_have_no_bytes) {

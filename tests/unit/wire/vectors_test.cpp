@@ -95,7 +95,7 @@ TEST(WireVectors, decode_to_the_messages_written_beside_them_and_encode_to_the_s
   }
   EXPECT_GT(entries, 80U);
   for (std::size_t type = 0; type <= 13; ++type) EXPECT_TRUE(types_seen[type]) << "no vector for message type " << type;
-  EXPECT_TRUE(types_seen[static_cast<std::size_t>(MessageType::extension)]);
+  for (const MessageType type : {MessageType::extension, MessageType::pushed}) EXPECT_TRUE(types_seen[static_cast<std::size_t>(type)]);
 }
 
 }  // namespace
