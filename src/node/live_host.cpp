@@ -5,6 +5,18 @@
 #include "net/clock.hpp"
 
 namespace runnel::node {
+namespace {
+
+// Where a player must begin that has these bytes from `first` on, as their header tells it (docs/STREAM.md, "newest independent").
+// nullopt: they are from the middle of a record, or the stream has not begun.
+std::optional<tree::ChunkIndex> beginning_of(tree::ChunkIndex first, base::ByteView bytes) {
+  if (media::names_recording(bytes)) return first;   // what came before is in there
+  const auto independent = media::newest_independent(bytes.first(std::min(bytes.size(), media::kRecordHeaderBytes)));
+  if (!independent || *independent == media::kNoIndependent || *independent > first.value()) return std::nullopt;
+  return tree::ChunkIndex{*independent};
+}
+
+}  // namespace
 
 LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm::Metadata& metadata, crypto::Signer* signer,
                    OnMunro on_munro)
@@ -24,6 +36,14 @@ swarm::SwarmParts LiveHost::parts() {
 
 void LiveHost::publish(tree::ChunkIndex first, base::ByteView record, base::WallTime now) {
   loop_.input(swarm::Publish{handle_, first, record, now});
+  note_beginning(first, record);
+}
+
+void LiveHost::note_beginning(tree::ChunkIndex first, base::ByteView bytes) {
+  const auto beginning = records_ ? beginning_of(first, bytes) : std::nullopt;
+  if (!beginning || told_beginning_ == beginning) return;
+  told_beginning_ = beginning;
+  loop_.input(swarm::NewBeginning{handle_, *beginning});
 }
 
 bool LiveHost::load(tree::ChunkRange range, base::Bytes&, std::vector<base::ByteView>& chunks, base::Time) {
@@ -74,14 +94,7 @@ base::Bytes LiveHost::bytes_of(tree::ChunkRange munro) const {
 
 std::optional<tree::ChunkIndex> LiveHost::begin_at(tree::ChunkRange munro) const {
   if (!records_) return munro.first;   // a demuxer finds its way from anywhere
-  // The first record whose beginning came names the newest one that a decoder may begin with (docs/STREAM.md, "newest independent").
-  const base::Bytes bytes = bytes_of(munro);
-  if (media::names_recording(bytes)) return munro.first;   // what came before is in there
-  const auto header = base::ByteView{bytes}.first(std::min(bytes.size(), media::kRecordHeaderBytes));
-  const auto independent = media::newest_independent(header);
-  // Else the middle of a record, or a stream that has not begun.
-  if (!independent || *independent == media::kNoIndependent || *independent > munro.first.value()) return std::nullopt;
-  return tree::ChunkIndex{*independent};
+  return beginning_of(munro.first, bytes_of(munro));
 }
 
 void LiveHost::tune_in() {
@@ -128,6 +141,7 @@ void LiveHost::deliver(base::Time now) {
   const auto follows = [this](tree::ChunkRange munro) { return this->follows(munro); };
   while (const auto munro = order_.take(loop_.engine().first_missing(handle_), follows, now)) {
     delivered_ = munro->last;
+    if (const auto head = window_.get(munro->first)) note_beginning(munro->first, *head);
     on_munro_({*munro, bytes_of(*munro), loop_.engine().signed_at(handle_, munro->first).value_or(base::WallTime{})});
   }
 }

@@ -36,6 +36,8 @@ class LiveHost final : public SwarmHost {
   void close() override {}
 
  private:
+  // Newcomers are told where a player may begin, as what stands there tells it.
+  void note_beginning(tree::ChunkIndex first, base::ByteView bytes);
   void tune_in();
   // Where a player must begin that is handed this munro first; nullopt: it can not tell.
   [[nodiscard]] std::optional<tree::ChunkIndex> begin_at(tree::ChunkRange munro) const;
@@ -62,6 +64,7 @@ class LiveHost final : public SwarmHost {
   LiveBeginning beginning_;
   bool tuned_ = false;
   std::optional<tree::ChunkIndex> delivered_; // up to here
+  std::optional<tree::ChunkIndex> told_beginning_;
   base::WallTime last_wall_{};
 };
 

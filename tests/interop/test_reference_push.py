@@ -91,6 +91,10 @@ class Values(unittest.TestCase):
         self.assertEqual(known.encode().hex(), "1122334455667788000701")
         for text, abilities in (("11223344556677880007", 0), ("1122334455667788000701", 1), ("1122334455667788000703ff", 3)):
             self.assertEqual(push_values.decode(1, bytes.fromhex(text), None), dataclasses.replace(known, abilities=abilities))
+        begins = dataclasses.replace(known, beginning=0x102030405)
+        self.assertEqual(begins.encode().hex(), "11223344556677880007010000000102030405")
+        for end in ("", "ff"):
+            self.assertEqual(push_values.decode(1, begins.encode() + bytes.fromhex(end), None), begins)
 
     def test_trees(self):
         """Both halves of a munro lie in all sixteen trees, in turn; SplitMix64's first number from a seed of zero is well known."""

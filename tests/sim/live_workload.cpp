@@ -44,6 +44,7 @@ class LiveWorkload final : public Workload {
   struct Seen {
     std::vector<base::Time> complete;               // Time{}: not
     std::optional<base::Time> first_munro;
+    std::optional<tree::ChunkIndex> beginning;      // of the newest independent record that it knows of
     std::optional<base::Time> playable;             // an independent record is whole
     std::optional<std::size_t> playable_record;     // the oldest that this may be
     std::vector<std::uint8_t> chunks;               // of each munro, so many came
@@ -126,6 +127,7 @@ void LiveWorkload::publish() {
   const LiveTruth::Record& record = truth_.publish(first, bytes, independent, simulation_.now(), rng_);
   source_->input(swarm::WallClock{wall});
   source_->input(swarm::Publish{kSwarm, first, record.bytes, wall});
+  if (independent) source_->input(swarm::NewBeginning{kSwarm, first});
 }
 
 // ---- viewers --------------------------------------------------------------------------------------------------------
@@ -159,10 +161,12 @@ void LiveWorkload::on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range) 
   if (!position) return;   // the audit has said so
   if (seen.complete.size() <= *position) seen.complete.resize(*position + 1);
   seen.complete[*position] = simulation_.now();
+  // The record's header tells where the newest independent record starts.
+  const tree::ChunkIndex start = truth_.records()[truth_.munros()[*position].record].independent;
+  if (!seen.beginning || *seen.beginning < start) viewer.node->input(swarm::NewBeginning{kSwarm, *(seen.beginning = start)});
   if (!seen.first_munro) {
-    // A player reads in the record's header where the newest independent record starts, and wants everything from there.
+    // A player wants everything from there.
     seen.first_munro = simulation_.now();
-    const tree::ChunkIndex start = truth_.records()[truth_.munros()[*position].record].independent;
     seen.playable_record = truth_.munros()[*truth_.munro_at(start)].record;
     viewer.node->input(swarm::FollowFrom{kSwarm, start});
   }

@@ -97,6 +97,7 @@ class Channel {
   wire::Format format;
   std::optional<std::uint64_t> node_id;     // from HELLO
   std::uint16_t watchers_there = 0;         // from HELLO: others that it knows
+  std::optional<tree::ChunkIndex> beginning;   // from HELLO: where it says that a player may begin
   bool pushes = false;                      // from HELLO, and so do we: push.hpp
   bool heard_push = false;                  // it knows that we do
   bool told_haves = false;                  // what we held when we met

@@ -119,6 +119,9 @@ void Engine::on_input(const Publish& in) {
 void Engine::on_input(const FollowFrom& in) {
   with(in.swarm, [&](Swarm& swarm) { swarm.follow_from(context_, in.first); });
 }
+void Engine::on_input(const NewBeginning& in) {
+  with(in.swarm, [&](Swarm& swarm) { swarm.new_beginning(in.first); });
+}
 void Engine::on_input(const SetLimits& in) {
   upload_.set_rate(in.max_upload);
   download_.set_rate(in.max_download);

@@ -44,6 +44,7 @@ class Engine {
   void on_input(const Unwant& in);
   void on_input(const Publish& in);
   void on_input(const FollowFrom& in);
+  void on_input(const NewBeginning& in);
   void on_input(const SetLimits& in);
   void on_input(const ForgetChunks& in);
   void on_input(const WallClock& in);

@@ -1,5 +1,7 @@
 #include "core/swarm/extensions.hpp"
 
+#include "core/wire/types.hpp"
+
 namespace runnel::swarm {
 
 base::Bytes encode_hello(const Hello& hello) {
@@ -8,6 +10,7 @@ base::Bytes encode_hello(const Hello& hello) {
   writer.write(hello.node_id);
   writer.write(hello.watchers);
   writer.write(hello.abilities);
+  if (hello.beginning) writer.write(hello.beginning->value());
   return value;
 }
 
@@ -16,7 +19,11 @@ std::optional<Hello> decode_hello(base::ByteView value) {
   const auto node_id = reader.read<std::uint64_t>();
   const auto watchers = reader.read<std::uint16_t>();
   const auto abilities = reader.read<std::uint8_t>();   // earlier versions end before it
-  return node_id && watchers ? std::optional{Hello{*node_id, *watchers, abilities.value_or(0)}} : std::nullopt;
+  if (!node_id || !watchers) return std::nullopt;
+  Hello hello{*node_id, *watchers, abilities.value_or(0), std::nullopt};
+  if (const auto beginning = reader.read<std::uint64_t>(); beginning && *beginning <= wire::kMaxChunkIndex)
+    hello.beginning = tree::ChunkIndex{*beginning};
+  return hello;
 }
 
 }  // namespace runnel::swarm

@@ -120,6 +120,11 @@ struct FollowFrom {
   SwarmHandle swarm;
   tree::ChunkIndex first;
 };
+// Live: the newest record that a player may begin with starts there. Those whom we meet are told.
+struct NewBeginning {
+  SwarmHandle swarm;
+  tree::ChunkIndex first;
+};
 // Bytes per second; 0: no limit.
 struct SetLimits {
   std::uint64_t max_upload = 0;
@@ -137,7 +142,7 @@ struct WallClock {
 };
 
 using Input = std::variant<DatagramsIn, CallFailed, ChunksLoaded, AddSwarm, RemoveSwarm, AddPeers, Want, Unwant, Publish, FollowFrom,
-                           SetLimits, ForgetChunks, WallClock>;
+                           NewBeginning, SetLimits, ForgetChunks, WallClock>;
 
 // ---- out ------------------------------------------------------------------------------------------------------------
 // Views live until the next handle().

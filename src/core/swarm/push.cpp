@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 namespace runnel::swarm {
@@ -34,9 +35,12 @@ constexpr unsigned kWelcomeChunks = 24;   // a munro
 constexpr double kWelcomeShare = 0.15;
 constexpr double kMostWelcome = 48;       // chunks at once
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
+constexpr double kTurn = 0.12;          // seconds of that which a newcomer asks of one neighbour at a time,
+constexpr double kLeastTurn = 4;        // and so many chunks more
 constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower
 constexpr double kPerRequest = 8;       // chunks that the proof of one alone would stand for
 constexpr double kNeverPulled = 1e9;
+constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
 constexpr base::Duration kQuantum{3'000};  // sends within it leave together: each wake costs, and a line that is 15 ms full is calm
 constexpr double kQuantumSeconds = static_cast<double>(kQuantum.count()) / 1e6;
@@ -234,13 +238,23 @@ void Push::on_cancel(PeerKey from, tree::ChunkRange range) {
     queue_.remove(from, tree::ChunkIndex{range.first.value() + i});
 }
 
+double Push::spare(const Neighbour& neighbour) const {
+  const double rate = rate_.bytes_per_second() > 0 ? rate_.bytes_per_second() : kUnknownPace;
+  const double uplink = neighbour.advert ? std::max<double>(neighbour.advert->uplink, 1) / 256 : 0.5;
+  return kSpareShare * uplink * rate / setup_.chunk_bytes;
+}
+
+std::uint64_t Push::most_pulled(PeerKey peer, base::Time now) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  if (neighbour == nullptr || now - started_ >= Neighbourhood::kNewcomer) return kNoLimit;
+  return static_cast<std::uint64_t>(kLeastTurn + kTurn * spare(*neighbour));
+}
+
 double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const {
   const Neighbour* neighbour = hood_.find(peer);
   if (neighbour == nullptr || chunks == 0) return kNeverPulled;
-  const double rate = rate_.bytes_per_second() > 0 ? rate_.bytes_per_second() : kUnknownPace;
-  const double uplink = neighbour->advert ? std::max<double>(neighbour->advert->uplink, 1) / 256 : 0.5;
   const base::Duration way = 2 * neighbour->delay() + neighbour->queue();
-  const double sending = static_cast<double>((outstanding + chunks) * setup_.chunk_bytes) / (kSpareShare * uplink * rate);
+  const double sending = static_cast<double>(outstanding + chunks) / spare(*neighbour);
   return (static_cast<double>(way.count()) / 1e6 + sending + (neighbour->is_source() ? kSourceSpared : 0)) *
          (1 + kPerRequest / static_cast<double>(chunks));
 }

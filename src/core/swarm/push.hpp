@@ -53,6 +53,8 @@ class Push {
   void on_cancel(PeerKey from, tree::ChunkRange range);
   // What it would cost to have the next so many chunks from it by pull, of which so many others are waited for: seconds, for each.
   [[nodiscard]] double pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const;
+  // So many chunks may be waited for from it at a time. A newcomer's first answers come from who is near, not from who has time.
+  [[nodiscard]] std::uint64_t most_pulled(PeerKey peer, base::Time now) const;
   // It said that it is busy, and is left alone for now.
   [[nodiscard]] bool busy(PeerKey peer, base::Time now) const;
 
@@ -123,6 +125,8 @@ class Push {
   [[nodiscard]] base::Duration waits(base::Time now) const;
   [[nodiscard]] bool feeds(std::size_t tree, PeerKey peer) const;
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
+  // Of its uplink, what it has for pull: chunks per second.
+  [[nodiscard]] double spare(const Neighbour& neighbour) const;
   // Whether one chunk more may go ahead of all others to one who has just come.
   [[nodiscard]] bool take_welcome(base::Time now);
   [[nodiscard]] double pace() const;

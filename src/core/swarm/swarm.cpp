@@ -132,6 +132,11 @@ void Swarm::publish(Context& context, const Publish& publish) {
 }
 
 void Swarm::follow_from(Context& context, tree::ChunkIndex first) {
+  tuned_in_at_.reset();
+  follow(context, first);
+}
+
+void Swarm::follow(Context& context, tree::ChunkIndex first) {
   if (follow_ && *follow_ < first) want_no_more(context, {*follow_, tree::ChunkIndex{first.value() - 1}});
   follow_ = first;
   follow_by_word_ = false;

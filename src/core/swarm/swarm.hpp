@@ -81,7 +81,9 @@ class Swarm {
   void want(Context& context, const Want& want);
   void unwant(std::uint64_t token) { wants_.remove(token); }
   void publish(Context& context, const Publish& publish);
+  // The player has seen where it begins.
   void follow_from(Context& context, tree::ChunkIndex first);
+  void new_beginning(tree::ChunkIndex first) { beginning_ = first; }
   void want_no_more(Context& context, tree::ChunkRange past);
   void forget(tree::ChunkRange range);
   // Closes every channel with a word to its peer.
@@ -169,11 +171,16 @@ class Swarm {
   void tick_downloads(Context& context);
   void take_over(Context& context);
   void hurry(Context& context);
+  // Chunks that may be waited for from it.
+  [[nodiscard]] std::uint64_t most_asked(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::uint64_t request_window(const Channel& channel, base::Time now) const;
   void size_known(Context& context);
   void check_progress(Context& context);
   [[nodiscard]] tree::ChunkIndex shown_by_all();
   void tune_in(Context& context, tree::ChunkIndex at);
+  [[nodiscard]] tree::ChunkIndex beginning_before(tree::ChunkIndex edge) const;
+  void hear_beginning(Context& context, Channel& channel, tree::ChunkIndex beginning);
+  void follow(Context& context, tree::ChunkIndex first);
   // Live: what a neighbour's word is worth, and what the source's is.
   [[nodiscard]] tree::ChunkIndex claims_end(const Context& context) const;
   void hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims);
@@ -249,6 +256,8 @@ class Swarm {
   LivePicker live_picker_;
   std::optional<tree::ChunkIndex> follow_;     // live: from here on everything is wanted
   bool follow_by_word_ = false;                // the source has signed nothing yet that we know of: neighbours said so
+  std::optional<tree::ChunkIndex> tuned_in_at_;   // live: the edge that we met, until the player has seen where it begins
+  std::optional<tree::ChunkIndex> beginning_;  // live: of the newest record that a player may begin with
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
   std::optional<tree::ChunkIndex> newest_signed_;
   base::Time newest_signed_at_{};              // when we learned of it

@@ -110,7 +110,12 @@ bool Swarm::may_ask(const Channel& channel, base::Time now) const {
   if (channel.state != Channel::State::established || channel.choking_us || source_) return false;
   if (channel.pushes && push_->busy(channel.local, now)) return false;
   if (channel.stalls >= kMaxStalls && channel.downloads.outstanding() > 0) return false;
-  return channel.downloads.outstanding() < request_window(channel, now);
+  return channel.downloads.outstanding() < most_asked(channel, now);
+}
+
+std::uint64_t Swarm::most_asked(const Channel& channel, base::Time now) const {
+  const std::uint64_t window = request_window(channel, now);
+  return channel.pushes ? std::min(window, push_->most_pulled(channel.local, now)) : window;
 }
 
 // Static content: as much as the peer's window takes.
@@ -209,7 +214,9 @@ void Swarm::ask_live(Context& context) {
     }
     if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
     const auto held = *best->peer_has.set().next_at(run->first);
-    const tree::ChunkRange asked{held.first, std::min({held.last, run->last, ChunkIndex{held.first.value() + room() - 1}})};
+    const std::uint64_t most =
+        std::min(room(), best->pushes ? most_asked(*best, context.now) - best->downloads.outstanding() : kRequestChunks);
+    const tree::ChunkRange asked{held.first, std::min({held.last, run->last, ChunkIndex{held.first.value() + most - 1}})};
     request(context, *best, asked);
     outstanding += asked.count();
     touch(*best);
@@ -407,9 +414,29 @@ void Swarm::see_signed(Context& context, Channel& channel, tree::ChunkRange rang
   }
 }
 
-// The newest munro that the source is known to have signed; whoever plays it then says how far back it must begin (FollowFrom).
+// Near the newest munro that the source is known to have signed; whoever plays it then says how far back it must begin (FollowFrom).
 void Swarm::tune_in(Context& context, tree::ChunkIndex at) {
-  follow_from(context, tree::munro_of(at, metadata_.munro_width).range().first);
+  tuned_in_at_ = at;
+  follow(context, beginning_before(at));
+}
+
+// The newest beginning that neighbours have told, or else the edge. A false one that is newer than that costs as much as none at all, and
+// one that is older is not looked at.
+tree::ChunkIndex Swarm::beginning_before(tree::ChunkIndex edge) const {
+  constexpr std::uint64_t kFarBack = 10 * kLiveIndicesPerSecond;
+  std::optional<ChunkIndex> newest;
+  for (const auto& channel : channels_) {
+    const auto& told = channel->beginning;
+    if (told && *told <= edge && edge.value() - told->value() <= kFarBack && (!newest || *newest < *told)) newest = told;
+  }
+  return tree::munro_of(newest.value_or(edge), metadata_.munro_width).range().first;
+}
+
+void Swarm::hear_beginning(Context& context, Channel& channel, tree::ChunkIndex beginning) {
+  if (!metadata_.live || source_) return;
+  channel.beginning = beginning;
+  if (!tuned_in_at_) return;
+  if (const ChunkIndex first = beginning_before(*tuned_in_at_); first != *follow_) follow(context, first);
 }
 
 // ---- time -----------------------------------------------------------------------------------------------------------

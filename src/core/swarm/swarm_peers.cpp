@@ -184,7 +184,7 @@ void Swarm::established(Context& context, Channel& channel) {
 
 void Swarm::say_hello(Context& context, Channel& channel) {
   const auto watchers = std::ranges::count_if(channels_, [&](const auto& c) { return c.get() != &channel && c->is_watcher(); });
-  const auto hello = encode_hello({node_id_, static_cast<std::uint16_t>(watchers), push_ ? kAbleToPush : std::uint8_t{0}});
+  const auto hello = encode_hello({node_id_, static_cast<std::uint16_t>(watchers), push_ ? kAbleToPush : std::uint8_t{0}, beginning_});
   channel.post(context.outbox, [&](wire::Encoder& e) { return e.extension(kHelloType, hello); });
   ++channel.hellos_sent;
 }
@@ -230,6 +230,7 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
   channel.watchers_there = hello->watchers;
   next_count_ = next_tick_ = context.now;   // one more to share the work with
   meet_pusher(context, channel, *hello);
+  if (hello->beginning) hear_beginning(context, channel, *hello->beginning);
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
     if (std::ranges::find(marked_, other->local) != marked_.end()) continue;   // it goes anyway

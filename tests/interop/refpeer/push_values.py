@@ -33,15 +33,17 @@ class Hello:
     node_id: int
     watchers: int
     abilities: int                   # 1: it pushes
+    beginning: int | None = None     # first chunk of the newest record that a player may begin with
     number = 1
 
     def encode(self):
-        return struct.pack(">QHB", self.node_id, self.watchers, self.abilities)
+        beginning = b"" if self.beginning is None else struct.pack(">Q", self.beginning)
+        return struct.pack(">QHB", self.node_id, self.watchers, self.abilities) + beginning
 
     @staticmethod
     def decode(cursor, codec):
-        """Earlier versions end before the abilities."""
-        return Hello(cursor.number(8), cursor.number(2), cursor.number(1) if cursor.left else 0)
+        """Earlier versions end before the abilities or before the beginning."""
+        return Hello(cursor.number(8), cursor.number(2), cursor.number(1) if cursor.left else 0, cursor.number(8) if cursor.left >= 8 else None)
 
 
 @dataclasses.dataclass(frozen=True)

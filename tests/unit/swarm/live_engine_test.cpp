@@ -37,13 +37,15 @@ struct LiveSource {
         node,
         AddSwarm{kSwarm, metadata, {&node.nodes, node.hasher.get(), node.verifier.get(), signer.get()}, {}, true, SealPolicy::never, push});
   }
-  void watch(VirtualNode& viewer) {
+  void watch(VirtualNode& viewer) { watch(viewer, node); }
+  // By way of another viewer.
+  void watch(VirtualNode& viewer, const VirtualNode& neighbour) {
     viewer.verifier = crypto::make_verifier(metadata.id).value();
     net.input(
         viewer,
         AddSwarm{
             kSwarm, metadata, {&viewer.nodes, viewer.hasher.get(), viewer.verifier.get(), nullptr}, {}, true, SealPolicy::never, push});
-    net.input(viewer, AddPeers{kSwarm, {node.endpoint}, true});
+    net.input(viewer, AddPeers{kSwarm, {neighbour.endpoint}, true});
   }
   [[nodiscard]] base::WallTime wall() const {
     return base::WallTime{std::chrono::seconds{1'700'000'000} + net.now.time_since_epoch() + wall_ahead};
@@ -449,6 +451,70 @@ TEST(Engine, who_begins_later_after_all_asks_for_nothing_older_any_more) {
   net.run_until([] { return false; }, std::chrono::seconds{3});
   EXPECT_GT(complete.size(), 20U);
   for (const std::uint64_t first : complete) EXPECT_GE(first, later);
+}
+
+// Two seconds of a stream, and a viewer that comes then. What is published is not needed again.
+struct Newcomer : SourceAndViewer {
+  Newcomer() {
+    viewer.on_event = [this](const Event& event) {
+      if (const auto* munro = std::get_if<MunroComplete>(&event)) oldest = std::min(oldest, munro->range.first.value());
+    };
+    pass(std::chrono::seconds{2});
+    edge = source.records.rbegin()->first;
+  }
+  void pass(base::Duration time) {
+    net.run_until([] { return false; }, time);
+  }
+  [[nodiscard]] std::uint64_t record_before(std::size_t records) const {
+    return std::prev(source.records.end(), static_cast<std::ptrdiff_t>(records))->first;
+  }
+  std::uint64_t edge = 0;                               // when it came
+  std::uint64_t oldest = ~std::uint64_t{0};   // that it fetched
+};
+
+TEST(Engine, a_newcomer_begins_where_its_neighbours_say_that_a_player_may) {
+  Newcomer swarm;
+  const std::uint64_t beginning = swarm.record_before(15);
+  swarm.net.input(swarm.at, NewBeginning{kSwarm, ChunkIndex{beginning}});
+  swarm.source.watch(swarm.viewer);
+  swarm.pass(std::chrono::seconds{1});
+  EXPECT_EQ(swarm.oldest, beginning);
+}
+
+TEST(Engine, where_a_player_can_not_begin_a_newcomer_does_not) {
+  for (const std::uint64_t off : {std::uint64_t{0} - 11 * kLiveIndicesPerSecond, 2 * kLiveIndicesPerSecond, wire::kMaxChunkIndex}) {
+    Newcomer swarm;
+    const std::uint64_t told = off == wire::kMaxChunkIndex ? off : swarm.edge + off;
+    swarm.net.input(swarm.at, NewBeginning{kSwarm, ChunkIndex{told}});
+    swarm.source.watch(swarm.viewer);
+    swarm.pass(std::chrono::seconds{1});
+    EXPECT_GE(swarm.oldest, swarm.edge);
+    EXPECT_LT(swarm.oldest, swarm.edge + kLiveIndicesPerSecond);
+  }
+}
+
+// No matter who was met first.
+TEST(Engine, of_several_beginnings_the_newest_counts_until_the_player_says_where_it_begins) {
+  for (const bool says : {false, true}) {
+    Newcomer swarm;
+    VirtualNode& other = swarm.net.add();
+    swarm.source.watch(other);
+    swarm.pass(std::chrono::seconds{2});
+    const ChunkIndex older{swarm.record_before(20)};
+    const ChunkIndex newer{swarm.record_before(10)};
+    swarm.net.input(other, NewBeginning{kSwarm, older});
+    swarm.net.input(swarm.at, NewBeginning{kSwarm, newer});
+    other.corrupt = [](base::Bytes& bytes) {   // it gives nothing that was asked for
+      if (starts_with_any(bytes, {wire::MessageType::data, wire::MessageType::integrity})) bytes.resize(wire::kChannelSize);
+    };
+    swarm.source.watch(swarm.viewer, other);
+    ASSERT_TRUE(swarm.net.run_until([&] { return swarm.viewer.engine.first_missing(kSwarm).has_value(); }, std::chrono::seconds{1}));
+    EXPECT_EQ(swarm.viewer.engine.first_missing(kSwarm), older);
+    if (says) swarm.net.input(swarm.viewer, FollowFrom{kSwarm, older});
+    swarm.net.input(swarm.viewer, AddPeers{kSwarm, {swarm.at.endpoint}, true});
+    swarm.pass(std::chrono::seconds{4});   // what the other was asked for is asked of the source
+    EXPECT_EQ(swarm.oldest, (says ? older : newer).value());
+  }
 }
 
 TEST(Engine, a_viewer_whose_clock_is_wrong_tunes_in_a_little_later) {

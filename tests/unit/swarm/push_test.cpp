@@ -418,6 +418,22 @@ TEST(Push, pull_costs_the_least_where_much_is_held_and_little_waits) {
   EXPECT_LT(price, node.pull_price(PeerKey{9}, 0, 18)) << "nobody that we know";
 }
 
+TEST(Push, a_newcomer_asks_of_each_only_what_it_soon_has_time_for) {
+  const base::Time now{seconds{1000}};
+  Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
+  const auto most_of = [&](std::uint32_t id, std::uint16_t uplink) {
+    node.add_peer(PeerKey{id}, NodeTag{id}, now);
+    Advert advert;
+    advert.uplink = uplink;
+    node.on_message(PeerKey{id}, advert, now);
+    return node.most_pulled(PeerKey{id}, now);
+  };
+  EXPECT_GE(most_of(1, 0), 1U) << "or nobody would be asked";
+  EXPECT_GT(most_of(3, 4 * 256), 2 * most_of(2, 256));
+  EXPECT_LT(most_of(4, 65'535), 10'000U);
+  EXPECT_GT(node.most_pulled(PeerKey{2}, now + Neighbourhood::kNewcomer), 10'000U) << "then other limits hold";
+}
+
 TEST(Push, what_comes_after_us_waits_a_little_for_parents_and_what_was_there_before_is_pulled) {
   base::Time now{seconds{1000}};
   Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
