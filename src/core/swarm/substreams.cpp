@@ -34,8 +34,10 @@ constexpr base::Duration kSharedCost{30'000};
 constexpr base::Duration kOverCapCost{150'000};
 constexpr int kSendsAhead = 6;  // chunks that leave before ours, on the mean
 constexpr base::Duration kTrial = std::chrono::seconds{5};  // a child of the source has others below it by then
-// What the key of one that feeds nobody counts at most: as that of those who give the most in other trees. Above it is who passes on much.
-constexpr std::uint8_t kIdleKey = 16;
+constexpr std::uint8_t kOnwardKey = 16;  // nobody has more in trees that are not its home: above it is who passes on much
+// What the key of one that feeds nobody counts at most: less than that of those who give much have in trees that are not their homes, since
+// there may be none at home in this one.
+constexpr std::uint8_t kIdleKey = 8;
 constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
 
 std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? Substreams::kGiverKey : kIdleKey; }
@@ -229,7 +231,7 @@ void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
 // Who passes on what it gets comes first; who gives nothing, or was not heard lately and may be gone, last.
 SendClass Substreams::class_for(const Child& child) {
   if (child.quiet || child.key < kGiverKey) return SendClass::spare;
-  return child.key > kIdleKey ? SendClass::onward : SendClass::push;
+  return child.key > kOnwardKey ? SendClass::onward : SendClass::push;
 }
 
 // Children tell their parents something every 400 ms: who does not is gone without a word, and what is sent there is wasted.
