@@ -65,6 +65,7 @@ Push::Push(const Setup& setup, base::Rng rng, base::Time now)
       hood_(rng_.fork()),
       trees_(setup.self, setup.source, rng_.fork()),
       repair_(rng_.fork()),
+      uplink_(setup.chunk_bytes),
       probe_(setup.chunk_bytes, setup.train_size),
       queue_(setup.chunk_bytes),
       pacer_(now),

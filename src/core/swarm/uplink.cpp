@@ -65,7 +65,13 @@ std::optional<base::Duration> Uplink::queue(base::Time now) const {
   if (queues.empty()) return std::nullopt;
   const auto middle = queues.begin() + static_cast<std::ptrdiff_t>(queues.size() / 2);
   std::ranges::nth_element(queues, middle);
-  return *middle;
+  return std::max(base::Duration{}, *middle - two_chunks());
+}
+
+base::Duration Uplink::two_chunks() const {
+  constexpr base::Duration kMost{60'000};
+  const double seconds = 2 * chunk_bytes_ / std::max(measured_.value_or(rate_), kLeast);
+  return std::min(kMost, base::Duration{static_cast<std::int64_t>(seconds * 1e6)});
 }
 
 void Uplink::grow() {

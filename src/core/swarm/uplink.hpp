@@ -17,10 +17,14 @@ namespace runnel::swarm {
 // was there do not see it at all.
 class Uplink {
  public:
-  static constexpr base::Duration kCalm{15'000};       // design.md: grows below, and falls past
+  // design.md: grows below, and falls past. Beyond what two chunks take on the line, which are no queue: at 600 kb/s 30 ms.
+  static constexpr base::Duration kCalm{15'000};
   static constexpr base::Duration kCongested{30'000};
   static constexpr base::Duration kLong{60'000};       // no burst's doing: it is to go away
   static constexpr std::size_t kMaxPeers = 256;
+
+  // `chunk_bytes`: of a full one on the wire.
+  explicit Uplink(std::uint32_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
 
   // Nothing is measured before the stream's rate is known. The guess may be far off: steps are large until a queue shows. `least`: below
   // that the line is not believed to be, whatever others say of it.
@@ -46,7 +50,7 @@ class Uplink {
   void on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now);
   void forget(PeerKey peer) { peers_.erase(peer); }
   void tick(base::Time now);
-  // nullopt: nobody told lately.
+  // Of more than what two chunks take. nullopt: nobody told lately.
   [[nodiscard]] std::optional<base::Duration> queue(base::Time now) const;
 
  private:
@@ -71,9 +75,11 @@ class Uplink {
     bool used = false;                   // to the full, and more would have been sent
   };
   [[nodiscard]] bool calm(base::Time now) const;
+  [[nodiscard]] base::Duration two_chunks() const;
   void grow();
   void fall(base::Duration queue);
 
+  std::uint32_t chunk_bytes_;
   double rate_ = 0;
   double limit_ = kNoLimit;
   double least_ = 0;

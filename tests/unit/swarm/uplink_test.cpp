@@ -34,7 +34,7 @@ struct Line {
     }
   }
   double capacity;
-  Uplink uplink;
+  Uplink uplink{0};
   base::Time now{seconds{100}};
   std::array<std::uint32_t, 3> delays{};   // the greatest that each of the receivers has not told yet
   double queued = 0;
@@ -62,7 +62,7 @@ TEST(Uplink, what_was_measured_stands_until_a_queue_shows) {
   EXPECT_EQ(line.uplink.rate(), 900'000);
   line.uplink.measured(500'000, true, line.now);
   EXPECT_TRUE(line.uplink.starting()) << "it may be wider";
-  Uplink first;
+  Uplink first{0};
   first.measured(75'000, false, line.now);
   first.begin(300'000, 20'000, line.now);
   EXPECT_EQ(first.rate(), 75'000) << "a guess comes too late";
@@ -104,7 +104,7 @@ TEST(Uplink, a_line_that_is_not_used_is_not_thought_faster) {
 }
 
 TEST(Uplink, a_queue_that_few_receivers_see_is_their_own) {
-  Uplink uplink;
+  Uplink uplink{0};
   base::Time now{seconds{100}};
   uplink.begin(300'000, 20'000, now);
   for (int i = 0; i < 100; ++i, now += milliseconds{100}) {
@@ -119,7 +119,7 @@ TEST(Uplink, a_queue_that_few_receivers_see_is_their_own) {
 }
 
 TEST(Uplink, nothing_is_concluded_from_silence) {
-  Uplink uplink;
+  Uplink uplink{0};
   base::Time now{seconds{100}};
   uplink.begin(300'000, 20'000, now);
   for (int i = 0; i < 100; ++i, now += milliseconds{100}) {
@@ -132,7 +132,7 @@ TEST(Uplink, nothing_is_concluded_from_silence) {
 }
 
 TEST(Uplink, keeps_so_many_peers) {
-  Uplink uplink;
+  Uplink uplink{0};
   const base::Time now{seconds{100}};
   uplink.begin(300'000, 20'000, now);
   for (std::uint32_t i = 0; i < 3 * Uplink::kMaxPeers; ++i) uplink.on_delay(PeerKey{i}, 1000, now);
@@ -141,7 +141,7 @@ TEST(Uplink, keeps_so_many_peers) {
 }
 
 TEST(Uplink, a_queue_that_was_there_when_a_receiver_came_is_seen_once_it_has_gone) {
-  Uplink uplink;
+  Uplink uplink{0};
   const base::Time now{seconds{100}};
   uplink.begin(300'000, 20'000, now);
   uplink.on_delay(PeerKey{1}, 90'000, now);
@@ -149,6 +149,21 @@ TEST(Uplink, a_queue_that_was_there_when_a_receiver_came_is_seen_once_it_has_gon
   uplink.on_delay(PeerKey{1}, 10'000, now);
   uplink.on_delay(PeerKey{1}, 60'000, now);
   EXPECT_EQ(uplink.queue(now), milliseconds{50});
+}
+
+TEST(Uplink, what_two_chunks_take_on_the_line_is_no_queue) {
+  const base::Time now{seconds{100}};
+  const auto seen = [&](double bytes_per_second, std::uint32_t delay_us) {
+    Uplink uplink{1'000};
+    uplink.measured(bytes_per_second, false, now);
+    uplink.on_delay(PeerKey{1}, 5'000, now);
+    uplink.on_delay(PeerKey{1}, 5'000 + delay_us, now);
+    return *uplink.queue(now);
+  };
+  EXPECT_EQ(seen(50'000, 35'000), milliseconds{0});
+  EXPECT_EQ(seen(50'000, 100'000), milliseconds{60});
+  EXPECT_EQ(seen(1'000'000, 35'000), milliseconds{33});
+  EXPECT_EQ(seen(1'000, 300'000), milliseconds{240}) << "no line of a stream is that slow";
 }
 
 TEST(Uplink, what_shows_at_the_end_of_bursts_holds_it_near_the_line) {
@@ -164,7 +179,7 @@ TEST(Uplink, what_shows_at_the_end_of_bursts_holds_it_near_the_line) {
 
 // To who never saw it empty, a full queue looks like a long way.
 TEST(Uplink, newcomers_to_a_full_line_do_not_hide_its_queue) {
-  Uplink uplink;
+  Uplink uplink{0};
   base::Time now{seconds{100}};
   uplink.begin(300'000, 20'000, now);
   uplink.on_delay(PeerKey{1}, 10'000, now);
