@@ -113,9 +113,12 @@ bool Swarm::may_ask(const Channel& channel, base::Time now) const {
   return channel.downloads.outstanding() < most_asked(channel, now);
 }
 
+// Of one who pushes no more than it has time for, as far as it told; and what it gave us, it had time for.
 std::uint64_t Swarm::most_asked(const Channel& channel, base::Time now) const {
   const std::uint64_t window = request_window(channel, now);
-  return channel.pushes ? std::min(window, push_->most_pulled(channel.local, now)) : window;
+  if (!channel.pushes) return window;
+  const std::uint64_t told = std::min(window, push_->most_pulled(channel.local, now));
+  return std::min(window, told + channel.down.total() / kAverageChunk);
 }
 
 // Static content: as much as the peer's window takes.
