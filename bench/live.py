@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One live scenario twice: by real processes in the network lab, sealed, and by the simulator, side by side. Needs root.
 
-    bench/live.py [--scenario NAME] [--peers N] [--seconds N] [--no-history]
+    bench/live.py [--scenario NAME] [--peers N] [--over N] [--seconds N] [--no-history]
 
 The scenario is one of tests/sim/scenarios, in TOML; the lab takes its lines and paths from it. The delay of a chunk is from the source's
 signature, when its record is complete, to its being verified at a viewer; all processes share this machine's clock. Of the source, what its
@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -29,20 +30,22 @@ from support.scenario import BUILD, ROOT, RUNNEL, Scenario
 SCENARIOS = ROOT / "tests" / "sim" / "scenarios"
 QUEUE_BYTES = 128 * 1024            # of an uplink, as in the simulator
 AUDIO_KBPS = 128
+FRAMING_KBPS = 150                  # what fMP4 and records add, and the encoder beyond its rate
 IN_TIME_S = 1
+LOOKS = 4                           # while it is measured; each asks every viewer
 GOALS = {"p50": "<= 0.2", "p95": "<= 0.35", "p99": "<= 0.5"}
 
 
 def film(kbps):
-    """What a camera's encoder would send at this rate: one key frame a second."""
-    video = f"{kbps - AUDIO_KBPS}k"
-    return media.cached(f"live-rate-{kbps}.mp4", [
+    """What a camera's encoder would send for a stream of this rate: one key frame a second."""
+    video = f"{kbps - AUDIO_KBPS - FRAMING_KBPS}k"
+    return media.cached(f"live-stream-{kbps}.mp4", [
         *media.picture(20, 1280, 720), *media.tone(20), *media.H264, "-tune", "zerolatency", "-b:v", video, "-minrate", video, "-maxrate",
         video, "-bufsize", video, "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", *media.AAC])
 
 
 class Delays:
-    """Counts by bucket, of all viewers together."""
+    """Counts by bucket."""
 
     def __init__(self):
         self.counts = {}
@@ -50,6 +53,16 @@ class Delays:
     def add(self, counts, sign=1):
         for upper_ms, chunks in counts:
             self.counts[upper_ms] = self.counts.get(upper_ms, 0) + sign * chunks
+
+    def since(self, looks, host):
+        """A viewer's, of what was published since the first look: what is fetched to fill the holes of before is not among them."""
+        for before, after in zip(looks, looks[1:]):
+            part = Delays()
+            part.add(after["viewers"][host]["chunk_delays"]["counts"])
+            part.add(before["viewers"][host]["chunk_delays"]["counts"], -1)
+            longest_ms = (after["at"] - looks[0]["at"]) * 1000
+            self.add((upper_ms, chunks) for upper_ms, chunks in part.counts.items() if upper_ms <= longest_ms)
+        return self
 
     @property
     def total(self):
@@ -111,7 +124,7 @@ class Live(Scenario):
             return dict(zip(self.viewers, pool.map(lambda item: self.status(*item), self.viewers.items())))
 
     def look(self):
-        return {"at": time.monotonic(), "lab": self.lab.stats(), "viewers": self.statuses(), "source": self.status("source", self.caster),
+        return {"at": time.monotonic(), "pss_mb": statistics.mean(map(pss_mb, self.viewers.values())), "lab": self.lab.stats(), "viewers": self.statuses(), "source": self.status("source", self.caster),
                 "cpu_s": {host: cpu_s(node) for host, node in [*self.viewers.items(), ("source", self.caster)]}}
 
     def real(self):
@@ -121,50 +134,55 @@ class Live(Scenario):
         self.caster = self.run_in("source", "cast", "--live", "--loop", film(self.plan["live"]["kbps"]))
         link = self.caster.link
         self.viewers = {}
-        begun, over_s = time.monotonic(), self.plan["joins"]["over_s"]
+        begun, over_s = time.monotonic(), self.options.over or self.plan["joins"]["over_s"]
         for i, host in enumerate(self.hosts):
             self.caster.wait_for_end(max(0, begun + over_s * i / self.peers - time.monotonic()))
             self.viewers[host] = self.run_in(host, "watch", link, "--player", "none")
-        self.caster.wait_for_end(begun + self.plan["live"]["measure_from_s"] - time.monotonic())
+        settle_s = self.plan["live"]["measure_from_s"] - self.plan["joins"]["over_s"]
+        self.caster.wait_for_end(begun + over_s + settle_s - time.monotonic())
         startups = self.startups()
-        first = self.look()
-        self.caster.wait_for_end(self.options.seconds)
-        last = self.look()
-        self.tell(first, last)
-        return dict(self.compare(first, last), **startups)
+        looks = [self.look()]
+        for _ in range(LOOKS):
+            self.caster.wait_for_end(self.options.seconds / LOOKS)
+            looks.append(self.look())
+        self.tell(looks)
+        return dict(self.compare(looks), **startups)
 
     def startups(self):
         """How long the viewers took to have something to play, those that have."""
         taken = sorted(event["startup_s"] for node in self.viewers.values() for event in node.all_events("playable"))
         return {"playable": len(taken) / self.peers, "playable_p50_s": taken[len(taken) // 2] if taken else float("nan")}
 
-    def compare(self, first, last):
+    def compare(self, looks):
+        first, last = looks[0], looks[-1]
         delays, media_bytes = Delays(), 0
         for host in self.viewers:
-            before, after = first["viewers"][host], last["viewers"][host]
-            delays.add(after["chunk_delays"]["counts"])
-            delays.add(before["chunk_delays"]["counts"], -1)
-            media_bytes += after["down_bytes"] - before["down_bytes"]
+            delays.since(looks, host)
+            media_bytes += last["viewers"][host]["down_bytes"] - first["viewers"][host]["down_bytes"]
         seconds = last["at"] - first["at"]
 
         def sent(host):
             return last["lab"]["hosts"][host]["up"]["bytes"] - first["lab"]["hosts"][host]["up"]["bytes"]
         stream = self.plan["live"]["kbps"] * 125 * seconds
+
+        def datagrams(way):
+            return sum(last["lab"]["hosts"][host][way]["packets"] - first["lab"]["hosts"][host][way]["packets"] for host in self.viewers)
         return {"p50": delays.quantile_s(0.5), "p95": delays.quantile_s(0.95), "p99": delays.quantile_s(0.99),
                 "in_time": delays.within_s(IN_TIME_S), "chunks_per_viewer_s": delays.total / self.peers / seconds,
                 "source_copies": sent("source") / stream, "wire": (sum(map(sent, self.viewers)) + sent("source")) / max(media_bytes, 1),
+                "media_kbps": media_bytes / self.peers / seconds / 125, "datagrams_up": datagrams("up") / self.peers / seconds,
+                "datagrams_down": datagrams("down") / self.peers / seconds,
                 "cores": sum(last["cpu_s"].values()) / seconds - sum(first["cpu_s"].values()) / seconds,
-                "lab_late_us": last["lab"]["lateness"]["mean_us"]}
+                "pss_mb": last["pss_mb"], "lab_late_us": last["lab"]["lateness"]["mean_us"]}
 
-    def tell(self, first, last):
+    def tell(self, looks):
         """A line for each viewer, for whoever wants to know why."""
+        last = looks[-1]
         push = last["source"]["push"]
         print(f"  source     up {self.plan['source']['up_mbps']:4.1f} Mb/s, found {push['uplink'] / 125e3:5.2f}; stream {push['stream_rate'] / 125e3:5.2f}; "
               f"slots {push['slots_used']:4.1f} of {push['slots']:4.1f}; waiting {push['waiting_s']:.3f} s; line {push['line_queue_s']}")
         for host in self.viewers:
-            mine = Delays()
-            mine.add(last["viewers"][host]["chunk_delays"]["counts"])
-            mine.add(first["viewers"][host]["chunk_delays"]["counts"], -1)
+            mine = Delays().since(looks, host)
             push = last["viewers"][host]["push"] or {}
             print(f"  {host:<10} up {self.uplinks[host]:4.1f} Mb/s, found {push.get('uplink', 0) / 125e3:5.2f}; slots {push.get('slots_used', 0):4.1f} of "
                   f"{push.get('slots', 0):4.1f}, fed by {push.get('fed', 0):2}; peers {len(last['viewers'][host]['peers']):2}; delays "
@@ -188,6 +206,12 @@ class Live(Scenario):
         self.assertTrue(history.report(f"live {self.options.scenario} {self.peers}", rows, self.options.history), "a goal is missed")
 
 
+def pss_mb(node):
+    """What it has in memory, shared pages by its share of them."""
+    lines = pathlib.Path(f"/proc/{node.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def cpu_s(node):
     """Of a process and all that it has waited for."""
     try:
@@ -200,5 +224,6 @@ def cpu_s(node):
 if __name__ == "__main__":
     sys.exit(history.main(Live, __doc__, [("--scenario", str, "live_push_60", "of tests/sim/scenarios"),
                                           ("--peers", int, 0, "viewers; 0: as many as the scenario says"),
+                                          ("--over", int, 0, "seconds within which all come; 0: as the scenario says"),
                                           ("--seconds", int, 20, "that are measured"),
                                           ("--simulator", int, 1, "0: without the simulator's column")]))
