@@ -466,6 +466,7 @@ std::optional<RecordReader::Result> RecordReader::feed(base::ByteView bytes, boo
     const auto length = record_length(partial_);
     if (!length) return skip(length.error());
     wanted_ = *length;
+    partial_.reserve(wanted_);
   }
   const std::size_t take = std::min(wanted_ - partial_.size(), bytes.size());
   partial_.insert(partial_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));

@@ -23,6 +23,7 @@ LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm
     : loop_(loop),
       handle_(handle),
       records_(!metadata.compat()),
+      chunk_size_(metadata.chunk_size),
       hasher_(crypto::make_hasher(metadata.hash)),
       verifier_(std::move(*crypto::make_verifier(metadata.id))),
       signer_(signer),
@@ -84,6 +85,7 @@ std::optional<base::Time> LiveHost::on_idle(base::Time now) {
 
 base::Bytes LiveHost::bytes_of(tree::ChunkRange munro) const {
   base::Bytes bytes;
+  bytes.reserve(munro.count() * chunk_size_);
   for (std::uint64_t i = munro.first.value(); i <= munro.last.value(); ++i) {
     const auto chunk = window_.get(tree::ChunkIndex{i});
     if (!chunk) return {};
@@ -128,8 +130,12 @@ bool LiveHost::whole(tree::ChunkIndex record) const {
 }
 
 // Within a record munros stand side by side; its first one tells what it follows. One that does neither lacks its record's beginning.
+// Where munros tell nothing of each other, neighbours do: by what they show of older chunks.
 bool LiveHost::follows(tree::ChunkRange munro) const {
-  if (!records_ || !delivered_) return true;
+  if (!records_ || !delivered_) {
+    const auto missing = loop_.engine().first_missing(handle_);
+    return !missing || *missing >= munro.first;
+  }
   if (munro.first.value() == delivered_->value() + 1) return true;
   const auto chunk = window_.get(munro.first);
   if (!chunk) return true;
@@ -139,7 +145,7 @@ bool LiveHost::follows(tree::ChunkRange munro) const {
 
 void LiveHost::deliver(base::Time now) {
   const auto follows = [this](tree::ChunkRange munro) { return this->follows(munro); };
-  while (const auto munro = order_.take(loop_.engine().first_missing(handle_), follows, now)) {
+  while (const auto munro = order_.take(follows, now)) {
     delivered_ = munro->last;
     if (const auto head = window_.get(munro->first)) note_beginning(munro->first, *head);
     on_munro_({*munro, bytes_of(*munro), loop_.engine().signed_at(handle_, munro->first).value_or(base::WallTime{})});

@@ -52,6 +52,7 @@ class LiveHost final : public SwarmHost {
   net::EngineLoop& loop_;
   swarm::SwarmHandle handle_;
   bool records_;                              // docs/STREAM.md; else a plain transport stream
+  std::size_t chunk_size_;
   tree::MemoryNodeStore nodes_;
   std::unique_ptr<crypto::Hasher> hasher_;
   std::unique_ptr<crypto::Verifier> verifier_;

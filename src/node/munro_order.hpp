@@ -1,6 +1,5 @@
 // Live munros, as they complete in any order, to a stream in order: waits for what is missing, but not for ever.
 #pragma once
-#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -35,14 +34,13 @@ class MunroOrder {
     next_ = first;
     waiting_.erase(waiting_.begin(), waiting_.lower_bound(first));
   }
-  // The next munro in order, if it may go now; none before the start. `missing`: the oldest chunk that is still to come, as far as
-  // neighbours show; follows(munro): whether it goes on where what was taken last ended, as far as the munro itself tells.
-  [[nodiscard]] std::optional<tree::ChunkRange> take(std::optional<tree::ChunkIndex> missing,
-                                                     const std::function<bool(tree::ChunkRange)>& follows, base::Time now) {
+  // The next munro in order, if it may go now; none before the start. follows(munro): whether nothing is missing between what was taken
+  // last and this one, as far as can be told.
+  template <class Follows>
+  [[nodiscard]] std::optional<tree::ChunkRange> take(Follows follows, base::Time now) {
     if (!started_ || waiting_.empty()) return std::nullopt;
     const auto it = waiting_.begin();
-    const bool waits = now - it->second.since < kPatience;
-    if (waits && ((missing && *missing < it->first) || !follows(it->second.munro))) return std::nullopt;
+    if (now - it->second.since < kPatience && !follows(it->second.munro)) return std::nullopt;
     const tree::ChunkRange munro = it->second.munro;
     next_ = tree::ChunkIndex{munro.last.value() + 1};
     waiting_.erase(it);

@@ -144,6 +144,7 @@ class Channel {
   // ---- time ----
   base::Time created;
   base::Time last_heard;
+  base::Time next_note{};       // in the address book, that it was heard
   base::Time last_sent;
   base::Time next_handshake{};
   int handshakes_sent = 0;

@@ -7,16 +7,26 @@ namespace runnel::swarm {
 
 // ---- what a neighbour holds -----------------------------------------------------------------------------------------
 
-void HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
-  if (munros_.size() >= kMaxMunros && !munros_.contains(munro)) {
-    if (munro < munros_.begin()->first) return;
-    munros_.erase(munros_.begin());
+// Those of them that it did not hold. What is older than all that it keeps is news each time.
+std::uint32_t HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
+  auto it = munros_.find(munro);
+  if (it == munros_.end()) {
+    if (munros_.size() >= kMaxMunros) {
+      if (munro < munros_.begin()->first) return chunks;
+      munros_.erase(munros_.begin());
+    }
+    it = munros_.try_emplace(munro, 0).first;
   }
-  munros_[munro] |= chunks;
+  return chunks & ~std::exchange(it->second, it->second | chunks);
 }
 
-void HaveView::add(const MunroMap& map) {
-  for (const MunroMap::Entry& entry : map.entries) put(entry.munro, entry.whole ? ~std::uint32_t{0} : entry.chunks);
+MunroMap HaveView::add(const MunroMap& map) {
+  MunroMap news;
+  for (const MunroMap::Entry& entry : map.entries) {
+    const std::uint32_t fresh = put(entry.munro, entry.whole ? ~std::uint32_t{0} : entry.chunks);
+    if (fresh != 0) news.entries.push_back({entry.munro, entry.whole, entry.whole ? 0 : fresh});
+  }
+  return news;
 }
 
 void HaveView::add(tree::ChunkIndex index) { put(munro_number(index), std::uint32_t{1} << leaf_of(index)); }
@@ -102,11 +112,11 @@ void Neighbourhood::on_advert(PeerKey peer, const Advert& advert, base::Time now
   neighbour->rtt = neighbour->rtt ? std::min(sample, *neighbour->rtt + *neighbour->rtt / 64) : sample;
 }
 
-void Neighbourhood::on_have(PeerKey peer, const MunroMap& map, base::Time now) {
+MunroMap Neighbourhood::on_have(PeerKey peer, const MunroMap& map, base::Time now) {
   Neighbour* neighbour = find(peer);
-  if (neighbour == nullptr) return;
-  neighbour->have.add(map);
+  if (neighbour == nullptr) return {};
   neighbour->have_at = now;
+  return neighbour->have.add(map);
 }
 
 void Neighbourhood::choose(base::Time now) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include <absl/container/btree_map.h>
+
 #include "base/rng.hpp"
 #include "base/time.hpp"
 #include "core/swarm/push_messages.hpp"
@@ -17,7 +19,8 @@ class HaveView {
  public:
   static constexpr std::size_t kMaxMunros = 96;
 
-  void add(const MunroMap& map);
+  // Returns what of it was not known: maps tell the same thing several times.
+  MunroMap add(const MunroMap& map);
   void add(tree::ChunkIndex index);
   [[nodiscard]] bool has(tree::ChunkIndex index) const;
   // Any chunk of it: then its bundle is there as well.
@@ -25,8 +28,8 @@ class HaveView {
   [[nodiscard]] std::size_t size() const { return munros_.size(); }
 
  private:
-  void put(std::uint64_t munro, std::uint32_t chunks);
-  std::map<std::uint64_t, std::uint32_t> munros_;
+  std::uint32_t put(std::uint64_t munro, std::uint32_t chunks);
+  absl::btree_map<std::uint64_t, std::uint32_t> munros_;   // looked into for each chunk that is missing, at all neighbours
 };
 
 struct Neighbour {
@@ -102,7 +105,8 @@ class Neighbourhood {
   // Of a datagram that came just now and said when it was sent.
   void timed(PeerKey peer, std::uint32_t delay_us);
   void on_advert(PeerKey peer, const Advert& advert, base::Time now);
-  void on_have(PeerKey peer, const MunroMap& map, base::Time now);
+  // Returns what of it is news.
+  MunroMap on_have(PeerKey peer, const MunroMap& map, base::Time now);
   // Alive, as far as can be told.
   [[nodiscard]] static bool alive(const Neighbour& neighbour, base::Time now) { return now - neighbour.heard <= kSilence; }
   // Chooses anew who is close and who a partner, and drops nobody who fits and answers.

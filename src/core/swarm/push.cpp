@@ -11,6 +11,7 @@ namespace {
 
 constexpr base::Duration kTick{20'000};
 constexpr base::Duration kAway{60'000};              // our tick is later than that: the machine had no time for us
+constexpr base::Duration kLookEach{100'000};          // at the line's queue, of which receivers tell each 400 ms
 constexpr base::Duration kMeansInterval{200'000};
 constexpr base::Duration kChoiceInterval = std::chrono::seconds{5};
 constexpr base::Duration kMeasureEach{60'000'000};       // and up to twice that: a train blocks the line for 30 ms and more
@@ -111,7 +112,7 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   if (neighbour == nullptr) return;
   if (const auto* m = std::get_if<Subscribe>(&message)) {
     const Substreams::Asker asker{from, neighbour->tag, neighbour->met};
-    if (waits(now) > kNoRoomQueue)
+    if (waits() > kNoRoomQueue)
       trees_.turn_away(asker, *m, now);
     else
       trees_.on_subscribe(asker, *m, now);
@@ -121,7 +122,6 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   if (const auto* m = std::get_if<Redirect>(&message)) trees_.on_redirect(from, *m, hood_, now);
   if (const auto* m = std::get_if<PathNews>(&message)) trees_.on_path(from, *m, now);
   if (const auto* m = std::get_if<Advert>(&message)) on_advert(from, *m, now);
-  if (const auto* m = std::get_if<HaveMap>(&message)) on_have(from, m->map, now);
   if (const auto* m = std::get_if<Nack>(&message)) on_nack(from, *m, now);
   if (const auto* m = std::get_if<Busy>(&message)) repair_.on_busy(from, *m, hood_, now);
   if (const auto* m = std::get_if<Train>(&message)) trains_met_.on_train(from, *m, now);
@@ -139,25 +139,27 @@ void Push::on_advert(PeerKey from, const Advert& advert, base::Time now) {
   if (advert.delay_us != 0) uplink_.on_delay(from, advert.delay_us, now);
 }
 
-void Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
-  hood_.on_have(from, map, now);
+MunroMap Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
+  MunroMap news = hood_.on_have(from, map, now);
   if (!setup_.source) rate_.hearsay(map);
   constexpr std::uint64_t kNear = 10 * kLiveIndicesPerSecond / kPushMunroWidth;
   const auto newest = munros_.newest_proved().or_else([this] { return met_at_; });
   for (const MunroMap::Entry& entry : map.entries) {
     // Hearsay far from what is signed is not believed.
     if (!setup_.source && newest && entry.munro > *newest && entry.munro - *newest < kNear) note(entry.munro, now);
-    for (std::uint32_t rest = entry.chunks; rest != 0 && !queue_.empty(); rest &= rest - 1)
-      queue_.remove(from, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))));
-    if (!entry.whole) continue;
-    for (unsigned leaf = 0; leaf < kPushMunroWidth && !queue_.empty(); ++leaf) queue_.remove(from, chunk_of(entry.munro, leaf));
   }
+  for (const MunroMap::Entry& entry : news.entries) {
+    const std::uint32_t chunks = entry.whole ? ~std::uint32_t{0} : entry.chunks;
+    for (std::uint32_t rest = chunks; rest != 0 && !queue_.empty(); rest &= rest - 1)
+      queue_.remove(from, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))));
+  }
+  return news;
 }
 
 // What a child lost on the way is ours to send again, ahead of all that waits; what others want is a favour, for which there must be time.
 void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
   if (!upload_) return;
-  const base::Duration waits = this->waits(now);
+  const base::Duration waits = this->waits();
   const bool busy = waits > (setup_.source ? kBusyQueueSource : kBusyQueue);
   Neighbour* asker = hood_.find(from);
   MunroMap refused;
@@ -203,7 +205,7 @@ void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
 void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
   if (!upload_) return;
   const base::Duration waits =
-      this->waits(now) + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
+      this->waits() + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
   const bool busy = waits > kBusyPull;
   Neighbour* asker = hood_.find(from);
   const bool newcomer = asker != nullptr && now - asker->met < kWelcome;
@@ -357,11 +359,6 @@ void Push::on_have_range(PeerKey from, tree::ChunkRange range, base::Time now) {
   on_have(from, map, now);
 }
 
-bool Push::shows_all(PeerKey peer, tree::ChunkRange munro) const {
-  const Neighbour* neighbour = hood_.find(peer);
-  return neighbour != nullptr && neighbour->have.has(munro.first) && neighbour->have.has(munro.last);
-}
-
 bool Push::covers(tree::ChunkIndex index, base::Time now) const {
   const std::uint64_t munro = munro_number(index);
   if (hood_.all().empty() || munros_.find(munro) == nullptr) return false;
@@ -383,8 +380,8 @@ base::Duration Push::backlog() const {
 }
 
 // And in the line: there, where it is more than a burst's doing.
-base::Duration Push::waits(base::Time now) const {
-  const base::Duration line = uplink_.queue(now).value_or(base::Duration{});
+base::Duration Push::waits() const {
+  const base::Duration line = line_queue_.value_or(base::Duration{});
   return backlog() + (line > Uplink::kLong ? line : base::Duration{});
 }
 
@@ -438,7 +435,11 @@ void Push::tick(base::Time now) {
   if (now < next_tick_) return;
   if (now - next_tick_ > kAway) hood_.excuse(now - next_tick_, now);
   next_tick_ = now + kTick;
-  mean_backlog_ += (waits(now) - mean_backlog_) / kBacklogMemory;
+  if (now >= next_look_) {
+    next_look_ = now + kLookEach;
+    line_queue_ = uplink_.queue(now);
+  }
+  mean_backlog_ += (waits() - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {
     hood_.choose(now);
     next_choice_ = now + (now - started_ < kFirstChoices ? Neighbourhood::kAdvertInterval : kChoiceInterval);
@@ -512,7 +513,7 @@ Advert Push::advert(base::Time now) const {
   Advert advert;
   const double rate = rate_.bytes_per_second();
   if (upload_) advert.uplink = rate > 0 ? static_cast<std::uint16_t>(std::clamp(uplink_.rate() / rate * 256, 1.0, 65535.0)) : 1;
-  const base::Duration waits = this->waits(now);
+  const base::Duration waits = this->waits();
   advert.room = upload_ && waits <= kNoRoomQueue ? trees_.room() : 0;
   advert.queue = static_cast<std::uint8_t>(std::min<std::int64_t>(mean_backlog_ / Advert::kQueueUnit, 255));
   const base::Duration floor = setup_.source ? base::Duration{} : this->floor();

@@ -45,7 +45,9 @@ class Push {
   void begin_at(std::uint64_t munro) {
     if (!met_at_) met_at_ = munro;
   }
-  // Anything but a bundle: that is verified first.
+  // What it holds. Returns what of it is news.
+  MunroMap on_have(PeerKey from, const MunroMap& map, base::Time now);
+  // Anything but that, and a bundle, which is verified first.
   void on_message(PeerKey from, const PushMessage& message, base::Time now);
 
   // It asks by pull for what we hold: that waits for its turn behind all else, or is refused.
@@ -69,8 +71,6 @@ class Push {
   void on_bundle(std::uint64_t munro, PeerKey from, base::Time now);
   // It says so by HAVE.
   void on_have_range(PeerKey from, tree::ChunkRange range, base::Time now);
-  // As far as its HAVE_MAPs tell.
-  [[nodiscard]] bool shows_all(PeerKey peer, tree::ChunkRange munro) const;
   // Push will see to it, so it need not be pulled yet.
   [[nodiscard]] bool covers(tree::ChunkIndex index, base::Time now) const;
 
@@ -107,7 +107,6 @@ class Push {
 
  private:
   void on_nack(PeerKey from, const Nack& nack, base::Time now);
-  void on_have(PeerKey from, const MunroMap& map, base::Time now);
   void on_advert(PeerKey from, const Advert& advert, base::Time now);
   void note(std::uint64_t munro, base::Time now);
   void find_gaps(tree::ChunkIndex index, base::Time now);
@@ -122,7 +121,7 @@ class Push {
   [[nodiscard]] Advert advert(base::Time now) const;
   [[nodiscard]] base::Duration floor() const;
   [[nodiscard]] base::Duration backlog() const;
-  [[nodiscard]] base::Duration waits(base::Time now) const;
+  [[nodiscard]] base::Duration waits() const;
   [[nodiscard]] bool feeds(std::size_t tree, PeerKey peer) const;
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   // Of its uplink, what it has for pull: chunks per second.
@@ -154,6 +153,8 @@ class Push {
   bool others_wait_ = false;      // for the pacer
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
+  std::optional<base::Duration> line_queue_;   // as it was looked at last
+  base::Time next_look_;
   base::Time next_tick_;
   base::Time next_have_;
   base::Time next_roots_;

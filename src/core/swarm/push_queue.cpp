@@ -42,8 +42,11 @@ std::optional<Send> PushQueue::pop() {
 }
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
-  if (!waiting_.contains(to)) return;
+  const auto found = waiting_.find(to);
+  if (found == waiting_.end()) return;
+  const Waiting waiting = found->second;
   for (const SendClass what : kOfChunks) {
+    if (waiting.of(what) == 0) continue;
     if (const auto it = sends_.find(Send{what, index, to, {}}); it != sends_.end()) erase(it);
   }
 }

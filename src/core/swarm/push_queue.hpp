@@ -2,6 +2,7 @@
 // begin, repair, then chunks, the oldest first: to those who pass them on, to the others, to those who can wait; and last of all what was
 // asked for by pull.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,6 +15,7 @@
 namespace runnel::swarm {
 
 enum class SendClass : std::uint8_t { bundle, welcome, repair, onward, push, spare, pull };
+constexpr std::size_t kSendClasses = 7;
 
 // Goes along a tree, unasked.
 constexpr bool is_pushed(SendClass what) { return what == SendClass::onward || what == SendClass::push || what == SendClass::spare; }
@@ -59,15 +61,14 @@ class PushQueue {
   // What waits for one peer. Most neighbours are sent nothing, and say all the time what they have.
   struct Waiting {
     std::size_t all = 0;
-    std::size_t repairs = 0;
-    std::size_t pulls = 0;
+    std::array<std::size_t, kSendClasses> by_class{};
+    [[nodiscard]] std::size_t of(SendClass what) const { return by_class[static_cast<std::size_t>(what)]; }
     [[nodiscard]] bool full(SendClass what) const {
-      return (what == SendClass::repair && repairs >= kMaxRepairs) || (what == SendClass::pull && pulls >= kMaxPulls);
+      return (what == SendClass::repair && of(what) >= kMaxRepairs) || (what == SendClass::pull && of(what) >= kMaxPulls);
     }
     void count(SendClass what, std::size_t by) {   // -1: one less
       all += by;
-      if (what == SendClass::repair) repairs += by;
-      if (what == SendClass::pull) pulls += by;
+      by_class[static_cast<std::size_t>(what)] += by;
     }
   };
   Sends::iterator erase(Sends::iterator at);

@@ -15,6 +15,7 @@ constexpr base::Duration kDoubt{200'000};
 constexpr base::Duration kParentSilence{350'000};
 constexpr base::Duration kChildSilence{1'500'000};
 constexpr base::Duration kChildQuiet{450'000};       // whoever wants its place has it, and the others come first
+constexpr base::Duration kLookEach{100'000};         // at the children
 constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
 constexpr base::Duration kAnswerTime{100'000};       // and a round trip
@@ -504,8 +505,10 @@ void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base:
 
 void Substreams::tick(const Neighbourhood& hood, base::Time now) {
   shed(now);
+  const bool looks = now >= next_look_;
+  if (looks) next_look_ = now + kLookEach;
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    drop_children(tree, hood, now);
+    if (looks) drop_children(tree, hood, now);
     Tree& one = trees_[tree];
     if (source_) continue;
     check_parent(tree, hood, now);

@@ -165,6 +165,7 @@ class Substreams {
   std::array<Tree, kTrees> trees_;
   std::vector<std::size_t> home_;   // trees in which we give the most
   base::Time next_shed_;
+  base::Time next_look_;            // at the children
   Experience experience_;
   WaitingLine line_;
   Place place_;

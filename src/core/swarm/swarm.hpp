@@ -20,6 +20,7 @@
 #include "core/swarm/picker.hpp"
 #include "core/swarm/pull_budget.hpp"
 #include "core/swarm/sealed_places.hpp"
+#include "core/swarm/shown_early.hpp"
 #include "core/swarm/store_batch.hpp"
 #include "core/swarm/token_bucket.hpp"
 #include "core/wire/decoder.hpp"
@@ -126,6 +127,8 @@ class Swarm {
   // ---- swarm_receive.cpp: what they say ----
   void on_message(Context& context, Channel& channel, const wire::Message& message);
   void on_have(Context& context, Channel& channel, tree::ChunkRange range);
+  // It holds these, whichever way it said so.
+  void hear_shown(Context& context, Channel& channel, tree::ChunkRange range);
   void on_data(Context& context, Channel& channel, const wire::Data& data);
   // `ack`: it was asked for, or its sender knows nothing of push.
   void on_verified(Context& context, Channel& channel, tree::ChunkIndex index, base::ByteView payload, bool ack);
@@ -186,6 +189,7 @@ class Swarm {
   void hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims);
   void hear_claim(Context& context, Channel& channel, tree::ChunkRange claim);
   void hear_later_claims(Context& context);
+  void forget_old_claims(base::Time now);
   [[nodiscard]] bool stale_edge(const Context& context) const;
   void see_signed(Context& context, Channel& channel, tree::ChunkRange range);
   void move_edge(Channel& channel, tree::ChunkIndex last);
@@ -208,7 +212,7 @@ class Swarm {
   void meet_again(Context& context, Channel& channel);
   void on_push_message(Context& context, Channel& channel, const wire::Extension& extension);
   void on_busy(Context& context, Channel& channel, const MunroMap& map);
-  void on_have_map(Context& context, Channel& channel, const MunroMap& map);
+  void hear_shown(Context& context, Channel& channel, const MunroMap& news);
   void on_bundle(Context& context, Channel& channel, const Bundle& bundle);
   void tell_pull(Context& context, tree::ChunkRange munro);
   void on_pushed_data(Context& context, Channel& channel, const wire::Data& data, bool answer);
@@ -276,9 +280,12 @@ class Swarm {
   std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
   std::vector<tree::NodeHash> hashes_;         // scratch: those that are about to be sent
   StoreBatch stores_;                          // verified by the input at hand
+  tree::ChunkIndex claims_from_{0};            // live: what peers show of older chunks is not kept
+  base::Time next_forget_;
+  ShownEarly shown_early_;
   std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
   FreshChunks fresh_;                          // not announced yet
-  std::vector<tree::ChunkRange> news_;         // scratch: of announce() and on_have()
+  std::vector<tree::ChunkRange> news_;         // scratch: of announce() and hear_shown()
   base::Time last_announce_{};
   std::optional<base::WallTime> began_;        // live: when the first chunk came
   DelayHistogram chunk_delays_;                // of chunks signed since, from then to now, by the world's clock

@@ -54,21 +54,23 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   if (!message) return;   // of a later version, perhaps
   if (const auto* bundle = std::get_if<Bundle>(&*message)) return on_bundle(context, channel, *bundle);
   const bool timed = std::holds_alternative<Advert>(*message) || std::holds_alternative<Train>(*message);
+  if (const auto* have = std::get_if<HaveMap>(&*message))
+    return hear_shown(context, channel, push_->on_have(channel.local, have->map, context.now));
   push_->on_message(channel.local, *message, timed ? context.arrived : context.now);
-  if (const auto* have = std::get_if<HaveMap>(&*message)) on_have_map(context, channel, have->map);
   if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(context, channel, busy->map);
 }
 
 // As HAVE would: pull goes by it.
-void Swarm::on_have_map(Context& context, Channel& channel, const MunroMap& map) {
+void Swarm::hear_shown(Context& context, Channel& channel, const MunroMap& news) {
   const auto tell = [&](std::uint64_t munro, unsigned first, unsigned count) {
     const tree::ChunkRange range{chunk_of(munro, first), chunk_of(munro, first + count - 1)};
-    if (!channel.peer_has.has(range)) on_have(context, channel, range);
+    if (!channel.peer_has.has(range)) hear_shown(context, channel, range);
   };
-  for (const MunroMap::Entry& entry : map.entries) {
+  for (const MunroMap::Entry& entry : news.entries) {
     if (entry.whole) {
       // Until its bundle tells how many chunks there are, the first is all that surely is one.
       const SignedMunro* munro = live_content()->munro(chunk_of(entry.munro, 0));
+      if (munro == nullptr || !munro->used) shown_early_.add(entry.munro, channel.local);
       tell(entry.munro, 0, munro != nullptr && munro->used ? *munro->used : 1);
       continue;
     }
@@ -95,9 +97,10 @@ void Swarm::on_busy(Context& context, Channel& channel, const MunroMap& map) {
 
 // Who showed a munro before we knew its chunks holds these, as far as pull goes.
 void Swarm::tell_pull(Context& context, tree::ChunkRange munro) {
-  for_established([&](Channel& channel) {
-    if (channel.pushes && push_->shows_all(channel.local, munro) && !channel.peer_has.has(munro)) on_have(context, channel, munro);
-  });
+  for (const PeerKey peer : shown_early_.take(munro_number(munro.first))) {
+    const Route route = context.channels.find(peer);
+    if (route.swarm == this && route.channel->state == Channel::State::established) hear_shown(context, *route.channel, munro);
+  }
 }
 
 void Swarm::on_bundle(Context& context, Channel& channel, const Bundle& bundle) {

@@ -8,6 +8,7 @@
 namespace runnel::swarm {
 namespace {
 
+constexpr base::Duration kNoteEach = std::chrono::seconds{1};
 constexpr base::Duration kAnnounceInterval{100'000};   // static: HAVEs gather so long,
 constexpr std::uint64_t kAnnounceChunks = 256;         // or until they tell of so much
 constexpr std::size_t kMaxOffered = 128;               // INTEGRITY messages in one datagram; 1452 bytes have room for 50 of SHA-1
@@ -27,7 +28,10 @@ struct Overloaded : Fns... {
 
 void Swarm::on_datagram(Context& context, Channel& channel, base::ByteView messages) {
   if (std::ranges::find(marked_, channel.local) != marked_.end()) return;   // it was banned by a datagram of this input
-  if (channel.last_heard != context.now) book_.heard(channel.endpoint, context.now);
+  if (context.now >= channel.next_note) {
+    channel.next_note = context.now + kNoteEach;
+    book_.heard(channel.endpoint, context.now);
+  }
   channel.last_heard = context.now;
   if (push_) push_->heard(channel.local, context.now);
   channel.unanswered = 0;
@@ -126,6 +130,13 @@ tree::LeafCheck Swarm::judge(Context& context, Channel& channel, tree::ChunkInde
 // ---- HAVE, ACK, REQUEST ---------------------------------------------------------------------------------------------
 
 void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) {
+  if (push_) {
+    if (const auto plausible = content_->plausible(range)) push_->on_have_range(channel.local, *plausible, context.now);
+  }
+  hear_shown(context, channel, range);
+}
+
+void Swarm::hear_shown(Context& context, Channel& channel, tree::ChunkRange range) {
   const auto plausible = content_->plausible(range);
   if (!plausible) return;
   range = *plausible;
@@ -152,7 +163,6 @@ void Swarm::on_have(Context& context, Channel& channel, tree::ChunkRange range) 
     if (!to_spare(channel)) elsewhere_.insert(range);
     if (context.now - channel.created < std::chrono::seconds{2} && channel.is_seed) channel.seed_from_start = true;
   }
-  if (push_) push_->on_have_range(channel.local, range, context.now);
   if (metadata_.live && told_news) hear_claims(context, channel, news);
 }
 

@@ -104,6 +104,17 @@ TEST(Neighbourhood, there_are_so_many_neighbours_and_of_each_so_many_munros) {
   EXPECT_TRUE(view.has(chunk_of(3 * HaveView::kMaxMunros, 31)));
 }
 
+TEST(Neighbourhood, of_what_is_shown_again_and_again_only_the_news_is_told) {
+  Neighbourhood hood{base::Rng{1}};
+  ASSERT_TRUE(hood.add(PeerKey{1}, NodeTag{11}, kNow));
+  const MunroMap map{{{7, false, 0b0110}, {8, true, 0}}};
+  EXPECT_EQ(hood.on_have(PeerKey{1}, map, kNow), map);
+  EXPECT_EQ(hood.on_have(PeerKey{1}, map, kNow), MunroMap{});
+  EXPECT_EQ(hood.on_have(PeerKey{1}, {{{7, false, 0b1110}, {8, false, 1}}}, kNow), (MunroMap{{{7, false, 0b1000}}}));
+  EXPECT_EQ(hood.on_have(PeerKey{1}, {{{7, true, 0}}}, kNow), (MunroMap{{{7, true, 0}}})) << "the bundle is there as well";
+  EXPECT_EQ(hood.on_have(PeerKey{2}, map, kNow), MunroMap{}) << "nobody knows it";
+}
+
 TEST(Neighbourhood, of_delays_the_greatest_since_the_last_word_counts_though_clocks_wrap) {
   Neighbourhood hood{base::Rng{1}};
   ASSERT_TRUE(hood.add(PeerKey{1}, NodeTag{11}, kNow));

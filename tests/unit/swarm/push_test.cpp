@@ -192,7 +192,7 @@ TEST(Push, messages_of_strangers_and_hearsay_from_afar_change_nothing) {
   viewer.add_peer(PeerKey{5}, NodeTag{5}, now);
   viewer.on_proved(kFirst, kUsed, PeerKey{5}, now);
   viewer.on_chunk(chunk_of(kFirst, 0), PeerKey{5}, now);
-  viewer.on_message(PeerKey{5}, HaveMap{{{{kFirst + 1'000'000, true, 0}}}}, now);
+  viewer.on_have(PeerKey{5}, {{{kFirst + 1'000'000, true, 0}}}, now);
   for (base::Time t = now; t < now + milliseconds{200}; t += milliseconds{10}) viewer.tick(t);
   for (const PushOut& out : viewer.take_out()) EXPECT_FALSE(std::holds_alternative<Nack>(out.message));
 }

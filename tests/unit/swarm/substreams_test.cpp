@@ -250,15 +250,19 @@ TEST(Substreams, a_child_that_is_quiet_gives_up_its_place_and_is_fed_if_it_comes
   EXPECT_EQ(node.trees.room(), 0);
   const base::Time heard = node.hood.find(PeerKey{20})->heard;
   node.wait(milliseconds{500});
+  const auto look = [&] {   // at the children
+    node.now += milliseconds{100};
+    node.tick();
+  };
   node.hood.find(PeerKey{20})->heard = heard;
-  node.tick();
+  look();
   EXPECT_EQ(sent_as(20), SendClass::spare);
   EXPECT_EQ(sent_as(21), SendClass::onward);
   EXPECT_EQ(node.trees.room(), 2);
   node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{22}));
   node.hood.heard(PeerKey{20}, node.now);
-  node.tick();
+  look();
   EXPECT_EQ(sent_as(20), SendClass::onward);
 }
 
