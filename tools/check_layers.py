@@ -57,6 +57,7 @@ LIBRARIES = {
 # Single files that wrap a library of their own.
 EXTRA_LIBRARIES = {
     "base/log.cpp": ("spdlog/", "fmt/"),
+    "cli/main.cpp": ("malloc.h",),
 }
 
 # What a pure folder does not know, though it is in the standard library: files, threads, clocks, randomness of its own.
