@@ -269,7 +269,7 @@ class World {
     Advert advert{input.word(),           input.octet(), input.octet(),         input.word() * 65'537U,
                   input.word() * 65'537U, input.word(),  input.word() * 65'537U};
     advert.lag.fill(input.octet());
-    advert.weakest_key.fill(input.octet());
+    advert.weakest_rank.fill(input.octet());
     return advert;
   }
   // One that the source made, whole or with an octet changed, or one that nobody made.

@@ -111,7 +111,7 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
   const Neighbour* neighbour = hood_.find(from);
   if (neighbour == nullptr) return;
   if (const auto* m = std::get_if<Subscribe>(&message)) {
-    const Substreams::Asker asker{from, neighbour->tag, neighbour->met};
+    const Substreams::Asker asker{from, neighbour->tag, neighbour->met, neighbour->delay()};
     if (waits() > kNoRoomQueue)
       trees_.turn_away(asker, *m, now);
     else
@@ -521,7 +521,7 @@ Advert Push::advert(base::Time now) const {
     const base::Duration lag = setup_.source ? base::Duration{} : std::max(floor + lag_.mean(tree), Advert::kLagUnit);
     const bool fed = upload_ && trees_.fed(tree, now);
     advert.lag[tree] = fed ? static_cast<std::uint8_t>(std::min<std::int64_t>(lag / Advert::kLagUnit, 254)) : Advert::kNotFed;
-    advert.weakest_key[tree] = trees_.weakest_key(tree);
+    advert.weakest_rank[tree] = trees_.weakest_rank(tree);
   }
   return advert;
 }

@@ -61,7 +61,7 @@ void write(base::Writer& writer, const Advert& m) {
   writer.write(m.queue);
   for (const std::uint32_t time : {m.sent_us, m.echo_us, m.held_us, m.delay_us}) writer.write(time);
   for (const std::uint8_t lag : m.lag) writer.write(lag);
-  for (const std::uint8_t key : m.weakest_key) writer.write(key);
+  for (const std::uint8_t key : m.weakest_rank) writer.write(key);
 }
 void write(base::Writer& writer, const HaveMap& m) { write_map(writer, m.map); }
 void write(base::Writer& writer, const Nack& m) { write_map(writer, m.map); }
@@ -156,7 +156,7 @@ std::optional<PushMessage> read_advert(base::Reader& reader) {
   advert.queue = *queue;
   const auto plain = [](std::byte b) { return std::to_integer<std::uint8_t>(b); };
   std::ranges::transform(*lag, advert.lag.begin(), plain);
-  std::ranges::transform(*keys, advert.weakest_key.begin(), plain);
+  std::ranges::transform(*keys, advert.weakest_rank.begin(), plain);
   return advert;
 }
 

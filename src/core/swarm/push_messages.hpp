@@ -71,7 +71,7 @@ struct PathNews {
 struct Advert {
   static constexpr std::uint16_t kType = 8;
   static constexpr std::uint8_t kNotFed = 255;        // of lag
-  static constexpr std::uint8_t kNoChildren = 255;    // of weakest_key
+  static constexpr std::uint8_t kNoChildren = 255;    // of weakest_rank
   static constexpr base::Duration kLagUnit{8'000};
   static constexpr base::Duration kQueueUnit{4'000};
   std::uint16_t uplink = 0;   // 1/256 of the stream's rate
@@ -82,7 +82,7 @@ struct Advert {
   std::uint32_t held_us = 0;
   std::uint32_t delay_us = 0;
   std::array<std::uint8_t, kTrees> lag{};
-  std::array<std::uint8_t, kTrees> weakest_key{};
+  std::array<std::uint8_t, kTrees> weakest_rank{};
   friend bool operator==(const Advert&, const Advert&) = default;
 };
 struct HaveMap {

@@ -43,8 +43,17 @@ constexpr base::Duration kAdvertLife = 3 * Neighbourhood::kAdvertInterval;
 
 std::uint8_t idle_key(std::size_t tree) { return is_bundle_tree(tree) ? Substreams::kGiverKey : kIdleKey; }
 
-// Who has this key takes the place of one who has that.
-bool outranks(std::uint8_t key, std::uint8_t of) { return key > of + (of >= Substreams::kGiverKey ? Substreams::kWeaker : 0); }
+// Who has this rank takes the place of one who has that.
+bool outranks(std::uint8_t rank, std::uint8_t of) { return rank > of + (of >= Substreams::kGiverKey ? Substreams::kWeaker : 0); }
+
+// All below a child wait for its way. Who gives anything comes before who gives nothing, however far.
+std::uint8_t rank_of(std::uint8_t key, base::Duration delay) {
+  constexpr base::Duration kFar{80'000};
+  constexpr double kLeastShare = 0.15;
+  if (key < Substreams::kGiverKey) return key;
+  const double share = 1 - static_cast<double>(delay.count()) / static_cast<double>(kFar.count());
+  return std::max(Substreams::kGiverKey, static_cast<std::uint8_t>(key * std::max(kLeastShare, share)));
+}
 
 base::Duration answer_wait(const Neighbour* asked) {
   return asked == nullptr ? kAnswerWait : std::min(kAnswerWait, kAnswerTime + 5 * asked->delay() / 2);
@@ -76,7 +85,7 @@ void Substreams::choose_home(const Neighbourhood& hood) {
       const std::size_t tree = (start + i) % kSubstreams;
       if (std::ranges::find(home_, tree) != home_.end()) continue;
       const auto offers = static_cast<std::size_t>(std::ranges::count_if(hood.all(), [&](const auto& entry) {
-        return entry.second.advert && entry.second.advert->weakest_key[tree] != Advert::kNoChildren;
+        return entry.second.advert && entry.second.advert->weakest_rank[tree] != Advert::kNoChildren;
       }));
       if (best && offers >= best_offers) continue;
       best = tree;
@@ -112,10 +121,10 @@ bool Substreams::has_room(std::size_t tree) const {
   return trees_[tree].children.size() < kMaxChildren && used() + cost(tree) <= 2 * means_.slots;
 }
 
-std::uint8_t Substreams::weakest_key(std::size_t tree) const {
+std::uint8_t Substreams::weakest_rank(std::size_t tree) const {
   std::uint8_t least = Advert::kNoChildren;
   for (const Child& child : trees_[tree].children) {
-    if (child.counts()) least = std::min(least, child.key);
+    if (child.counts()) least = std::min(least, child.rank);
   }
   return least;
 }
@@ -166,14 +175,16 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
   if (tree.parent == from.peer || holds(path, from.tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
   const auto known = std::ranges::find(tree.children, from.peer, &Child::peer);
   const std::uint8_t key = believed(from.peer, subscribe, now);
+  const std::uint8_t rank = rank_of(key, from.delay);
   if (known != tree.children.end() && !known->until) {  // its answer was lost
     known->key = key;
+    known->rank = rank;
     return say(from.peer, Accept{subscribe.tree, path});
   }
-  const Child child{from.peer, from.tag, from.met, key, now, std::nullopt};
+  const Child child{from.peer, from.tag, from.met, key, rank, now, std::nullopt};
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
-    const bool yields = weak != nullptr && (outranks(key, weak->key) || (key == 0 && weak->before(child)));
+    const bool yields = weak != nullptr && (outranks(rank, weak->rank) || (key == 0 && weak->before(child)));
     if (!yields || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
     if (weak->idle) experience_.stood_idle(weak->peer, now);
     redirect(subscribe.tree, *weak, from.tag, now);
@@ -192,7 +203,9 @@ void Substreams::judge(const Witnesses& witnesses, base::Time now) {
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
     for (Child& child : trees_[tree].children) {
       child.idle = !child.until && now - child.since > kTrial && witnesses.idle(tree, child.tag, now);
-      if (child.idle) child.key = std::min(child.key, idle_key(tree));
+      if (!child.idle) continue;
+      child.key = std::min(child.key, idle_key(tree));
+      child.rank = std::min(child.rank, kGiverKey);
     }
   }
 }
@@ -214,7 +227,7 @@ void Substreams::refuse(const Asker& from, const Subscribe& subscribe, Refuse::R
 NodeTag Substreams::hint(std::size_t tree, PeerKey asker) {
   const Child* best = nullptr;
   for (const Child& child : trees_[tree].children) {
-    if (child.peer != asker && child.counts() && (best == nullptr || child.key > best->key)) best = &child;
+    if (child.peer != asker && child.counts() && (best == nullptr || child.rank > best->rank)) best = &child;
   }
   return best == nullptr ? kNobody : best->tag;
 }
@@ -253,7 +266,7 @@ void Substreams::shed(base::Time now) {
   next_shed_ = now + kShedEach;
   std::optional<std::size_t> tree;
   for (std::size_t i = 0; i < kTrees; ++i) {
-    if (weakest_key(i) != Advert::kNoChildren && (!tree || weakest_key(i) < weakest_key(*tree))) tree = i;
+    if (weakest_rank(i) != Advert::kNoChildren && (!tree || weakest_rank(i) < weakest_rank(*tree))) tree = i;
   }
   if (!tree) return;
   Child& child = *weakest(*tree);
@@ -462,7 +475,7 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
     if (const auto until = one.avoided.find(peer); until != one.avoided.end() && now < until->second) continue;
     const auto price = this->price(tree, peer, neighbour, now);
     if (!price || (best && *price >= best_price)) continue;
-    const std::uint8_t weakest = neighbour.advert->weakest_key[tree];
+    const std::uint8_t weakest = neighbour.advert->weakest_rank[tree];
     const bool weaker = weakest != Advert::kNoChildren && outranks(key(tree), weakest);
     // Of those who give nothing the last to come makes room for the others, and who has none tells them their place.
     const bool waits = key(tree) == 0 && now >= one.next_ask;

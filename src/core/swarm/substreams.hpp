@@ -53,6 +53,7 @@ class Substreams {
     PeerKey peer;
     NodeTag tag;
     base::Time met;
+    base::Duration delay{};   // one way
   };
   void on_subscribe(const Asker& from, const Subscribe& subscribe, base::Time now);
   // There is no time for more children, whatever the slots.
@@ -87,7 +88,7 @@ class Substreams {
     for (const Child& child : trees_[tree].children) fn(child.peer, class_for(child));
   }
   [[nodiscard]] std::size_t children() const;
-  [[nodiscard]] std::uint8_t weakest_key(std::size_t tree) const;   // Advert::kNoChildren: none
+  [[nodiscard]] std::uint8_t weakest_rank(std::size_t tree) const;   // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   // Among those who wait until there is uplink for them. nullopt: we do not.
@@ -104,6 +105,7 @@ class Substreams {
     NodeTag tag;
     base::Time met;
     std::uint8_t key = 0;              // as far as it is believed
+    std::uint8_t rank = 0;             // of several, those with the least make room: the key, less the farther it is
     base::Time since;
     std::optional<base::Time> until;   // redirected, and fed no longer than this
     bool idle = false;                 // nobody is seen below it
@@ -111,7 +113,7 @@ class Substreams {
     // Takes a place that others may not have.
     [[nodiscard]] bool counts() const { return !until && !quiet; }
     // Goes first when a place is needed: who gives the least, and of those who give nothing who came last.
-    [[nodiscard]] bool before(const Child& other) const { return key != other.key ? key < other.key : key == 0 && met > other.met; }
+    [[nodiscard]] bool before(const Child& other) const { return rank != other.rank ? rank < other.rank : rank == 0 && met > other.met; }
   };
   struct Tree {
     std::optional<PeerKey> parent;

@@ -50,7 +50,7 @@ struct ToText {
     std::ostringstream out;
     out << "ADVERT uplink=" << m.uplink << " room=" << int{m.room} << " queue=" << int{m.queue} << " sent=" << m.sent_us
         << " echo=" << m.echo_us << " held=" << m.held_us << " delay=" << m.delay_us << " lag=" << hex_of(m.lag)
-        << " weakest=" << hex_of(m.weakest_key);
+        << " weakest=" << hex_of(m.weakest_rank);
     return out.str();
   }
   std::string operator()(const HaveMap& m) const { return "HAVE_MAP" + text(m.map); }

@@ -28,7 +28,7 @@ struct Child {
     advert.uplink = 512;
     advert.room = room;
     advert.lag.fill(lag);
-    advert.weakest_key.fill(Advert::kNoChildren);
+    advert.weakest_rank.fill(Advert::kNoChildren);
     hood.on_advert(PeerKey{peer}, advert, now);
     hood.heard(PeerKey{peer}, now);
   }
@@ -179,7 +179,7 @@ TEST(Substreams, takes_as_many_children_as_it_has_slots) {
   const auto out = node.trees.take_out();
   EXPECT_THAT(node.asked<Accept>(out), ElementsAre(PeerKey{20}, PeerKey{21}));
   EXPECT_THAT(node.asked<Refuse>(out), ElementsAre(PeerKey{22}));
-  EXPECT_EQ(node.trees.weakest_key(kTree), 8);
+  EXPECT_EQ(node.trees.weakest_rank(kTree), 8);
   EXPECT_EQ(node.trees.room(), 0);
 }
 
@@ -200,6 +200,33 @@ TEST(Substreams, a_stronger_child_takes_the_place_of_the_weakest_which_is_fed_a_
   node.wait(milliseconds{700});
   node.tick();
   EXPECT_FALSE(node.trees.is_child(PeerKey{20}));
+}
+
+TEST(Substreams, of_those_who_give_alike_the_nearer_stand_above) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({2, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  const auto asks = [&](std::uint32_t peer, std::uint8_t key, milliseconds delay) {
+    node.trees.on_subscribe({PeerKey{peer}, NodeTag{peer}, kStart, delay}, {kTree, key}, node.now);
+    return node.trees.take_out();
+  };
+  asks(20, 100, milliseconds{70});
+  asks(21, 100, milliseconds{10});
+  EXPECT_THAT(node.asked<Redirect>(asks(22, 80, milliseconds{10})), ElementsAre(PeerKey{20}));
+  EXPECT_THAT(node.asked<Refuse>(asks(23, 100, milliseconds{60})), ElementsAre(PeerKey{23}));
+  EXPECT_EQ(node.trees.weakest_rank(kTree), 70);
+  EXPECT_THAT(node.asked<Redirect>(asks(24, 254, milliseconds{60})), IsEmpty());
+  EXPECT_THAT(node.asked<Redirect>(asks(24, 254, milliseconds{20})), ElementsAre(PeerKey{22}));
+}
+
+TEST(Substreams, who_gives_anything_comes_before_who_gives_nothing_however_far) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({1, 0.1, 300'000, 1140, milliseconds{60}}, node.hood);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart, milliseconds{1}}, {kTree, 0}, node.now);
+  static_cast<void>(node.trees.take_out());
+  node.trees.on_subscribe({PeerKey{21}, NodeTag{21}, kStart, seconds{1}}, {kTree, 1}, node.now);
+  EXPECT_THAT(node.asked<Redirect>(node.trees.take_out()), ElementsAre(PeerKey{20}));
 }
 
 TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
