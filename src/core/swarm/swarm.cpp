@@ -223,7 +223,6 @@ SwarmState Swarm::state(base::Time now) const {
   state.newest = edge_;
   std::uint64_t most_news = 0;
   for (const auto& channel : channels_) most_news = std::max(most_news, channel->news);
-  const std::uint64_t recent = content_->have().count_from(claims_from_);
   for (const auto& channel : channels_) {
     if (channel->state != Channel::State::established) continue;
     PeerState peer;
@@ -239,8 +238,9 @@ SwarmState Swarm::state(base::Time now) const {
     if (channel->uploads) peer.queue_delay = channel->uploads->ledbat().queue_delay();
     if (state.total_chunks) {
       peer.have_fraction = static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(*state.total_chunks);
-    } else if (recent > 0) {
-      peer.have_fraction = std::min(1.0, static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(recent));
+    } else if (!content_->have().empty()) {
+      peer.have_fraction =
+          std::min(1.0, static_cast<double>(channel->peer_has.set().count()) / static_cast<double>(content_->have().count()));
     }
     peer.choking_us = channel->choking_us;
     peer.choked_by_us = channel->choked_by_us;

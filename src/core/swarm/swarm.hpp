@@ -189,7 +189,6 @@ class Swarm {
   void hear_claims(Context& context, Channel& channel, std::span<const tree::ChunkRange> claims);
   void hear_claim(Context& context, Channel& channel, tree::ChunkRange claim);
   void hear_later_claims(Context& context);
-  void forget_old_claims(base::Time now);
   [[nodiscard]] bool stale_edge(const Context& context) const;
   void see_signed(Context& context, Channel& channel, tree::ChunkRange range);
   void move_edge(Channel& channel, tree::ChunkIndex last);
@@ -280,8 +279,6 @@ class Swarm {
   std::vector<tree::NodeHash> offered_;        // INTEGRITY messages that stand together
   std::vector<tree::NodeHash> hashes_;         // scratch: those that are about to be sent
   StoreBatch stores_;                          // verified by the input at hand
-  tree::ChunkIndex claims_from_{0};            // live: what peers show of older chunks is not kept
-  base::Time next_forget_;
   ShownEarly shown_early_;
   std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
   FreshChunks fresh_;                          // not announced yet

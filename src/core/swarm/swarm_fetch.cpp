@@ -360,19 +360,6 @@ void Swarm::hear_later_claims(Context& context) {
   });
 }
 
-// Beside push only the newest of what everybody shows is of use, and what is still missing; a minute of it is tens of kilobytes for each
-// neighbour, and looked into all the time. Who has just come may still have to begin earlier.
-void Swarm::forget_old_claims(base::Time now) {
-  constexpr std::uint64_t kKept = 10 * kLiveIndicesPerSecond;
-  constexpr base::Duration kEach = std::chrono::seconds{1};
-  constexpr base::Duration kBeginning = std::chrono::seconds{10};
-  if (!push_ || !edge_ || now < next_forget_ || now - first_shown_ < kBeginning) return;
-  next_forget_ = now + kEach;
-  claims_from_ = ChunkIndex{edge_->value() - std::min(edge_->value(), kKept)};
-  if (const auto missing = live_picker_.missing().next_at(ChunkIndex{0})) claims_from_ = std::min(claims_from_, missing->first);
-  for (const auto& channel : channels_) channel->peer_has.drop_below(claims_from_);
-}
-
 void Swarm::move_edge(Channel& channel, ChunkIndex last) {
   if (edge_ && last <= *edge_) return;
   ++channel.news;
@@ -479,12 +466,10 @@ void Swarm::tick_downloads(Context& context) {
     tune_in(context, newest_signed_.value_or(metadata_.sign_all ? shown_by_all() : *edge_));
     follow_by_word_ = !newest_signed_;
   }
-  if (metadata_.live) {
+  if (metadata_.live)
     hear_later_claims(context);
-    forget_old_claims(context.now);
-  } else {
+  else
     take_over(context);
-  }
   tick_held(context);
   count_elsewhere(context.now);
   hurry(context);

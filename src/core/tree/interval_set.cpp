@@ -124,12 +124,6 @@ std::optional<ChunkRange> IntervalSet::next_gap(ChunkIndex from, ChunkIndex unti
   return ChunkRange{ChunkIndex{first}, ChunkIndex{last}};
 }
 
-std::uint64_t IntervalSet::count_from(ChunkIndex first) const {
-  std::uint64_t count = 0;
-  for (auto it = ending_from(first.value()); it != runs_.end(); ++it) count += it->last - std::max(it->first, first.value()) + 1;
-  return count;
-}
-
 std::optional<ChunkIndex> IntervalSet::newest() const {
   if (runs_.empty()) return std::nullopt;
   return ChunkIndex{std::prev(runs_.end())->last};

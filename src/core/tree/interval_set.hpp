@@ -35,8 +35,6 @@ class IntervalSet {
   [[nodiscard]] bool empty() const { return runs_.empty(); }
   [[nodiscard]] std::size_t ranges() const { return runs_.size(); }
   [[nodiscard]] std::uint64_t count() const { return count_; }
-  // Of those at or after `first`. Walks over their runs.
-  [[nodiscard]] std::uint64_t count_from(ChunkIndex first) const;
   [[nodiscard]] std::optional<ChunkIndex> newest() const;
   // Its ranges in order.
   [[nodiscard]] std::vector<ChunkRange> list() const;

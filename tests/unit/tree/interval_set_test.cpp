@@ -41,17 +41,6 @@ RC_GTEST_PROP(IntervalSet, agrees_with_a_plain_set, ()) {
   }
 }
 
-TEST(IntervalSet, counts_what_is_at_or_after_a_place) {
-  IntervalSet set;
-  set.insert({ChunkIndex{10}, ChunkIndex{19}});
-  set.insert({ChunkIndex{30}, ChunkIndex{39}});
-  EXPECT_EQ(set.count_from(ChunkIndex{0}), 20U);
-  EXPECT_EQ(set.count_from(ChunkIndex{15}), 15U);
-  EXPECT_EQ(set.count_from(ChunkIndex{20}), 10U);
-  EXPECT_EQ(set.count_from(ChunkIndex{39}), 1U);
-  EXPECT_EQ(set.count_from(ChunkIndex{40}), 0U);
-}
-
 TEST(IntervalSet, names_the_biggest_interval) {
   IntervalSet set;
   set.insert(range(3, 5));
