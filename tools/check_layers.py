@@ -46,7 +46,7 @@ LIBRARIES = {
     "core/discovery": (),
     "store": ("sqlite3.h",) + POSIX,
     "net": ("boost/", "openssl/") + POSIX,
-    "media": ("boost/",) + POSIX,
+    "media": ("boost/", "isa-l/") + POSIX,
     "media_helper": ("boost/", "libavcodec/", "libavfilter/", "libavformat/", "libavutil/", "libswresample/", "libswscale/",
                      "seccomp.h", "srt/", "dlfcn.h") + POSIX,
     "player": ("boost/", "qrencode.h"),

@@ -1,5 +1,7 @@
 #include "media/record.hpp"
 
+#include <isa-l/crc.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,28 +19,16 @@ constexpr std::size_t kMaxName = 255;                         // what a one-byte
 constexpr std::uint64_t kMaxMediaTime = 315'360'000'000'000;  // ten years in microseconds
 constexpr std::uint32_t kMaxDuration = 600'000'000;           // ten minutes in microseconds: a picture that stands still
 
-// CRC-32C, reflected, byte-wise: RFC 3720 appendix B.4.
-constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < table.size(); ++i) {
-    std::uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? crc >> 1U ^ 0x82F6'3B78U : crc >> 1U;
-    table[i] = crc;
-  }
-  return table;
-}();
-
-std::uint32_t crc_step(std::uint32_t crc, base::ByteView bytes) {
-  for (const std::byte b : bytes) crc = crc >> 8U ^ kCrcTable[(crc ^ std::to_integer<std::uint32_t>(b)) & 0xffU];
-  return crc;
-}
-
-// Of a whole record, its own field taken as zeros.
+// CRC-32C as iSCSI has it (RFC 3720 12.1), of a whole record, its own field taken as zeros.
 std::uint32_t record_crc(base::ByteView record) {
   constexpr std::array<std::byte, 4> kZeros{};
-  std::uint32_t crc = crc_step(~0U, record.first(kCrcOffset));
-  crc = crc_step(crc, kZeros);
-  return ~crc_step(crc, record.subspan(kCrcOffset + kZeros.size()));
+  std::uint32_t crc = ~0U;
+  for (const base::ByteView part : {record.first(kCrcOffset), base::ByteView{kZeros}, record.subspan(kCrcOffset + kZeros.size())}) {
+    // The library reads only, though its parameter does not say so.
+    auto* bytes = const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(part.data()));
+    crc = crc32_iscsi(bytes, static_cast<int>(part.size()), crc);
+  }
+  return ~crc;
 }
 
 struct Header {
