@@ -154,23 +154,14 @@ bool LiveContent::offer_signed(const wire::SignedIntegrity& message, const tree:
   return true;
 }
 
-crypto::Digest LiveContent::munro_hash(std::span<const crypto::Digest> leaves) {
-  std::vector<crypto::Digest> level{leaves.begin(), leaves.end()};
-  level.resize(metadata_.munro_width, crypto::Digest{crypto::digest_size(metadata_.hash)});
-  while (level.size() > 1) {
-    for (std::size_t i = 0; i < level.size() / 2; ++i) level[i] = tree_.parent_of(level[2 * i], level[2 * i + 1]);
-    level.resize(level.size() / 2);
-  }
-  return level[0];
-}
-
 LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
   const ChunkIndex first = chunk_of(bundle.munro, 0);
   const Bin bin = tree::munro_of(first, metadata_.munro_width);
   const auto known = munros_.find(bin.offset());
   if (first < lowest_) return BundleCheck::known;
   if (known == munros_.end() && too_old(bin, bundle.timestamp)) return BundleCheck::known;
-  const crypto::Digest hash = munro_hash(bundle.leaves);
+  const std::vector<tree::NodeHash> nodes = tree::munro_nodes(tree_.hasher(), bin, bundle.leaves);
+  const crypto::Digest& hash = nodes.back().hash;
   if (known != munros_.end()) {
     // Too late to be of use, it is judged all the same: a parent whose bundles are wrong is none.
     if (hash != known->second.hash) return BundleCheck::wrong;
@@ -179,7 +170,7 @@ LiveContent::BundleCheck LiveContent::offer_bundle(const Bundle& bundle) {
     return BundleCheck::wrong;
   }
   if (known == munros_.end() && munros_.size() >= kMaxMunros) return BundleCheck::known;
-  static_cast<void>(tree::build_munro(nodes_, tree_.hasher(), bin, bundle.leaves));
+  for (const tree::NodeHash& node : nodes) nodes_.put(node.bin, node.hash);
   SignedMunro& munro =
       munros_.try_emplace(bin.offset(), SignedMunro{bundle.timestamp, bundle.signature, hash, std::nullopt, false}).first->second;
   munro.used = static_cast<std::uint32_t>(bundle.leaves.size());

@@ -135,8 +135,6 @@ class LiveContent final : public Content {
   // A munro of this hash elsewhere, where signatures do not bind a munro to its place.
   [[nodiscard]] bool replayed(const crypto::Digest& hash) const;
   void prove_used(tree::ChunkIndex index, SignedMunro& munro);
-  // Of a munro whose first leaves these are; nothing is trusted by it.
-  [[nodiscard]] crypto::Digest munro_hash(std::span<const crypto::Digest> leaves);
 
   LiveForm form_;
   tree::NodeStore& nodes_;

@@ -5,6 +5,11 @@
 
 namespace runnel::tree {
 
+crypto::Digest parent_of(crypto::Hasher& hasher, const crypto::Digest& left, const crypto::Digest& right) {
+  if (left.is_zero() && right.is_zero()) return left;
+  return hasher.hash_pair(left, right);
+}
+
 void HashInbox::offer(Bin bin, const crypto::Digest& hash) {
   if (offers_.size() >= kMaxOffers) offers_.erase(offers_.begin(), offers_.begin() + kMaxOffers / 4);
   offers_.push_back({bin, hash});
@@ -30,11 +35,6 @@ std::optional<crypto::Digest> HashTree::known(Bin bin) {
   return store_.get(bin);
 }
 
-crypto::Digest HashTree::parent_of(const crypto::Digest& left, const crypto::Digest& right) {
-  if (left.is_zero() && right.is_zero()) return left;
-  return hasher_.hash_pair(left, right);
-}
-
 std::optional<bool> HashTree::climb(NodeHash node, const HashInbox& inbox) {
   path_.clear();
   while (path_.size() < kMaxHeight) {
@@ -55,7 +55,7 @@ std::optional<bool> HashTree::climb(NodeHash node, const HashInbox& inbox) {
     }
     path_.push_back({node, {sibling, *hash}});
     const bool left = node.bin.is_left();
-    node = {node.bin.parent(), parent_of(left ? node.hash : *hash, left ? *hash : node.hash)};
+    node = {node.bin.parent(), parent_of(hasher_, left ? node.hash : *hash, left ? *hash : node.hash)};
   }
   return std::nullopt;
 }
@@ -77,7 +77,7 @@ LeafCheck HashTree::verify_leaves(Bin block, std::span<const crypto::Digest> lea
   std::size_t begin = 0;
   while (level_.size() - begin > 1) {
     const std::size_t end = level_.size();
-    for (std::size_t i = begin; i < end; i += 2) level_.push_back({level_[i].bin.parent(), parent_of(level_[i].hash, level_[i + 1].hash)});
+    for (std::size_t i = begin; i < end; i += 2) level_.push_back({level_[i].bin.parent(), parent_of(hasher_, level_[i].hash, level_[i + 1].hash)});
     begin = end;
   }
   const auto held = climb(level_.back(), inbox);
@@ -117,10 +117,10 @@ std::optional<std::uint64_t> HashTree::learn_peaks(std::span<const NodeHash> pea
   std::vector<NodeHash> above;
   while (node.bin != top) {
     if (next > 0 && peaks[next - 1].bin == node.bin.sibling()) {
-      node = {node.bin.parent(), parent_of(peaks[next - 1].hash, node.hash)};
+      node = {node.bin.parent(), parent_of(hasher_, peaks[next - 1].hash, node.hash)};
       --next;
     } else if (node.bin.is_left()) {
-      node = {node.bin.parent(), parent_of(node.hash, zero)};
+      node = {node.bin.parent(), parent_of(hasher_, node.hash, zero)};
     } else {
       return std::nullopt;
     }

@@ -17,6 +17,9 @@ struct NodeHash {
   crypto::Digest hash;
 };
 
+// hash(left ++ right), or zero if both are (RFC 7574 5.1).
+crypto::Digest parent_of(crypto::Hasher& hasher, const crypto::Digest& left, const crypto::Digest& right);
+
 // Hashes that one peer offered and nothing has confirmed yet. One per channel, so that a liar spoils only its own chunks.
 class HashInbox {
  public:
@@ -68,8 +71,6 @@ class HashTree {
   // between them and the root with them; unless the size is known already and another.
   [[nodiscard]] std::optional<std::uint64_t> learn_peaks(std::span<const NodeHash> peaks, const crypto::Digest& root);
 
-  // hash(left ++ right), or zero if both are (RFC 7574 5.1).
-  [[nodiscard]] crypto::Digest parent_of(const crypto::Digest& left, const crypto::Digest& right);
   [[nodiscard]] crypto::Hasher& hasher() { return hasher_; }
 
  private:

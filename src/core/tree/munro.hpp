@@ -18,8 +18,10 @@ constexpr Bin munro_of(ChunkIndex index, std::uint32_t width) {
   return Bin::at(layer, index.value() >> layer);
 }
 
-// All nodes under a munro whose first leaves are `leaves` and whose other leaves are zero, trusted in `store`; the munro's
-// hash is returned. At least one leaf and at most the munro's width.
+// All nodes under a munro whose first leaves are `leaves` and whose other leaves are zero, level by level, the munro's own last. At least
+// one leaf and at most the munro's width.
+std::vector<NodeHash> munro_nodes(crypto::Hasher& hasher, Bin munro, std::span<const crypto::Digest> leaves);
+// The same, trusted in `store`; the munro's hash is returned.
 crypto::Digest build_munro(NodeStore& store, crypto::Hasher& hasher, Bin munro, std::span<const crypto::Digest> leaves);
 
 }  // namespace runnel::tree

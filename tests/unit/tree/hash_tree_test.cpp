@@ -27,7 +27,7 @@ struct Content {
       for (std::size_t i = 0; i < level.size(); i += 2) {
         nodes.put(level[i].bin, level[i].hash);
         nodes.put(level[i + 1].bin, level[i + 1].hash);
-        above.push_back({level[i].bin.parent(), tree.parent_of(level[i].hash, level[i + 1].hash)});
+        above.push_back({level[i].bin.parent(), parent_of(*hasher, level[i].hash, level[i + 1].hash)});
       }
       level = std::move(above);
     }
