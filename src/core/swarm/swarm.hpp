@@ -281,6 +281,7 @@ class Swarm {
   StoreBatch stores_;                          // verified by the input at hand
   ShownEarly shown_early_;
   std::vector<tree::ChunkIndex> proved_;       // chunks whose neighbours' hashes may have become known by it
+  bool any_held_ = false;                      // some channel may hold chunks that wait for their hashes
   FreshChunks fresh_;                          // not announced yet
   std::vector<tree::ChunkRange> news_;         // scratch: of announce() and hear_shown()
   base::Time last_announce_{};

@@ -229,6 +229,7 @@ void Swarm::on_data(Context& context, Channel& channel, const wire::Data& data) 
     on_mismatch(context, channel, data.chunk);
   } else if (channel.held.add(data.chunk, data.payload, context.now)) {  // without an ACK (RFC 7574 5.3)
     requested_.insert({data.chunk, data.chunk});
+    any_held_ = true;
   } else {
     on_unproved(context, channel);
     free_again(data.chunk);
@@ -253,7 +254,7 @@ void Swarm::on_mismatch(Context& context, Channel& channel, tree::ChunkIndex ind
 
 // Hashes became known around these chunks: what waited for them, from whomever, is judged again.
 void Swarm::judge_held(Context& context) {
-  if (std::ranges::all_of(channels_, [](const auto& c) { return c->held.empty(); })) proved_.clear();
+  if (!any_held_) proved_.clear();
   for (std::size_t i = 0; i < proved_.size(); ++i) {  // grows meanwhile
     const std::uint64_t first = proved_[i].value() / proof_group() * proof_group();
     const tree::ChunkRange group{tree::ChunkIndex{first}, tree::ChunkIndex{first + proof_group() - 1}};
@@ -263,6 +264,7 @@ void Swarm::judge_held(Context& context) {
     }
   }
   proved_.clear();
+  if (any_held_) any_held_ = std::ranges::any_of(channels_, [](const auto& c) { return !c->held.empty(); });
 }
 
 void Swarm::judge_held(Context& context, Channel& channel, HeldChunks::Held held) {
