@@ -6,6 +6,7 @@
 
 #include "base/rng.hpp"
 #include "core/tree/munro.hpp"
+#include "crypto/openssl.hpp"
 
 namespace runnel::tree {
 namespace {
