@@ -63,6 +63,7 @@ bool UplinkProbe::at_least() const {
 void TrainMeter::on_train(PeerKey from, const Train& train, base::Time now) {
   auto it = under_way_.find(from);
   if (it == under_way_.end()) {
+    if (under_way_.size() >= kMaxPeers) std::erase_if(under_way_, [&](const auto& entry) { return entry.second.done(now); });
     if (under_way_.size() >= kMaxPeers) return;
     it = under_way_.emplace(from, UnderWay{train, 0, now, now, {}}).first;
   }

@@ -185,5 +185,15 @@ TEST(TrainMeter, times_no_more_peers_than_its_limit) {
   EXPECT_EQ(all(1), 1U);
 }
 
+// A source is the first whom everybody meets.
+TEST(TrainMeter, has_room_for_others_once_it_has_answered) {
+  TrainMeter meter;
+  base::Time now{seconds{100}};
+  for (std::uint32_t i = 0; i < 3 * TrainMeter::kMaxPeers; ++i, now += milliseconds{10}) {
+    meter.on_train(PeerKey{i}, Train{1, 1}, now);
+    EXPECT_EQ(meter.tick(now).size(), 1U) << i;
+  }
+}
+
 }  // namespace
 }  // namespace runnel::swarm
