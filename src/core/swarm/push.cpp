@@ -29,12 +29,8 @@ constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes t
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
 constexpr base::Duration kBusyPull{250'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
+constexpr base::Duration kLongestPull{500'000};      // only what the line has left is for pull, and that may be nothing
 constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
-// A record's header tells a newcomer where to begin: until it has one, it can ask for nothing else. But of the line little is for that.
-constexpr base::Duration kWelcome = std::chrono::seconds{2};
-constexpr unsigned kWelcomeChunks = 24;   // a munro
-constexpr double kWelcomeShare = 0.15;
-constexpr double kMostWelcome = 48;       // chunks at once
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
 constexpr double kTurn = 0.12;          // seconds of that which a newcomer asks of one neighbour at a time,
 constexpr double kLeastTurn = 4;        // and so many chunks more
@@ -208,31 +204,32 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
       this->waits() + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
   const bool busy = waits > kBusyPull;
   Neighbour* asker = hood_.find(from);
-  const bool newcomer = asker != nullptr && now - asker->met < kWelcome;
+  const bool newcomer = asker != nullptr && now - asker->met < Welcome::kLasts;
   MunroMap refused;
   for (std::uint64_t i = 0; i < std::min(held.count(), kMaxRequest); ++i) {
     const tree::ChunkIndex index{held.first.value() + i};
-    if (newcomer && asker->welcomed < kWelcomeChunks && take_welcome(now)) {
-      ++asker->welcomed;
-      queue(SendClass::welcome, index, from, now);
-      continue;
-    }
-    if (!busy) {
+    const bool begins = newcomer && asker->welcomed < Welcome::kChunks;
+    if (begins && welcome(*asker, from, index, now)) continue;
+    if (!busy && !(begins && this->waits() > kBusyQueue)) {
       queue(SendClass::pull, index, from, now);
       continue;
     }
-    if (refused.entries.empty() || refused.entries.back().munro != munro_number(index))
-      refused.entries.push_back({munro_number(index), false, 0});
-    refused.entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
+    refused.add(index);
   }
   if (!refused.entries.empty()) refuse(from, waits / kPullWaits, std::move(refused));
 }
 
-bool Push::take_welcome(base::Time now) {
-  const double passed = static_cast<double>((now - std::exchange(welcome_at_, now)).count()) / 1e6;
-  welcome_ = std::min(kMostWelcome, welcome_ + passed * kWelcomeShare * pace() / setup_.chunk_bytes);
-  if (welcome_ < 1) return false;
-  --welcome_;
+void Push::refuse_pulls(base::Time now) {
+  std::map<PeerKey, MunroMap> refused;
+  for (const Send& send : queue_.take_pulls_from_before(now - kLongestPull)) refused[send.to].add(send.index);
+  for (auto& [peer, map] : refused) refuse(peer, kLongestPull / kPullWaits, std::move(map));
+}
+
+bool Push::welcome(Neighbour& newcomer, PeerKey peer, tree::ChunkIndex index, base::Time now) {
+  const std::uint64_t waiting = queue_.welcome_bytes() / setup_.chunk_bytes;
+  if (Welcome::wait(waiting, chunk_pace()) > Welcome::kLongest) return false;
+  ++newcomer.welcomed;
+  queue(SendClass::welcome, index, peer, now);
   return true;
 }
 
@@ -387,10 +384,12 @@ base::Duration Push::waits() const {
 
 std::optional<Send> Push::next_send(base::Time now) {
   while (pacer_.free_at(pace()) <= now + kQuantum) {
-    const auto send = queue_.pop();
+    const bool welcome = welcome_.turn(chunk_pace(), now);
+    const auto send = queue_.pop(welcome);
     if (!send) return std::nullopt;
-    const bool in_time = setup_.source || send->what == SendClass::bundle || send->what == SendClass::pull;
-    if (!in_time && munros_.age(munro_number(send->index), now) > kDeadline) continue;
+    if (welcome && send->what == SendClass::welcome) welcome_.took();
+    const bool pushed = is_pushed(send->what) || send->what == SendClass::repair;
+    if (!setup_.source && pushed && munros_.age(munro_number(send->index), now) > kDeadline) continue;
     const std::uint32_t bytes = queue_.bytes_of(send->what);
     if (now - send->queued > kWaited) uplink_.waited();
     charge(bytes, now);
@@ -438,6 +437,7 @@ void Push::tick(base::Time now) {
   if (now >= next_look_) {
     next_look_ = now + kLookEach;
     line_queue_ = uplink_.queue(now);
+    refuse_pulls(now);
   }
   mean_backlog_ += (waits() - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {

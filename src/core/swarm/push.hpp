@@ -19,6 +19,7 @@
 #include "core/swarm/substreams.hpp"
 #include "core/swarm/uplink.hpp"
 #include "core/swarm/uplink_probe.hpp"
+#include "core/swarm/welcome.hpp"
 #include "core/swarm/witnesses.hpp"
 
 namespace runnel::swarm {
@@ -127,7 +128,11 @@ class Push {
   // Of its uplink, what it has for pull: chunks per second.
   [[nodiscard]] double spare(const Neighbour& neighbour) const;
   // Whether one chunk more may go ahead of all others to one who has just come.
-  [[nodiscard]] bool take_welcome(base::Time now);
+  // What was to have gone by pull and found no time is refused after all.
+  void refuse_pulls(base::Time now);
+  // A chunk that a newcomer begins with. False: others may have it sooner.
+  [[nodiscard]] bool welcome(Neighbour& newcomer, PeerKey peer, tree::ChunkIndex index, base::Time now);
+  [[nodiscard]] double chunk_pace() const { return pace() / setup_.chunk_bytes; }
   [[nodiscard]] double pace() const;
   void charge(std::uint64_t bytes, base::Time now);
   [[nodiscard]] bool has_time(base::Time now) const;
@@ -161,8 +166,7 @@ class Push {
   base::Duration mean_backlog_{}; // of about half a second: one burst must not send children away
   unsigned haves_ = 0;            // rounds of them
   base::Time next_choice_;
-  double welcome_ = 0;            // chunks
-  base::Time welcome_at_;         // when it was counted last
+  Welcome welcome_;
   base::Time next_means_;
   base::Time next_measure_;
   std::vector<PushOut> out_;

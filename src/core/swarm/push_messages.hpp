@@ -27,6 +27,14 @@ struct MunroMap {
     friend bool operator==(const Entry&, const Entry&) = default;
   };
   std::vector<Entry> entries;   // munros grow
+  // One chunk more, behind all that is in it; what a datagram has no room for is left out.
+  void add(tree::ChunkIndex index) {
+    if (entries.empty() || entries.back().munro != munro_number(index)) {
+      if (entries.size() >= kMaxMapEntries / 2) return;
+      entries.push_back({munro_number(index), false, 0});
+    }
+    entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
+  }
   friend bool operator==(const MunroMap&, const MunroMap&) = default;
 };
 

@@ -22,23 +22,41 @@ bool PushQueue::add(const Send& send) {
   }
   waiting_[send.to].count(send.what, 1);
   sends_.insert(send);
-  (is_spare(send.what) ? spare_bytes_ : bytes_) += bytes_of(send.what);
+  bytes_in(send.what) += bytes_of(send.what);
   return true;
 }
 
 PushQueue::Sends::iterator PushQueue::erase(Sends::iterator at) {
-  (is_spare(at->what) ? spare_bytes_ : bytes_) -= bytes_of(at->what);
+  bytes_in(at->what) -= bytes_of(at->what);
   const auto waiting = waiting_.find(at->to);
   waiting->second.count(at->what, std::size_t{0} - 1);
   if (waiting->second.all == 0) waiting_.erase(waiting);
   return sends_.erase(at);
 }
 
-std::optional<Send> PushQueue::pop() {
+std::optional<Send> PushQueue::pop(bool welcome) {
   if (sends_.empty()) return std::nullopt;
-  const Send first = *sends_.begin();
-  erase(sends_.begin());
-  return first;
+  auto first = sends_.begin();
+  if (first->what == SendClass::welcome && !welcome) {
+    const auto other = sends_.lower_bound(Send{SendClass::repair, {}, {}, {}});
+    if (other != sends_.end() && other->what != SendClass::pull) first = other;
+  }
+  const Send send = *first;
+  erase(first);
+  return send;
+}
+
+std::vector<Send> PushQueue::take_pulls_from_before(base::Time then) {
+  std::vector<Send> taken;
+  for (auto it = sends_.lower_bound(Send{SendClass::pull, {}, {}, {}}); it != sends_.end();) {
+    if (it->queued >= then) {
+      ++it;
+      continue;
+    }
+    taken.push_back(*it);
+    it = erase(it);
+  }
+  return taken;
 }
 
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {

@@ -1,6 +1,6 @@
-// What waits to be sent to who pushes, in the order in which it leaves: bundles, then the chunks by which a newcomer learns where to
-// begin, repair, then chunks, the oldest first: to those who pass them on, to the others, to those who can wait; and last of all what was
-// asked for by pull.
+// What waits to be sent to who pushes, in the order in which it leaves: bundles, then what newcomers begin with as far as it is their turn
+// (Welcome), repair, then chunks, the oldest first: to those who pass them on, to the others, to those who can wait; and last of all what
+// was asked for by pull.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "base/time.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -39,7 +40,10 @@ class PushQueue {
 
   // False: it is there, or there are too many.
   bool add(const Send& send);
-  [[nodiscard]] std::optional<Send> pop();
+  // `welcome`: it is the turn of what newcomers begin with; else that leaves where nothing but pull waits.
+  [[nodiscard]] std::optional<Send> pop(bool welcome);
+  // What was asked for by pull and has waited since before then, by chunk.
+  [[nodiscard]] std::vector<Send> take_pulls_from_before(base::Time then);
   // The peer has it.
   void remove(PeerKey to, tree::ChunkIndex index);
   void forget(PeerKey to);
@@ -47,8 +51,9 @@ class PushQueue {
   void forget_tree(PeerKey to, std::size_t tree);
   [[nodiscard]] bool empty() const { return sends_.empty(); }
   [[nodiscard]] std::size_t size() const { return sends_.size(); }
-  // What we owe, and what is_spare().
+  // What we owe, what newcomers begin with, and what is_spare().
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t welcome_bytes() const { return welcome_bytes_; }
   [[nodiscard]] std::uint64_t spare_bytes() const { return spare_bytes_; }
   [[nodiscard]] std::uint32_t bytes_of(SendClass what) const { return what == SendClass::bundle ? kBundleBytes : chunk_bytes_; }
 
@@ -72,11 +77,13 @@ class PushQueue {
     }
   };
   Sends::iterator erase(Sends::iterator at);
+  std::uint64_t& bytes_in(SendClass what) { return what == SendClass::welcome ? welcome_bytes_ : is_spare(what) ? spare_bytes_ : bytes_; }
 
   std::uint32_t chunk_bytes_;
   Sends sends_;
   std::map<PeerKey, Waiting> waiting_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t welcome_bytes_ = 0;
   std::uint64_t spare_bytes_ = 0;
 };
 

@@ -77,7 +77,8 @@ LeafCheck HashTree::verify_leaves(Bin block, std::span<const crypto::Digest> lea
   std::size_t begin = 0;
   while (level_.size() - begin > 1) {
     const std::size_t end = level_.size();
-    for (std::size_t i = begin; i < end; i += 2) level_.push_back({level_[i].bin.parent(), parent_of(hasher_, level_[i].hash, level_[i + 1].hash)});
+    for (std::size_t i = begin; i < end; i += 2)
+      level_.push_back({level_[i].bin.parent(), parent_of(hasher_, level_[i].hash, level_[i + 1].hash)});
     begin = end;
   }
   const auto held = climb(level_.back(), inbox);

@@ -18,7 +18,7 @@ TEST(PushQueue, bundles_leave_first_then_repair_then_the_oldest_chunks) {
     EXPECT_TRUE(queue.add(s));
   EXPECT_FALSE(queue.add(send(SendClass::push, 9, kA))) << "twice";
   std::vector<std::pair<SendClass, std::uint64_t>> order;
-  while (const auto next = queue.pop()) order.emplace_back(next->what, next->index.value());
+  while (const auto next = queue.pop(true)) order.emplace_back(next->what, next->index.value());
   using enum SendClass;
   EXPECT_EQ(order, (std::vector<std::pair<SendClass, std::uint64_t>>{{bundle, 64}, {repair, 20}, {push, 5}, {push, 5}, {push, 9}}));
   EXPECT_EQ(queue.bytes(), 0U);
@@ -65,8 +65,8 @@ TEST(PushQueue, what_is_pulled_leaves_last_and_is_counted_apart) {
   EXPECT_FALSE(queue.add(send(SendClass::pull, 9, kA))) << "it comes by itself";
   EXPECT_EQ(queue.bytes(), 1000U);
   EXPECT_EQ(queue.spare_bytes(), 1000U);
-  EXPECT_EQ(queue.pop()->index, tree::ChunkIndex{9});
-  EXPECT_EQ(queue.pop()->what, SendClass::pull);
+  EXPECT_EQ(queue.pop(true)->index, tree::ChunkIndex{9});
+  EXPECT_EQ(queue.pop(true)->what, SendClass::pull);
   EXPECT_EQ(queue.spare_bytes(), 0U);
 }
 
@@ -78,9 +78,41 @@ TEST(PushQueue, who_passes_chunks_on_comes_before_who_only_plays_and_who_can_wai
   EXPECT_EQ(queue.bytes(), 3000U);
   EXPECT_EQ(queue.spare_bytes(), 2000U);
   std::vector<SendClass> order;
-  while (const auto next = queue.pop()) order.push_back(next->what);
+  while (const auto next = queue.pop(true)) order.push_back(next->what);
   EXPECT_EQ(order, (std::vector{repair, onward, push, spare, pull}));
   EXPECT_EQ(queue.spare_bytes(), 0U);
+}
+
+TEST(PushQueue, what_newcomers_begin_with_goes_ahead_in_turn_and_before_pull_otherwise) {
+  PushQueue queue{1000};
+  using enum SendClass;
+  for (const Send& s :
+       {send(welcome, 1, kA), send(welcome, 2, kA), send(welcome, 3, kA), send(bundle, 64, kA), send(push, 9, kA), send(pull, 0, kA)})
+    queue.add(s);
+  EXPECT_EQ(queue.welcome_bytes(), 3000U);
+  EXPECT_EQ(queue.pop(false)->what, bundle);
+  EXPECT_EQ(queue.pop(true)->what, welcome);
+  EXPECT_EQ(queue.pop(false)->what, push);
+  EXPECT_EQ(queue.pop(false)->index, tree::ChunkIndex{2}) << "the line has nothing better to do";
+  queue.remove(kA, tree::ChunkIndex{3});
+  EXPECT_EQ(queue.welcome_bytes(), 0U);
+  EXPECT_EQ(queue.pop(false)->what, pull);
+  EXPECT_FALSE(queue.pop(true));
+}
+
+TEST(PushQueue, what_has_long_waited_to_be_pulled_is_taken_out) {
+  PushQueue queue{1000};
+  const auto at = [](std::uint64_t index, base::Duration later) {
+    return Send{SendClass::pull, tree::ChunkIndex{index}, kA, kNow + later};
+  };
+  const base::Duration second = std::chrono::seconds{1};
+  for (const Send& s : {at(7, {}), at(2, second), at(5, {}), send(SendClass::push, 1, kA)}) queue.add(s);
+  const auto taken = queue.take_pulls_from_before(kNow + second);
+  ASSERT_EQ(taken.size(), 2U);
+  EXPECT_EQ(taken[0].index, tree::ChunkIndex{5});
+  EXPECT_EQ(taken[1].index, tree::ChunkIndex{7});
+  EXPECT_EQ(queue.size(), 2U);
+  EXPECT_EQ(queue.spare_bytes(), 1000U);
 }
 
 TEST(PushQueue, one_peer_pulls_so_much_at_a_time) {

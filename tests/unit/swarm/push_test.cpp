@@ -233,29 +233,83 @@ TEST(Push, what_is_pulled_waits_behind_all_else_and_is_refused_when_that_takes_l
   EXPECT_EQ(std::get<Busy>(out[0].message).map, (MunroMap{{{kFirst, false, 3U << 4}}}));
 }
 
-// A newcomer learns from a record's header where it begins.
-TEST(Push, what_a_newcomer_asks_for_first_goes_ahead_but_not_for_a_whole_crowd) {
+// Until a record is whole a newcomer plays nothing. But a crowd of them gets a share of the line, and who would wait long asks others.
+TEST(Push, what_newcomers_begin_with_goes_ahead_as_far_as_it_has_a_share) {
   const base::Time now{seconds{1000}};
   Push source = loaded_source(8, now);
   const tree::ChunkRange munro{chunk_of(kFirst, 0), chunk_of(kFirst, kPushMunroWidth - 1)};
   for (std::uint32_t i = 10; i < 20; ++i) source.on_request(PeerKey{i}, munro, now);
+  std::size_t refused = 0;
+  for (const PushOut& out : source.take_out()) {
+    for (const MunroMap::Entry& entry : std::get<Busy>(out.message).map.entries)
+      refused += static_cast<std::size_t>(std::popcount(entry.chunks));
+  }
   std::map<PeerKey, std::size_t> welcomed;
   std::size_t others = 0;
-  for (base::Time t = now; t < now + milliseconds{500}; t += milliseconds{1}) {
-    while (const auto send = source.next_send(t)) {
-      if (send->what != SendClass::welcome) {
-        others += send->what != SendClass::bundle;
-        continue;
+  const auto send_all = [&](base::Time from, base::Time until) {
+    for (base::Time t = from; t < until; t += milliseconds{1}) {
+      while (const auto send = source.next_send(t)) {
+        if (send->what == SendClass::welcome)
+          ++welcomed[send->to];
+        else if (send->what != SendClass::bundle)
+          ++others;
       }
-      ++welcomed[send->to];
-      EXPECT_EQ(others, 0U);
     }
+  };
+  send_all(now, now + milliseconds{30});
+  EXPECT_EQ(others, 0U) << "they go ahead";
+  send_all(now + milliseconds{30}, now + milliseconds{500});
+  std::size_t sent = 0;
+  for (const auto& [peer, chunks] : welcomed) {
+    EXPECT_LE(chunks, Welcome::kChunks);
+    sent += chunks;
   }
-  EXPECT_EQ(welcomed.size(), 2U) << "48 at once, 24 of one";
-  for (const auto& [peer, chunks] : welcomed) EXPECT_EQ(chunks, 24U);
+  EXPECT_EQ(sent + refused, 10U * kPushMunroWidth);
+  EXPECT_GT(sent, Welcome::kChunks);
+  EXPECT_LT(sent, 3U * Welcome::kChunks) << "what a quarter of a second of the share has room for";
   EXPECT_GT(others, 0U);
   source.on_request(PeerKey{25}, munro, now + seconds{1});
   EXPECT_EQ(source.next_send(now + seconds{1}).value().what, SendClass::welcome) << "a second later there is room for another";
+}
+
+// Records are up to a group of pictures old when somebody comes, and that may be longer than those who watch wait for a chunk.
+TEST(Push, what_a_newcomer_begins_with_is_never_too_old) {
+  base::Time now{seconds{1000}};
+  Push viewer{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};
+  viewer.add_peer(PeerKey{2}, NodeTag{2}, now);
+  viewer.on_proved(kFirst, 32, PeerKey{2}, now);
+  for (unsigned leaf = 0; leaf < 32; ++leaf) viewer.on_chunk(chunk_of(kFirst, leaf), PeerKey{2}, now);
+  now += seconds{4};
+  viewer.add_peer(PeerKey{3}, NodeTag{3}, now);
+  viewer.on_request(PeerKey{3}, {chunk_of(kFirst, 0), chunk_of(kFirst, 3)}, now);
+  std::size_t sent = 0;
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (const auto send = viewer.next_send(t)) sent += send->what == SendClass::welcome;
+  }
+  EXPECT_EQ(sent, 4U);
+}
+
+// Only what the line has left is for pull: who waits for that in vain should ask others.
+TEST(Push, what_is_pulled_and_finds_no_time_is_refused_after_all) {
+  const base::Time start{seconds{1000}};
+  Push source = loaded_source(1, start);
+  base::Time now = start + seconds{5};
+  const tree::ChunkRange part{chunk_of(kFirst, 4), chunk_of(kFirst, 5)};
+  source.on_request(PeerKey{10}, part, now);
+  std::optional<base::Time> refused;
+  for (const base::Time until = now + seconds{2}; now < until; now += milliseconds{5}) {
+    source.tick(now);   // nothing leaves
+    for (const PushOut& out : source.take_out()) {
+      const auto* busy = std::get_if<Busy>(&out.message);
+      if (busy == nullptr) continue;
+      EXPECT_FALSE(refused) << "once";
+      EXPECT_EQ(out.to, PeerKey{10});
+      EXPECT_EQ(busy->map, (MunroMap{{{kFirst, false, 3U << 4}}}));
+      refused = now;
+    }
+  }
+  ASSERT_TRUE(refused);
+  EXPECT_LT(*refused, start + seconds{6});
 }
 
 TEST(Push, a_request_is_looked_at_so_far) {
