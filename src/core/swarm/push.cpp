@@ -25,6 +25,7 @@ constexpr int kBacklogMemory = 25;                   // ticks
 constexpr double kWeakSlots = 6;
 constexpr base::Duration kHaveSpan{1'500'000};
 constexpr base::Duration kNewsToOthers = std::chrono::seconds{3};   // who has met others knows from them what is older
+constexpr base::Duration kNewsBeforeBeginning = std::chrono::seconds{1};   // others may have told of the one before it
 constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
@@ -89,13 +90,15 @@ void Push::remove_peer(PeerKey peer) {
   witnesses_.forget(peer);
 }
 
-void Push::greet(PeerKey peer, bool newcomer, base::Time now) {
+void Push::greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newcomer, base::Time now) {
   if (munros_.all().empty()) return;
   if (Neighbour* neighbour = hood_.find(peer)) send_advert(peer, *neighbour, advert(now), now);
   if (!upload_) return;
-  const std::uint64_t oldest = munros_.all().begin()->first;
   const std::uint64_t newest = munros_.all().rbegin()->first;
-  for (std::uint64_t first = newcomer ? oldest : std::max(oldest, newest - std::min(newest, munros_in(kNewsToOthers)));;) {
+  const auto back_from = [](std::uint64_t munro, base::Duration span) { return munro - std::min(munro, munros_in(span)); };
+  std::uint64_t first = newcomer ? munros_.all().begin()->first : back_from(newest, kNewsToOthers);
+  if (beginning) first = std::max(first, back_from(*beginning, kNewsBeforeBeginning));
+  while (true) {
     MunroMap map = munros_.have_map(first, true);
     if (map.entries.empty()) return;
     first = map.entries.back().munro + 1;

@@ -37,8 +37,8 @@ class Push {
   // ---- neighbours ----
   void add_peer(PeerKey peer, NodeTag tag, base::Time now);
   void remove_peer(PeerKey peer);
-  // Tells one whom we just met what it may begin with. `newcomer`: it has met nearly nobody yet.
-  void greet(PeerKey peer, bool newcomer, base::Time now);
+  // Tells one whom we just met what it may begin with. `beginning`: where players begin, if known. `newcomer`: it has met nearly nobody.
+  void greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newcomer, base::Time now);
   [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
   void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
   void timed(PeerKey peer, std::uint32_t delay_us) { hood_.timed(peer, delay_us); }

@@ -192,7 +192,10 @@ void Swarm::say_hello(Context& context, Channel& channel) {
 void Swarm::send_haves(Context& context, Channel& channel) {
   channel.told_haves = true;
   // It needs only what it tunes in to: seconds, not minutes.
-  if (channel.pushes) return push_->greet(channel.local, channel.watchers_there < kMetSome, context.now);
+  if (channel.pushes) {
+    const auto beginning = beginning_.transform([](tree::ChunkIndex first) { return munro_number(first); });
+    return push_->greet(channel.local, beginning, channel.watchers_there < kMetSome, context.now);
+  }
   std::vector<tree::ChunkRange> ranges;
   content_->have().for_each([&](tree::ChunkRange range) { ranges.push_back(range); });
   if (ranges.size() > kMaxFirstHaves) ranges.erase(ranges.begin(), ranges.end() - static_cast<std::ptrdiff_t>(kMaxFirstHaves));

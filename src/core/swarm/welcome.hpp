@@ -1,5 +1,5 @@
-// What newcomers begin with: until a record is whole they play nothing, so a share of the line is theirs, ahead of all but bundles. Without it
-// the last chunks of that record waited for seconds where lines were full.
+// What newcomers begin with: until a record is whole they play nothing, so a share of the line is theirs, ahead of all but bundles. Without
+// it the last chunks of that record waited for seconds where lines were full.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -11,11 +11,11 @@ namespace runnel::swarm {
 // Counts the share in chunks. Pure. One owner.
 class Welcome {
  public:
-  static constexpr base::Duration kLasts = std::chrono::seconds{2};   // since we met
-  static constexpr unsigned kChunks = 24;                             // of one newcomer
-  static constexpr double kShare = 0.15;                              // of the line
-  static constexpr double kMost = 48;                                 // chunks at once
-  static constexpr base::Duration kLongest{250'000};                  // what would wait longer is refused: others may be sooner
+  static constexpr base::Duration kLasts = std::chrono::seconds{2};  // since we met
+  static constexpr unsigned kChunks = 24;  // of one newcomer
+  static constexpr double kShare = 0.15;  // of the line
+  static constexpr double kMost = 48;  // chunks at once
+  static constexpr base::Duration kLongest{250'000};  // what would wait longer is refused: others may be sooner
 
   // Whether a chunk of theirs may go ahead now. `pace`: chunks per second of the whole line.
   [[nodiscard]] bool turn(double pace, base::Time now) {

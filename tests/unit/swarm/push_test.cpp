@@ -392,7 +392,7 @@ TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
   const base::Time now{seconds{1000}};
   Push node{{NodeTag{1}, true, kChunkBytes}, base::Rng{1}, now};
   node.add_peer(PeerKey{5}, NodeTag{5}, now);
-  node.greet(PeerKey{5}, true, now);
+  node.greet(PeerKey{5}, std::nullopt, true, now);
   EXPECT_TRUE(node.take_out().empty()) << "nothing is here";
   std::vector<std::uint64_t> all;
   for (std::uint64_t i = 0; i < 100; ++i) {   // one each 62 ms
@@ -400,8 +400,8 @@ TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
     node.on_proved(all.back(), 1, std::nullopt, now);
     node.on_chunk(chunk_of(all.back(), 0), std::nullopt, now);
   }
-  const auto greet = [&](bool newcomer) {
-    node.greet(PeerKey{5}, newcomer, now);
+  const auto greet = [&](bool newcomer, std::optional<std::uint64_t> beginning = std::nullopt) {
+    node.greet(PeerKey{5}, beginning, newcomer, now);
     const std::vector<PushOut> out = node.take_out();
     EXPECT_TRUE(!out.empty() && std::holds_alternative<Advert>(out[0].message)) << "and whether it is a parent";
     std::vector<std::uint64_t> told;
@@ -415,6 +415,8 @@ TEST(Push, whom_we_meet_is_told_what_is_here_chunk_by_chunk) {
   };
   EXPECT_EQ(greet(true), all);
   EXPECT_EQ(greet(false), std::vector(all.end() - 49, all.end())) << "the last three seconds";
+  EXPECT_EQ(greet(true, all[60]), std::vector(all.begin() + 44, all.end())) << "where it may begin, and a second";
+  EXPECT_EQ(greet(false, all[10]), greet(false)) << "others have told it what is older";
   node.set_upload(false, 0);
   EXPECT_TRUE(greet(true).empty());
 }
@@ -426,7 +428,7 @@ TEST(Push, who_gives_nothing_says_so_and_is_given_last) {
   viewer.on_proved(kFirst, kUsed, PeerKey{5}, now);
   const auto uplink = [&](bool upload) {
     viewer.set_upload(upload, 0);
-    viewer.greet(PeerKey{5}, false, now);
+    viewer.greet(PeerKey{5}, std::nullopt, false, now);
     return std::get<Advert>(viewer.take_out().at(0).message).uplink;
   };
   EXPECT_EQ(uplink(true), 1) << "not known yet";
