@@ -30,7 +30,7 @@ constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes t
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
 constexpr base::Duration kBusyPull{250'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
-constexpr base::Duration kLongestPull{500'000};      // only what the line has left is for pull, and that may be nothing
+constexpr base::Duration kLongestPull{1'000'000};    // only what the line has left is for pull, and that may be nothing
 constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
 constexpr double kTurn = 0.12;          // seconds of that which a newcomer asks of one neighbour at a time,

@@ -309,7 +309,7 @@ TEST(Push, what_is_pulled_and_finds_no_time_is_refused_after_all) {
     }
   }
   ASSERT_TRUE(refused);
-  EXPECT_LT(*refused, start + seconds{6});
+  EXPECT_LT(*refused, start + seconds{7});
 }
 
 TEST(Push, a_request_is_looked_at_so_far) {
