@@ -25,7 +25,6 @@ constexpr int kBacklogMemory = 25;                   // ticks
 constexpr double kWeakSlots = 6;
 constexpr base::Duration kHaveSpan{1'500'000};
 constexpr base::Duration kNewsToOthers = std::chrono::seconds{3};   // who has met others knows from them what is older
-constexpr base::Duration kNewsBeforeBeginning = std::chrono::seconds{1};   // others may have told of the one before it
 constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes the standing queue
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
@@ -95,9 +94,8 @@ void Push::greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newc
   if (Neighbour* neighbour = hood_.find(peer)) send_advert(peer, *neighbour, advert(now), now);
   if (!upload_) return;
   const std::uint64_t newest = munros_.all().rbegin()->first;
-  const auto back_from = [](std::uint64_t munro, base::Duration span) { return munro - std::min(munro, munros_in(span)); };
-  std::uint64_t first = newcomer ? munros_.all().begin()->first : back_from(newest, kNewsToOthers);
-  if (beginning) first = std::max(first, back_from(*beginning, kNewsBeforeBeginning));
+  std::uint64_t first = newcomer ? munros_.all().begin()->first : newest - std::min(newest, munros_in(kNewsToOthers));
+  if (beginning) first = std::max(first, *beginning);
   while (true) {
     MunroMap map = munros_.have_map(first, true);
     if (map.entries.empty()) return;
@@ -224,13 +222,18 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
 
 void Push::refuse_pulls(base::Time now) {
   std::map<PeerKey, MunroMap> refused;
-  for (const Send& send : queue_.take_pulls_from_before(now - kLongestPull)) refused[send.to].add(send.index);
-  for (auto& [peer, map] : refused) refuse(peer, kLongestPull / kPullWaits, std::move(map));
+  const base::Duration waits = this->waits() / kPullWaits;
+  for (const Send& send : queue_.take_pulls_from_before(now - kLongestPull)) {
+    MunroMap& map = refused[send.to];
+    if (map.add(send.index)) continue;
+    refuse(send.to, waits, std::exchange(map, {}));
+    map.add(send.index);
+  }
+  for (auto& [peer, map] : refused) refuse(peer, waits, std::move(map));
 }
 
 bool Push::welcome(Neighbour& newcomer, PeerKey peer, tree::ChunkIndex index, base::Time now) {
-  const std::uint64_t waiting = queue_.welcome_bytes() / setup_.chunk_bytes;
-  if (Welcome::wait(waiting, chunk_pace()) > Welcome::kLongest) return false;
+  if (welcome_.wait(queue_.welcome_bytes() / setup_.chunk_bytes, chunk_pace(), now) > Welcome::kLongest) return false;
   ++newcomer.welcomed;
   queue(SendClass::welcome, index, peer, now);
   return true;

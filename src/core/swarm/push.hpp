@@ -37,7 +37,7 @@ class Push {
   // ---- neighbours ----
   void add_peer(PeerKey peer, NodeTag tag, base::Time now);
   void remove_peer(PeerKey peer);
-  // Tells one whom we just met what it may begin with. `beginning`: where players begin, if known. `newcomer`: it has met nearly nobody.
+  // Tells one whom we just met what it may begin with: from `beginning` on, if that is known. `newcomer`: it has met nearly nobody.
   void greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newcomer, base::Time now);
   [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
   void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
@@ -127,7 +127,6 @@ class Push {
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   // Of its uplink, what it has for pull: chunks per second.
   [[nodiscard]] double spare(const Neighbour& neighbour) const;
-  // Whether one chunk more may go ahead of all others to one who has just come.
   // What was to have gone by pull and found no time is refused after all.
   void refuse_pulls(base::Time now);
   // A chunk that a newcomer begins with. False: others may have it sooner.

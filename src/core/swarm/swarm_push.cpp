@@ -60,11 +60,14 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   if (const auto* busy = std::get_if<Busy>(&*message)) on_busy(context, channel, busy->map);
 }
 
-// As HAVE would: pull goes by it. What is here needs nobody to pull it from.
+// As HAVE would: pull goes by it. What is here is only noted: nobody need be asked for it.
 void Swarm::hear_shown(Context& context, Channel& channel, const MunroMap& news) {
   const auto tell = [&](std::uint64_t munro, unsigned first, unsigned count) {
     const tree::ChunkRange range{chunk_of(munro, first), chunk_of(munro, first + count - 1)};
-    if (!content_->has(range) && !channel.peer_has.has(range)) hear_shown(context, channel, range);
+    if (content_->has(range))
+      channel.peer_has.add(range);
+    else if (!channel.peer_has.has(range))
+      hear_shown(context, channel, range);
   };
   for (const MunroMap::Entry& entry : news.entries) {
     if (entry.whole) {

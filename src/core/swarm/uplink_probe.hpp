@@ -82,7 +82,7 @@ class TrainMeter {
     base::Time last;
     std::optional<base::Time> answered;
     // Nothing is to be told of it, and another answer might leave: a source meets more peers than it has room for.
-    [[nodiscard]] bool done(base::Time now) const { return came == 0 && answered && now - *answered >= kInterval; }
+    [[nodiscard]] bool done(base::Time now) const { return came == 0 && (!answered || now - *answered >= kInterval); }
   };
   std::map<PeerKey, UnderWay> under_way_;
 };

@@ -19,19 +19,25 @@ class Welcome {
 
   // Whether a chunk of theirs may go ahead now. `pace`: chunks per second of the whole line.
   [[nodiscard]] bool turn(double pace, base::Time now) {
-    const double passed = static_cast<double>((now - at_).count()) / 1e6;
-    at_ = now;
-    chunks_ = std::min(kMost, chunks_ + passed * kShare * pace);
+    gain(pace, now);
     return chunks_ >= 1;
   }
   void took() { --chunks_; }
-  // How long the last of so many would wait.
-  [[nodiscard]] static base::Duration wait(std::uint64_t chunks, double pace) {
-    return base::Duration{static_cast<std::int64_t>(static_cast<double>(chunks) * 1e6 / (kShare * pace))};
+  // How long one more would wait behind so many.
+  [[nodiscard]] base::Duration wait(std::uint64_t waiting, double pace, base::Time now) {
+    gain(pace, now);
+    const double missing = std::max(0.0, static_cast<double>(waiting + 1) - chunks_);
+    return base::Duration{static_cast<std::int64_t>(missing * 1e6 / (kShare * pace))};
   }
 
  private:
-  double chunks_ = 0;
+  void gain(double pace, base::Time now) {
+    const double passed = static_cast<double>((now - at_).count()) / 1e6;
+    at_ = now;
+    chunks_ = std::min(kMost, chunks_ + passed * kShare * pace);
+  }
+
+  double chunks_ = kMost;
   base::Time at_;
 };
 

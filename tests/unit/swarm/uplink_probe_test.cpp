@@ -192,6 +192,7 @@ TEST(TrainMeter, has_room_for_others_once_it_has_answered) {
   for (std::uint32_t i = 0; i < 3 * TrainMeter::kMaxPeers; ++i, now += milliseconds{10}) {
     meter.on_train(PeerKey{i}, Train{1, 1}, now);
     EXPECT_EQ(meter.tick(now).size(), 1U) << i;
+    meter.on_train(PeerKey{1000 + i}, Train{1, 0}, now);   // a train of nothing
   }
 }
 

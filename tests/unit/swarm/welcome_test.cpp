@@ -24,9 +24,14 @@ TEST(Welcome, newcomers_have_their_share_of_the_line_and_no_more) {
   EXPECT_NEAR(static_cast<double>(sent), 10 * kPace * Welcome::kShare, 2);
 }
 
-TEST(Welcome, who_is_many_waits_for_the_share) {
-  EXPECT_EQ(Welcome::wait(0, 400), base::Duration{});
-  EXPECT_EQ(Welcome::wait(60, 400), base::Duration{seconds{1}});
+TEST(Welcome, who_comes_alone_waits_for_nothing_and_who_is_many_for_the_share) {
+  constexpr double kSlow = 50;
+  Welcome welcome;
+  const base::Time now{seconds{100}};
+  EXPECT_EQ(welcome.wait(Welcome::kChunks, kSlow, now), base::Duration{});
+  const std::uint64_t crowd = static_cast<std::uint64_t>(Welcome::kMost) + 59;
+  EXPECT_EQ(welcome.wait(crowd, 400, now), base::Duration{seconds{1}});
+  EXPECT_EQ(welcome.wait(crowd, kSlow, now), base::Duration{seconds{8}});
 }
 
 }  // namespace
