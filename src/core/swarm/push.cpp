@@ -29,7 +29,6 @@ constexpr base::Duration kBusyQueue{30'000};         // live-model.md: becomes t
 constexpr base::Duration kBusyQueueSource{15'000};
 constexpr base::Duration kNoRoomQueue{200'000};
 constexpr base::Duration kBusyPull{250'000};         // of all that waits, pull too: more is refused, so that askers look elsewhere
-constexpr base::Duration kLongestPull{1'000'000};    // only what the line has left is for pull, and that may be nothing
 constexpr int kPullWaits = 3;  // who was refused comes back so many times sooner than who wanted repair: many may be asked
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
 constexpr double kTurn = 0.12;          // seconds of that which a newcomer asks of one neighbour at a time,
@@ -211,25 +210,14 @@ void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
     const tree::ChunkIndex index{held.first.value() + i};
     const bool begins = newcomer && asker->welcomed < Welcome::kChunks;
     if (begins && welcome(*asker, from, index, now)) continue;
-    if (!busy && !(begins && this->waits() > kBusyQueue)) {
+    // For pull there is what the line has left, and for a newcomer that has to be now.
+    if (!busy && !(begins && queue_.bytes() > 0)) {
       queue(SendClass::pull, index, from, now);
       continue;
     }
     refused.add(index);
   }
   if (!refused.entries.empty()) refuse(from, waits / kPullWaits, std::move(refused));
-}
-
-void Push::refuse_pulls(base::Time now) {
-  std::map<PeerKey, MunroMap> refused;
-  const base::Duration waits = this->waits() / kPullWaits;
-  for (const Send& send : queue_.take_pulls_from_before(now - kLongestPull)) {
-    MunroMap& map = refused[send.to];
-    if (map.add(send.index)) continue;
-    refuse(send.to, waits, std::exchange(map, {}));
-    map.add(send.index);
-  }
-  for (auto& [peer, map] : refused) refuse(peer, waits, std::move(map));
 }
 
 bool Push::welcome(Neighbour& newcomer, PeerKey peer, tree::ChunkIndex index, base::Time now) {
@@ -443,7 +431,6 @@ void Push::tick(base::Time now) {
   if (now >= next_look_) {
     next_look_ = now + kLookEach;
     line_queue_ = uplink_.queue(now);
-    refuse_pulls(now);
   }
   mean_backlog_ += (waits() - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {

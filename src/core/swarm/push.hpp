@@ -127,8 +127,6 @@ class Push {
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   // Of its uplink, what it has for pull: chunks per second.
   [[nodiscard]] double spare(const Neighbour& neighbour) const;
-  // What was to have gone by pull and found no time is refused after all.
-  void refuse_pulls(base::Time now);
   // A chunk that a newcomer begins with. False: others may have it sooner.
   [[nodiscard]] bool welcome(Neighbour& newcomer, PeerKey peer, tree::ChunkIndex index, base::Time now);
   [[nodiscard]] double chunk_pace() const { return pace() / setup_.chunk_bytes; }

@@ -8,6 +8,7 @@ namespace runnel::swarm {
 namespace {
 
 constexpr std::uint8_t kWhole = 0x80;
+constexpr std::uint64_t kMaxStep = 0x7f;   // munros from one entry to the next
 constexpr std::uint64_t kMaxMunro = wire::kMaxChunkIndex / kPushMunroWidth;
 
 // ---- writing --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ namespace runnel::swarm {
 using Path = std::vector<NodeTag>;
 constexpr std::size_t kMaxPath = 32;
 constexpr std::size_t kMaxMapEntries = 128;
-constexpr std::uint64_t kMaxStep = 0x7f;   // from one entry's munro to the next one's: more takes an entry of no chunks
 
 // Chunks of several munros, in order.
 struct MunroMap {
@@ -28,15 +27,10 @@ struct MunroMap {
     friend bool operator==(const Entry&, const Entry&) = default;
   };
   std::vector<Entry> entries;   // munros grow
-  // One chunk more, behind all that is in it. False: it has to go into another, since a datagram has no room for more, or it is too far on.
-  bool add(tree::ChunkIndex index) {
-    if (entries.empty() || entries.back().munro != munro_number(index)) {
-      const bool far = !entries.empty() && munro_number(index) - entries.back().munro > kMaxStep;
-      if (far || entries.size() >= kMaxMapEntries / 2) return false;
-      entries.push_back({munro_number(index), false, 0});
-    }
+  // One chunk more, behind all that is in it.
+  void add(tree::ChunkIndex index) {
+    if (entries.empty() || entries.back().munro != munro_number(index)) entries.push_back({munro_number(index), false, 0});
     entries.back().chunks |= std::uint32_t{1} << leaf_of(index);
-    return true;
   }
   friend bool operator==(const MunroMap&, const MunroMap&) = default;
 };

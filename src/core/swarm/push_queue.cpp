@@ -46,19 +46,6 @@ std::optional<Send> PushQueue::pop(bool welcome) {
   return send;
 }
 
-std::vector<Send> PushQueue::take_pulls_from_before(base::Time then) {
-  std::vector<Send> taken;
-  for (auto it = sends_.lower_bound(Send{SendClass::pull, {}, {}, {}}); it != sends_.end();) {
-    if (it->queued >= then) {
-      ++it;
-      continue;
-    }
-    taken.push_back(*it);
-    it = erase(it);
-  }
-  return taken;
-}
-
 void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
   const auto found = waiting_.find(to);
   if (found == waiting_.end()) return;

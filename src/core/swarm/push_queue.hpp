@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 #include <tuple>
-#include <vector>
 
 #include "base/time.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -42,8 +41,6 @@ class PushQueue {
   bool add(const Send& send);
   // `welcome`: it is the turn of what newcomers begin with; else that leaves where nothing but pull waits.
   [[nodiscard]] std::optional<Send> pop(bool welcome);
-  // What was asked for by pull and has waited since before then, by chunk.
-  [[nodiscard]] std::vector<Send> take_pulls_from_before(base::Time then);
   // The peer has it.
   void remove(PeerKey to, tree::ChunkIndex index);
   void forget(PeerKey to);

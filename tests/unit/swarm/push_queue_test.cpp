@@ -100,21 +100,6 @@ TEST(PushQueue, what_newcomers_begin_with_goes_ahead_in_turn_and_before_pull_oth
   EXPECT_FALSE(queue.pop(true));
 }
 
-TEST(PushQueue, what_has_long_waited_to_be_pulled_is_taken_out) {
-  PushQueue queue{1000};
-  const auto at = [](std::uint64_t index, base::Duration later) {
-    return Send{SendClass::pull, tree::ChunkIndex{index}, kA, kNow + later};
-  };
-  const base::Duration second = std::chrono::seconds{1};
-  for (const Send& s : {at(7, {}), at(2, second), at(5, {}), send(SendClass::push, 1, kA)}) queue.add(s);
-  const auto taken = queue.take_pulls_from_before(kNow + second);
-  ASSERT_EQ(taken.size(), 2U);
-  EXPECT_EQ(taken[0].index, tree::ChunkIndex{5});
-  EXPECT_EQ(taken[1].index, tree::ChunkIndex{7});
-  EXPECT_EQ(queue.size(), 2U);
-  EXPECT_EQ(queue.spare_bytes(), 1000U);
-}
-
 TEST(PushQueue, one_peer_pulls_so_much_at_a_time) {
   PushQueue queue{1000};
   for (std::uint64_t i = 0; i < PushQueue::kMaxPulls; ++i) EXPECT_TRUE(queue.add(send(SendClass::pull, i, kA)));

@@ -289,29 +289,6 @@ TEST(Push, what_a_newcomer_begins_with_is_never_too_old) {
   EXPECT_EQ(sent, 4U);
 }
 
-// Only what the line has left is for pull: who waits for that in vain should ask others.
-TEST(Push, what_is_pulled_and_finds_no_time_is_refused_after_all) {
-  const base::Time start{seconds{1000}};
-  Push source = loaded_source(1, start);
-  base::Time now = start + seconds{5};
-  const tree::ChunkRange part{chunk_of(kFirst, 4), chunk_of(kFirst, 5)};
-  source.on_request(PeerKey{10}, part, now);
-  std::optional<base::Time> refused;
-  for (const base::Time until = now + seconds{2}; now < until; now += milliseconds{5}) {
-    source.tick(now);   // nothing leaves
-    for (const PushOut& out : source.take_out()) {
-      const auto* busy = std::get_if<Busy>(&out.message);
-      if (busy == nullptr) continue;
-      EXPECT_FALSE(refused) << "once";
-      EXPECT_EQ(out.to, PeerKey{10});
-      EXPECT_EQ(busy->map, (MunroMap{{{kFirst, false, 3U << 4}}}));
-      refused = now;
-    }
-  }
-  ASSERT_TRUE(refused);
-  EXPECT_LT(*refused, start + seconds{7});
-}
-
 TEST(Push, a_request_is_looked_at_so_far) {
   const base::Time now{seconds{1000}};
   Push source = loaded_source(1, now);
