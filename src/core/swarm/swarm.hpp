@@ -84,7 +84,7 @@ class Swarm {
   void publish(Context& context, const Publish& publish);
   // The player has seen where it begins.
   void follow_from(Context& context, tree::ChunkIndex first);
-  void new_beginning(tree::ChunkIndex first) { beginning_before_ = std::exchange(beginning_, first); }
+  void new_beginning(tree::ChunkIndex first) { previous_beginning_ = std::exchange(beginning_, first); }
   void want_no_more(Context& context, tree::ChunkRange past);
   void forget(tree::ChunkRange range);
   // Closes every channel with a word to its peer.
@@ -261,7 +261,7 @@ class Swarm {
   bool follow_by_word_ = false;                // the source has signed nothing yet that we know of: neighbours said so
   std::optional<tree::ChunkIndex> tuned_in_at_;   // live: the edge that we met, until the player has seen where it begins
   std::optional<tree::ChunkIndex> beginning_;  // live: of the newest record that a player may begin with
-  std::optional<tree::ChunkIndex> beginning_before_;   // and of the one before
+  std::optional<tree::ChunkIndex> previous_beginning_;   // and of the one before
   std::optional<tree::ChunkIndex> edge_;       // live: newest index that a neighbour shows
   std::optional<tree::ChunkIndex> newest_signed_;
   base::Time newest_signed_at_{};              // when we learned of it

@@ -194,7 +194,7 @@ void Swarm::send_haves(Context& context, Channel& channel) {
   // It needs only what it tunes in to: seconds, not minutes.
   if (channel.pushes) {
     // Whom we told of the one before, or who heard of it from others, may begin there.
-    const auto beginning = beginning_before_.transform([](tree::ChunkIndex first) { return munro_number(first); });
+    const auto beginning = previous_beginning_.transform([](tree::ChunkIndex first) { return munro_number(first); });
     return push_->greet(channel.local, beginning, channel.watchers_there < kMetSome, context.now);
   }
   std::vector<tree::ChunkRange> ranges;
