@@ -26,10 +26,15 @@ struct Line {
       lengths.push_back(departure->train.datagrams);
       asked.insert(departure->to);
       if (silent.contains(departure->to)) continue;
-      const auto us = static_cast<std::uint32_t>((departure->train.datagrams - 1) * kBytes / capacity * 1e6);
-      const std::uint32_t told = departure->to == liar ? 10 : us;
-      now += milliseconds{80} + base::Duration{us};
-      probe.on_spread(departure->to, Spread{departure->train.number, departure->train.datagrams, told}, now);
+      const auto us = [&](unsigned datagrams) { return static_cast<std::uint32_t>(datagrams * kBytes / capacity * 1e6); };
+      std::vector<unsigned> came;   // by their places
+      for (unsigned i = 0; i < departure->train.datagrams; ++i) {
+        if (chance.unit() >= loss) came.push_back(i);
+      }
+      now += milliseconds{80} + base::Duration{us(departure->train.datagrams - 1)};
+      if (came.empty()) continue;
+      const std::uint32_t told = departure->to == liar ? 10 : us(came.back() - came.front());
+      probe.on_spread(departure->to, Spread{departure->train.number, static_cast<std::uint8_t>(came.size()), told}, now);
     }
   }
   double capacity;
@@ -40,6 +45,8 @@ struct Line {
   std::set<PeerKey> asked;
   std::set<PeerKey> silent;
   std::optional<PeerKey> liar;
+  double loss = 0;   // beyond the line
+  base::Rng chance{1};
 };
 
 TEST(UplinkProbe, trains_grow_until_they_can_be_timed) {
@@ -68,6 +75,31 @@ TEST(UplinkProbe, one_liar_among_three_is_not_believed) {
   line.liar = PeerKey{2};
   line.run();
   EXPECT_NEAR(*line.probe.rate(), 75'000, 1'000);
+}
+
+TEST(UplinkProbe, what_is_lost_beyond_the_line_took_its_time_on_it) {
+  double sum = 0;
+  constexpr unsigned kRuns = 200;
+  for (std::uint64_t seed = 0; seed < kRuns; ++seed) {
+    Line line{1'050'000};
+    line.loss = 0.1;
+    line.chance = base::Rng{seed};
+    line.run();
+    ASSERT_TRUE(line.probe.rate()) << "seed " << seed;
+    EXPECT_NEAR(*line.probe.rate() / line.capacity, 1, 0.15) << "seed " << seed;
+    sum += *line.probe.rate() / line.capacity / kRuns;
+  }
+  EXPECT_NEAR(sum, 1, 0.02) << "nine tenths, were only what came counted";
+}
+
+TEST(UplinkProbe, where_many_are_missing_the_line_may_have_dropped_them) {
+  Line line{300'000};
+  for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
+  const auto departure = line.probe.tick(line.hood, line.now);
+  ASSERT_TRUE(departure);
+  line.now += milliseconds{200};
+  EXPECT_TRUE(line.probe.on_spread(departure->to, Spread{departure->train.number, 5, 50'000}, line.now));
+  EXPECT_NEAR(*line.probe.rate(), 4 * kBytes / 0.05, 1);
 }
 
 TEST(UplinkProbe, what_can_not_be_true_or_says_too_little_is_no_answer) {
