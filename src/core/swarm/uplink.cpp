@@ -23,10 +23,13 @@ void Uplink::begin(double bytes_per_second, double least, base::Time now) {
 
 void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
   if (!begun()) window_started_ = now;
+  // A train shares a full queue. If the line has become so much narrower, that, and nobody else, is why there is a queue.
+  if (contended_ && bytes_per_second > kGivenWay * *measured_) return;
   rate_ = std::max({bytes_per_second, least_, kLeast});
   starting_ = at_least;
   measured_ = at_least ? std::nullopt : std::optional{rate_};
-  held_back_ = draining_ = false;
+  held_back_ = draining_ = contended_ = false;
+  gave_way_.reset();
   last_growth_ = now;
 }
 
@@ -99,6 +102,25 @@ void Uplink::fall(base::Duration queue) {
   rate_ = std::max(rate_, least_);
 }
 
+// TCP fills a queue to its brim: who gives way to queues alone is left with nothing beside it. Copa competes from the moment its queue no
+// longer empties (Arun and Balakrishnan 2018, section 2.2); this, once giving way has been of no use.
+bool Uplink::contend(base::Time now) {
+  constexpr base::Duration kPatience = std::chrono::seconds{2};
+  constexpr base::Duration kShrinks{100'000};   // a queue of our own, on its way out
+  const Window& newest = windows_[(window_ - 1) % kWindows];
+  if (contended_) {
+    contended_ = std::ranges::any_of(windows_, [](const Window& w) { return w.queue > kCalm; });
+  } else if (!measured_ || newest.queue <= kCongested || newest.bytes_per_second > kGivenWay * *measured_) {
+    gave_way_.reset();
+  } else if (!gave_way_ || newest.queue + kShrinks < gave_way_->queue) {
+    gave_way_ = {now, newest.queue};
+  } else {
+    contended_ = now - gave_way_->since >= kPatience;
+  }
+  if (contended_) rate_ = std::max(kShare * *measured_, least_);
+  return contended_;
+}
+
 void Uplink::tick(base::Time now) {
   if (!begun() || now - window_started_ < kWindow) return;
   constexpr base::Duration kGrowthInterval = std::chrono::seconds{1};
@@ -110,7 +132,9 @@ void Uplink::tick(base::Time now) {
   const auto seen = queue(now);
   const double rate = static_cast<double>(window_bytes_) * 1e6 / static_cast<double>((now - window_started_).count());
   windows_[window_++ % kWindows] = {rate, seen.value_or(base::Duration{}), window_waited_ && rate > used * rate_};
-  if (seen && *seen <= kCalm) {
+  if (contend(now)) {
+    last_growth_ = now;
+  } else if (seen && *seen <= kCalm) {
     draining_ = false;
     for (auto& [key, peer] : peers_) {
       if (!std::exchange(peer.sees, true)) peer.least = peer.before = peer.now;

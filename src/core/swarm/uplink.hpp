@@ -37,7 +37,9 @@ class Uplink {
   [[nodiscard]] bool doubts_measure() const;
   [[nodiscard]] double rate() const { return std::min(rate_, limit_); }
   // What may leave for now: less while a queue is to go away.
-  [[nodiscard]] double pace() const { return std::min(draining_ ? kDrain * rate_ : rate_, limit_); }
+  [[nodiscard]] double pace() const { return std::min(draining_ && !contended_ ? kDrain * rate_ : rate_, limit_); }
+  // Something else fills the line, and does not give way: the queue stays however little we send.
+  [[nodiscard]] bool contended() const { return contended_; }
   // The user's; 0: none.
   void set_limit(std::uint64_t bytes_per_second) { limit_ = bytes_per_second == 0 ? kNoLimit : static_cast<double>(bytes_per_second); }
   [[nodiscard]] bool limited() const { return limit_ != kNoLimit; }
@@ -58,6 +60,8 @@ class Uplink {
   static constexpr base::Duration kWindow{200'000};
   static constexpr std::size_t kWindows = 5;
   static constexpr double kDrain = 0.7;
+  static constexpr double kGivenWay = 0.3;    // of what was measured: a queue that stays while we take no more is not ours
+  static constexpr double kShare = 0.5;       // of what was measured, beside what fills the line
   static constexpr base::Duration kFresh{450'000};     // adverts come every 400 ms
   static constexpr base::Duration kHalf = std::chrono::seconds{30};
   struct Peer {
@@ -74,8 +78,13 @@ class Uplink {
     base::Duration queue{};
     bool used = false;                   // to the full, and more would have been sent
   };
+  struct GivingWay {
+    base::Time since;
+    base::Duration queue;   // then
+  };
   [[nodiscard]] bool calm(base::Time now) const;
   [[nodiscard]] base::Duration two_chunks() const;
+  [[nodiscard]] bool contend(base::Time now);
   void grow();
   void fall(base::Duration queue);
 
@@ -93,6 +102,8 @@ class Uplink {
   std::array<Window, kWindows> windows_{};   // the last second
   std::size_t window_ = 0;
   bool draining_ = false;
+  bool contended_ = false;
+  std::optional<GivingWay> gave_way_;
   base::Duration fell_at_{};             // the queue at the last fall
   base::Time fell_;                      // when it last did
   base::Time last_growth_;

@@ -22,6 +22,8 @@ struct Line {
       uplink.sent(static_cast<std::uint64_t>(sent));
       if (demand > uplink.pace()) uplink.waited();
       queued = std::max(0.0, queued + sent - capacity / 100);
+      // TCP keeps a queue where it wants it, whatever others do, and gets what they leave.
+      if (beside_s > 0) queued = beside_s * capacity;
       const auto delay = static_cast<std::uint32_t>(queued / capacity * 1e6);
       for (std::uint32_t peer = 1; peer <= 3; ++peer) {
         std::uint32_t& greatest = delays[peer - 1];
@@ -38,7 +40,8 @@ struct Line {
   base::Time now{seconds{100}};
   std::array<std::uint32_t, 3> delays{};   // the greatest that each of the receivers has not told yet
   double queued = 0;
-  double worst = 0;   // seconds
+  double beside_s = 0;   // the queue that somebody else keeps full
+  double worst = 0;      // seconds
 };
 
 TEST(Uplink, finds_what_the_line_carries_when_there_is_enough_to_send) {
@@ -83,6 +86,43 @@ TEST(Uplink, use_does_not_raise_it_past_what_was_measured_but_asks_for_another_m
   narrow.run(seconds{10}, 3'000'000);
   EXPECT_LT(narrow.uplink.rate(), 450'000);
   EXPECT_TRUE(narrow.uplink.doubts_measure());
+}
+
+TEST(Uplink, beside_what_fills_the_line_it_keeps_a_share_once_giving_way_was_of_no_use) {
+  Line line{1'000'000};
+  line.uplink.measured(1'000'000, false, line.now);
+  line.run(seconds{10}, 600'000);
+  EXPECT_FALSE(line.uplink.contended());
+  line.beside_s = 0.2;
+  line.run(seconds{2}, 600'000);
+  EXPECT_FALSE(line.uplink.contended()) << "first it gives way";
+  EXPECT_LT(line.uplink.rate(), 800'000);
+  line.run(seconds{10}, 600'000);
+  EXPECT_TRUE(line.uplink.contended());
+  EXPECT_EQ(line.uplink.rate(), 500'000);
+  EXPECT_EQ(line.uplink.pace(), 500'000);
+  line.uplink.measured(600'000, false, line.now);
+  EXPECT_TRUE(line.uplink.contended()) << "trains that share the line say nothing of it";
+  line.beside_s = 0;
+  line.run(seconds{3}, 600'000);
+  EXPECT_FALSE(line.uplink.contended());
+  line.run(seconds{30}, 2'000'000);
+  EXPECT_GT(line.uplink.rate(), 800'000);
+}
+
+TEST(Uplink, a_line_that_has_become_narrower_is_not_taken_for_one_that_others_fill) {
+  Line line{1'000'000};
+  line.uplink.measured(1'000'000, false, line.now);
+  line.run(seconds{5}, 2'000'000);
+  line.capacity = 400'000;
+  line.run(seconds{20}, 2'000'000);
+  EXPECT_FALSE(line.uplink.contended());
+  EXPECT_LT(line.uplink.rate(), 450'000);
+  line.capacity = 100'000;
+  line.run(seconds{20}, 2'000'000);
+  line.uplink.measured(100'000, false, line.now);
+  EXPECT_FALSE(line.uplink.contended());
+  EXPECT_EQ(line.uplink.rate(), 100'000);
 }
 
 TEST(Uplink, gives_no_more_than_the_user_allows) {
