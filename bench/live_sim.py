@@ -32,7 +32,7 @@ RATIOS = [
 ]
 # The lines of all viewers and of the source, in bytes on the wire, shared out among the viewers: faster nobody can be served.
 FLUID_KBPS = 3600 + 9600 / 60
-CAPACITY_KBPS = (2400, 2600, 2800, 3000)
+CAPACITY_KBPS = (2400, 2600, 2800, 2900, 3000)
 CAPACITY_IN_TIME = 0.999
 
 

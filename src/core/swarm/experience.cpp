@@ -34,6 +34,11 @@ void Experience::stood_idle(PeerKey peer, base::Time now) {
   known.idle_until = now + kIdleFor * (1 << std::min(known.idle++, kMaxDoubled));
 }
 
+bool Experience::was_idle(PeerKey peer, base::Time now) const {
+  const Known* known = find(peer);
+  return known != nullptr && now < known->idle_until;
+}
+
 bool Experience::believed(PeerKey peer, base::Time now) const {
   const Known* known = find(peer);
   return known == nullptr || (known->empty_handed == 0 && now >= known->idle_until);

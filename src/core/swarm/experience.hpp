@@ -23,6 +23,7 @@ class Experience {
   // ---- as our child ----
   // It stood at the source for nothing.
   void stood_idle(PeerKey peer, base::Time now);
+  [[nodiscard]] bool was_idle(PeerKey peer, base::Time now) const;   // not long ago
   [[nodiscard]] bool believed(PeerKey peer, base::Time now) const;
 
   void forget(PeerKey peer) { known_.erase(peer); }

@@ -54,6 +54,8 @@ bool Neighbour::take_credit(base::Time now) {
   return true;
 }
 
+bool Neighbour::newcomer(base::Time now) const { return now - met < Neighbourhood::kNewcomer; }
+
 // ---- all of them ----------------------------------------------------------------------------------------------------
 
 bool Neighbourhood::add(PeerKey peer, NodeTag tag, base::Time now) {

@@ -70,6 +70,7 @@ struct Neighbour {
   [[nodiscard]] bool is_source() const { return advert && advert->lag[0] == 0; }
   // One chunk is repaired for it. False: it has had as many as is good.
   [[nodiscard]] bool take_credit(base::Time now);
+  [[nodiscard]] bool newcomer(base::Time now) const;   // we met it lately
 };
 
 class Neighbourhood {

@@ -22,6 +22,7 @@ constexpr base::Duration kPullAfter{1'000'000};      // what push and repair did
 constexpr base::Duration kBeginning{200'000};        // a newcomer's first chunks by push come so late, or others are asked
 constexpr unsigned kHavesPerAdvert = Neighbourhood::kAdvertInterval / Neighbourhood::kHaveInterval;
 constexpr int kBacklogMemory = 25;                   // ticks
+constexpr std::size_t kMany = 16;                    // neighbours: in a smaller swarm there may be nobody else who could feed a newcomer
 constexpr double kWeakSlots = 6;
 constexpr base::Duration kHaveSpan{1'500'000};
 constexpr base::Duration kNewsToOthers = std::chrono::seconds{3};   // who has met others knows from them what is older
@@ -176,10 +177,12 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
       const tree::ChunkIndex index = chunk_of(entry.munro, leaf);
       ++nacks_;
       if (sent_.contains(from, index, now - 2 * asker->delay())) continue;  // it is on its way
+      // It goes before what is pushed: not for those who give nothing, nor for newcomers without parents, who may be many.
+      const bool first = asker->gives() && !(newcomers_wait_ && asker->newcomer(now) && !feeds(tree_of(index), from));
       if (!serves(tree_of(index)))
         not_now.chunks |= std::uint32_t{1} << leaf;
       else if (asker->take_credit(now))
-        queue(asker->gives() ? SendClass::repair : SendClass::spare, index, from, now);
+        queue(first ? SendClass::repair : SendClass::spare, index, from, now);
     }
     busy_ += (not_now.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(not_now.chunks));
     if (not_now.whole || not_now.chunks != 0) refused.entries.push_back(not_now);
@@ -431,6 +434,8 @@ void Push::tick(base::Time now) {
   if (now >= next_look_) {
     next_look_ = now + kLookEach;
     line_queue_ = uplink_.queue(now);
+    newcomers_wait_ = now - started_ >= Neighbourhood::kNewcomer && hood_.all().size() >= kMany;
+    trees_.let_newcomers_wait(newcomers_wait_);
   }
   mean_backlog_ += (waits() - mean_backlog_) / kBacklogMemory;
   if (now >= next_choice_) {

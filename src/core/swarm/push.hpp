@@ -155,6 +155,7 @@ class Push {
   bool others_wait_ = false;      // for the pacer
   std::uint64_t on_wire_ = 0;
   std::uint64_t charged_ = 0;     // of what will show in on_wire(), what the pacer has counted
+  bool newcomers_wait_ = false;   // for places in trees, which those who watch keep
   std::optional<base::Duration> line_queue_;   // as it was looked at last
   base::Time next_look_;
   base::Time next_tick_;

@@ -20,7 +20,8 @@ constexpr base::Duration kStarved = std::chrono::seconds{1};
 constexpr base::Duration kFarewell{700'000};         // a redirected child is fed so long
 constexpr base::Duration kAnswerTime{100'000};       // and a round trip
 constexpr base::Duration kAnswerWait{300'000};       // at most
-constexpr base::Duration kBetterEach = std::chrono::seconds{1};
+constexpr base::Duration kBetterEach{2'500'000};
+constexpr double kForNewcomers = 0.5;                // of the slots, as far as nobody else has them
 constexpr base::Duration kWaiterAsks =
     std::chrono::seconds{1};   // and half a second, in each tree: who gives nothing, where no room is shown
 // The model had 40 ms and 15 %; where streams come in bursts, lags tell less, and each change costs a round trip of chunks that come twice.
@@ -175,17 +176,25 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
   if (tree.parent == from.peer || holds(path, from.tag) || path.size() >= kMaxPath) return refuse(Refuse::Reason::loop);
   const auto known = std::ranges::find(tree.children, from.peer, &Child::peer);
   const std::uint8_t key = believed(from.peer, subscribe, now);
-  const std::uint8_t rank = rank_of(key, from.delay);
+  // Who stood idle takes the place of nobody who gives.
+  const std::uint8_t most = experience_.was_idle(from.peer, now) ? kGiverKey : key;
+  const std::uint8_t rank = std::min(most, rank_of(key, from.delay));
   if (known != tree.children.end() && !known->until) {  // its answer was lost
     known->key = key;
     known->rank = rank;
     return say(from.peer, Accept{subscribe.tree, path});
   }
   const Child child{from.peer, from.tag, from.met, key, rank, now, std::nullopt};
+  // Until they have something to give, newcomers get what they need by pull, and from one another.
+  const auto young = [&](base::Time met) { return newcomers_wait_ && now - met < Neighbourhood::kNewcomer; };
+  if (young(from.met) && !source_ && used() + cost(subscribe.tree) > 2 * kForNewcomers * means_.slots) return refuse(Refuse::Reason::full);
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
-    const bool yields = weak != nullptr && (outranks(rank, weak->rank) || (key == 0 && weak->before(child)));
-    if (!yields || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
+    const auto yields = [&](const Child& one) {
+      if (young(from.met) && !young(one.met) && one.rank >= kGiverKey) return false;
+      return outranks(rank, one.rank) || (key == 0 && one.before(child));
+    };
+    if (weak == nullptr || !yields(*weak) || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
     if (weak->idle) experience_.stood_idle(weak->peer, now);
     redirect(subscribe.tree, *weak, from.tag, now);
   }

@@ -48,6 +48,9 @@ class Substreams {
 
   void set_means(const Means& means, const Neighbourhood& hood);
   [[nodiscard]] const Means& means() const { return means_; }
+  // Newcomers get no more than some of the slots, and nobody's place who was there before. Else a crowd takes in a second what those who
+  // watch live on.
+  void let_newcomers_wait(bool wait) { newcomers_wait_ = wait; }
 
   struct Asker {
     PeerKey peer;
@@ -164,6 +167,7 @@ class Substreams {
   bool source_;
   base::Rng rng_;
   Means means_;
+  bool newcomers_wait_ = false;
   std::array<Tree, kTrees> trees_;
   std::vector<std::size_t> home_;   // trees in which we give the most
   base::Time next_shed_;

@@ -208,8 +208,13 @@ void Swarm::send_edge(Context& context, Channel& channel) {
   const LiveContent* live = live_content();
   const auto range = live ? live->newest_munro_range() : std::nullopt;
   if (!channel.signed_edge_due || !range || context.no_upload || metadata_.sign_all) return;
-  // Who pushes tells few what it has, and gets bundles by itself once it has begun.
-  if (channel.pushes && (channel.heard_push || context.now - channel.created > kEdgeToPushers)) channel.signed_edge_due = false;
+  // Its HELLO tells whether it needs that. Who pushes tells few what it has, and gets bundles by itself once it has begun; who knows
+  // where to begin, or others who tell it, need not hear it from all: in a crowd that took more of a line than what is shown of
+  // chunks.
+  if (push_ && channel.agreed.extensions() && !channel.node_id) return;
+  const bool begun = channel.heard_push || channel.beginning || channel.watchers_there >= kMetSome;
+  if (channel.pushes && (begun || context.now - channel.created > kEdgeToPushers)) channel.signed_edge_due = false;
+  if (!channel.signed_edge_due) return;
   if (const auto theirs = channel.peer_has.set().newest(); theirs && *theirs >= range->first) {
     channel.signed_edge_due = false;
     return;
@@ -235,6 +240,7 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
   next_count_ = next_tick_ = context.now;   // one more to share the work with
   meet_pusher(context, channel, *hello);
   if (hello->beginning) hear_beginning(context, channel, *hello->beginning);
+  send_edge(context, channel);
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
     if (std::ranges::find(marked_, other->local) != marked_.end()) continue;   // it goes anyway

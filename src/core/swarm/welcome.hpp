@@ -13,7 +13,7 @@ class Welcome {
  public:
   static constexpr base::Duration kLasts = std::chrono::seconds{2};  // since we met
   static constexpr unsigned kChunks = 24;  // of one newcomer
-  static constexpr double kShare = 0.15;  // of the line
+  static constexpr double kShare = 0.1;  // of the line
   static constexpr double kMost = 48;  // chunks at once
   static constexpr base::Duration kLongest{250'000};  // what would wait longer is refused: others may be sooner
 

@@ -427,6 +427,33 @@ TEST(Push, who_gives_nothing_says_so_and_is_given_last) {
   EXPECT_EQ(repaired_as(11, 0), SendClass::spare);
 }
 
+TEST(Push, in_a_swarm_of_many_newcomers_without_parents_are_repaired_last) {
+  const base::Time now{seconds{1000}};
+  Push source = loaded_source(1, now);
+  const auto repaired_as = [&](std::uint32_t peer, base::Time at) {
+    source.tick(at);
+    Advert advert;
+    advert.uplink = 256;
+    source.on_message(PeerKey{peer}, advert, at);
+    source.on_message(PeerKey{peer}, Nack{{{{kFirst, false, 1}}}}, at);
+    const auto send = source.next_send(at);
+    return send ? send->what : SendClass::bundle;
+  };
+  for (base::Time t = now; t < now + seconds{1}; t += milliseconds{1}) {
+    while (source.next_send(t)) {
+    }
+  }
+  const base::Time later = now + 2 * Neighbourhood::kNewcomer;
+  source.add_peer(PeerKey{51}, NodeTag{51}, later);
+  EXPECT_EQ(repaired_as(51, later), SendClass::spare);
+  EXPECT_EQ(repaired_as(20, later + milliseconds{200}), SendClass::repair) << "it was there before";
+  for (std::uint32_t i = 2; i < 20; ++i) source.remove_peer(PeerKey{i});
+  EXPECT_EQ(repaired_as(51, later + milliseconds{400}), SendClass::repair) << "among few nobody waits";
+  for (std::uint32_t i = 60; i < 80; ++i) source.add_peer(PeerKey{i}, NodeTag{i}, now);
+  EXPECT_EQ(repaired_as(51, later + milliseconds{600}), SendClass::spare);
+  EXPECT_EQ(repaired_as(51, later + Neighbourhood::kNewcomer), SendClass::repair) << "no newcomer any more";
+}
+
 TEST(Push, pull_costs_the_least_where_much_is_held_and_little_waits) {
   const base::Time now{seconds{1000}};
   Push node{{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, now};

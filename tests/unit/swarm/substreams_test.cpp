@@ -162,7 +162,7 @@ TEST(Substreams, one_chunk_that_is_lost_is_no_starvation) {
 TEST(Substreams, goes_to_a_better_parent_and_keeps_the_old_one_until_then) {
   Child child;
   child.attach(8);
-  child.wait(seconds{2});
+  child.wait(seconds{3});
   EXPECT_THAT(child.asked<Subscribe>(child.tick()), ElementsAre(PeerKey{7}));
   EXPECT_EQ(child.trees.parent(kTree), PeerKey{8});
   child.trees.on_accept(PeerKey{7}, {kTree, {NodeTag{99}, NodeTag{7}}}, child.now);
@@ -181,6 +181,46 @@ TEST(Substreams, takes_as_many_children_as_it_has_slots) {
   EXPECT_THAT(node.asked<Refuse>(out), ElementsAre(PeerKey{22}));
   EXPECT_EQ(node.trees.weakest_rank(kTree), 8);
   EXPECT_EQ(node.trees.room(), 0);
+}
+
+TEST(Substreams, newcomers_get_half_of_the_slots_where_they_have_to_wait) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({4, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  node.wait(Neighbourhood::kNewcomer);
+  const auto subscribe = [&](std::uint32_t i, base::Time met) {
+    node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, met}, {kTree, 8}, node.now);
+    return node.asked<Accept>(node.trees.take_out()).size() == 1;
+  };
+  node.trees.let_newcomers_wait(true);
+  EXPECT_TRUE(subscribe(20, node.now));
+  EXPECT_TRUE(subscribe(21, node.now));
+  EXPECT_FALSE(subscribe(22, node.now));
+  EXPECT_TRUE(subscribe(23, kStart)) << "it was there before";
+  node.trees.let_newcomers_wait(false);
+  EXPECT_TRUE(subscribe(22, node.now));
+}
+
+TEST(Substreams, newcomers_take_the_place_of_nobody_who_was_there_before_and_gives) {
+  Substreams source{kSelf, true, base::Rng{1}};
+  const base::Time now = kStart + 2 * Neighbourhood::kNewcomer;
+  source.let_newcomers_wait(true);
+  const auto accepts = [&](std::uint32_t i, base::Time met, std::uint8_t key) {
+    source.on_subscribe({PeerKey{i}, NodeTag{i}, met}, {kTree, key}, now);
+    const auto out = source.take_out();
+    return std::ranges::any_of(out, [](const PushOut& one) { return std::holds_alternative<Accept>(one.message); });
+  };
+  for (std::uint32_t i = 10; i < 10 + Substreams::kSourceQuota; ++i) ASSERT_TRUE(accepts(i, kStart, 8));
+  EXPECT_FALSE(accepts(30, now, 40));
+  EXPECT_TRUE(accepts(31, kStart, 40)) << "as ever";
+  EXPECT_TRUE(accepts(32, kStart, 20));
+  Substreams other{kSelf, true, base::Rng{1}};
+  source = std::move(other);
+  source.let_newcomers_wait(true);
+  ASSERT_TRUE(accepts(10, kStart, 0));
+  for (std::uint32_t i = 11; i < 10 + Substreams::kSourceQuota; ++i) ASSERT_TRUE(accepts(i, now, 8));
+  EXPECT_TRUE(accepts(30, now, 40)) << "of who gives nothing";
+  EXPECT_TRUE(accepts(31, now, 60)) << "and of other newcomers";
 }
 
 TEST(Substreams, a_stronger_child_takes_the_place_of_the_weakest_which_is_fed_a_little_longer) {
@@ -426,6 +466,20 @@ TEST(Substreams, a_child_of_the_source_that_feeds_nobody_makes_room_whatever_it_
   EXPECT_THAT(source.redirected_for(40, 100), ElementsAre(PeerKey{20}));
   EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "it is not believed for a while";
   EXPECT_THAT(source.redirected_for(41, 254), ElementsAre(PeerKey{40})) << "who feeds others stays";
+}
+
+TEST(Substreams, who_stood_idle_takes_nobodys_place_and_makes_room) {
+  Source source{NodeTag{21}};
+  source.trees.judge(source.witnesses, kStart + seconds{6});
+  ASSERT_THAT(source.redirected_for(40, 100), ElementsAre(PeerKey{20}));
+  source.trees.on_unsubscribe(PeerKey{20}, {kTree});
+  source.trees.on_unsubscribe(PeerKey{40}, {kTree});
+  EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "there is room";
+  EXPECT_TRUE(source.trees.is_child(PeerKey{20}));
+  EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey) << "whatever it claims";
+  EXPECT_THAT(source.redirected_for(41, 5), IsEmpty());
+  EXPECT_THAT(source.redirected_for(41, 6), ElementsAre(PeerKey{20})) << "stronger by half a slot";
+  EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "and does not come back";
 }
 
 TEST(Substreams, tells_by_way_of_whom_it_is_fed) {

@@ -29,7 +29,7 @@ TEST(Welcome, who_comes_alone_waits_for_nothing_and_who_is_many_for_the_share) {
   Welcome welcome;
   const base::Time now{seconds{100}};
   EXPECT_EQ(welcome.wait(Welcome::kChunks, kSlow, now), base::Duration{});
-  const std::uint64_t crowd = static_cast<std::uint64_t>(Welcome::kMost) + 59;
+  const std::uint64_t crowd = static_cast<std::uint64_t>(Welcome::kMost) + 39;
   EXPECT_EQ(welcome.wait(crowd, 400, now), base::Duration{seconds{1}});
   EXPECT_EQ(welcome.wait(crowd, kSlow, now), base::Duration{seconds{8}});
 }
