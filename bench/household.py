@@ -22,6 +22,7 @@ from support.netlab import Netlab
 PING_EACH_S = 0.1
 LOST_AFTER_S = 2
 HOME_MBPS = 4.2
+UNTIL_SHARED_S = 18       # it gives way for some fourteen before it takes its share
 TCP_BLOCK = 1 << 14
 TCP_HEADERS = 1.04        # 1500 bytes carry 1448
 
@@ -138,7 +139,7 @@ class Household(live.Live):
             self.caster.wait_for_end(self.options.seconds)
         alone_mbps = (self.sent_by_home() - sent) * 8e-6 / (time.monotonic() - began)
         with Upload(self.lab, self.home, "outside") as upload, Pings(self.lab, self.home, "outside") as beside:
-            self.caster.wait_for_end(self.options.seconds / 2)   # until both know each other
+            self.caster.wait_for_end(UNTIL_SHARED_S)
             began, sent, received = time.monotonic(), self.sent_by_home(), upload.received
             self.caster.wait_for_end(self.options.seconds)
             seconds, sent, received = time.monotonic() - began, self.sent_by_home() - sent, upload.received - received

@@ -126,7 +126,7 @@ void Push::on_message(PeerKey from, const PushMessage& message, base::Time now) 
     uplink_.measured(*probe_.rate(), probe_.at_least(), now);
   if (const auto* m = std::get_if<Roots>(&message); m != nullptr && setup_.source) witnesses_.on_roots(from, neighbour->tag, *m, now);
   if (const auto* m = std::get_if<Unsubscribe>(&message)) {
-    trees_.on_unsubscribe(from, *m);
+    trees_.on_unsubscribe(from, *m, now);
     queue_.forget_tree(from, m->tree);
   }
 }
@@ -177,12 +177,12 @@ void Push::on_nack(PeerKey from, const Nack& nack, base::Time now) {
       const tree::ChunkIndex index = chunk_of(entry.munro, leaf);
       ++nacks_;
       if (sent_.contains(from, index, now - 2 * asker->delay())) continue;  // it is on its way
-      // It goes before what is pushed: not for those who give nothing, nor for newcomers without parents, who may be many.
-      const bool first = asker->gives() && !(newcomers_wait_ && asker->newcomer(now) && !feeds(tree_of(index), from));
-      if (!serves(tree_of(index)))
+      // It goes before what is pushed: not for those who give nothing, nor for newcomers whom we do not feed, who may be many.
+      const bool guest = newcomers_wait_ && asker->newcomer(now) && !feeds(tree_of(index), from);
+      if (!serves(tree_of(index)) || (guest && waits_for_pull() > kBusyPull))
         not_now.chunks |= std::uint32_t{1} << leaf;
       else if (asker->take_credit(now))
-        queue(first ? SendClass::repair : SendClass::spare, index, from, now);
+        queue(asker->gives() && !guest ? SendClass::repair : SendClass::spare, index, from, now);
     }
     busy_ += (not_now.whole ? 1 : 0) + static_cast<unsigned>(std::popcount(not_now.chunks));
     if (not_now.whole || not_now.chunks != 0) refused.entries.push_back(not_now);
@@ -203,8 +203,7 @@ void Push::refuse(PeerKey to, base::Duration waits, MunroMap what) {
 
 void Push::on_request(PeerKey from, tree::ChunkRange held, base::Time now) {
   if (!upload_) return;
-  const base::Duration waits =
-      this->waits() + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
+  const base::Duration waits = waits_for_pull();
   const bool busy = waits > kBusyPull;
   Neighbour* asker = hood_.find(from);
   const bool newcomer = asker != nullptr && now - asker->met < Welcome::kLasts;
@@ -377,6 +376,10 @@ base::Duration Push::backlog() const {
 base::Duration Push::waits() const {
   const base::Duration line = line_queue_.value_or(base::Duration{});
   return backlog() + (line > Uplink::kLong ? line : base::Duration{});
+}
+
+base::Duration Push::waits_for_pull() const {
+  return waits() + base::Duration{static_cast<std::int64_t>(static_cast<double>(queue_.spare_bytes()) * 1e6 / pace())};
 }
 
 std::optional<Send> Push::next_send(base::Time now) {

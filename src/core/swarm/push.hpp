@@ -123,6 +123,7 @@ class Push {
   [[nodiscard]] base::Duration floor() const;
   [[nodiscard]] base::Duration backlog() const;
   [[nodiscard]] base::Duration waits() const;
+  [[nodiscard]] base::Duration waits_for_pull() const;   // what is spare waits as well
   [[nodiscard]] bool feeds(std::size_t tree, PeerKey peer) const;
   void refuse(PeerKey to, base::Duration waits, MunroMap what);
   // Of its uplink, what it has for pull: chunks per second.

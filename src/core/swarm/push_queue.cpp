@@ -12,7 +12,7 @@ constexpr std::array kOfChunks{SendClass::welcome, SendClass::repair, SendClass:
 }  // namespace
 
 bool PushQueue::add(const Send& send) {
-  if (sends_.size() >= kMaxQueued || sends_.contains(send)) return false;
+  if (sends_.size() >= (is_spare(send.what) ? kMaxQueued / 2 : kMaxQueued) || sends_.contains(send)) return false;
   if (const auto it = waiting_.find(send.to); it != waiting_.end() && it->second.full(send.what)) return false;
   // It need not go twice.
   if (send.what == SendClass::repair) remove(send.to, send.index);

@@ -44,7 +44,7 @@ class PushQueue {
   // The peer has it.
   void remove(PeerKey to, tree::ChunkIndex index);
   void forget(PeerKey to);
-  // Nothing of a tree goes to this peer any more; repairs stay.
+  // Nothing of a tree goes to this peer any more; repairs stay, but those that are spare.
   void forget_tree(PeerKey to, std::size_t tree);
   [[nodiscard]] bool empty() const { return sends_.empty(); }
   [[nodiscard]] std::size_t size() const { return sends_.size(); }

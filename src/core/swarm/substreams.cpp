@@ -180,8 +180,8 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
   const std::uint8_t most = experience_.was_idle(from.peer, now) ? kGiverKey : key;
   const std::uint8_t rank = std::min(most, rank_of(key, from.delay));
   if (known != tree.children.end() && !known->until) {  // its answer was lost
-    known->key = key;
-    known->rank = rank;
+    known->key = known->idle ? std::min(key, idle_key(subscribe.tree)) : key;
+    known->rank = known->idle ? std::min(rank, kGiverKey) : rank;
     return say(from.peer, Accept{subscribe.tree, path});
   }
   const Child child{from.peer, from.tag, from.met, key, rank, now, std::nullopt};
@@ -247,8 +247,12 @@ void Substreams::redirect(std::size_t tree, Child& child, NodeTag hint, base::Ti
   say(child.peer, Redirect{static_cast<std::uint8_t>(tree), hint});
 }
 
-void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe) {
-  std::erase_if(trees_[unsubscribe.tree].children, [&](const Child& child) { return child.peer == from; });
+void Substreams::on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe, base::Time now) {
+  auto& children = trees_[unsubscribe.tree].children;
+  const auto child = std::ranges::find(children, from, &Child::peer);
+  if (child == children.end()) return;
+  if (child->idle) experience_.stood_idle(from, now);  // whoever goes before it has to is not forgotten
+  children.erase(child);
 }
 
 // Who passes on what it gets comes first; who gives nothing, or was not heard lately and may be gone, last.

@@ -48,8 +48,8 @@ class Substreams {
 
   void set_means(const Means& means, const Neighbourhood& hood);
   [[nodiscard]] const Means& means() const { return means_; }
-  // Newcomers get no more than some of the slots, and nobody's place who was there before. Else a crowd takes in a second what those who
-  // watch live on.
+  // Newcomers get slots until half of all are used, and nobody's place who was there before. Else a crowd takes in a second what those
+  // who watch live on.
   void let_newcomers_wait(bool wait) { newcomers_wait_ = wait; }
 
   struct Asker {
@@ -64,7 +64,7 @@ class Substreams {
   void on_accept(PeerKey from, const Accept& accept, base::Time now);
   void on_refuse(PeerKey from, const Refuse& refuse, const Neighbourhood& hood, base::Time now);
   void on_redirect(PeerKey from, const Redirect& redirect, const Neighbourhood& hood, base::Time now);
-  void on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe);
+  void on_unsubscribe(PeerKey from, const Unsubscribe& unsubscribe, base::Time now);
   void on_path(PeerKey from, const PathNews& news, base::Time now);
   void forget(PeerKey peer);
 

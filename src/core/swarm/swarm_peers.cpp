@@ -14,6 +14,7 @@ constexpr std::size_t kMaxCallsPerTick = 8;
 constexpr unsigned kMetSome = 3;                       // others, and a newcomer knows what it may begin with
 constexpr base::Duration kPeersTick{250'000};
 constexpr base::Duration kEdgeToPushers = std::chrono::seconds{3};
+constexpr base::Duration kEdgeByOthers = std::chrono::seconds{1};   // so long a HELLO, or word of others, is waited for
 constexpr base::Duration kLiveSilence = std::chrono::seconds{3};    // nothing new that is signed: the source may have started again
 
 }  // namespace
@@ -208,12 +209,12 @@ void Swarm::send_edge(Context& context, Channel& channel) {
   const LiveContent* live = live_content();
   const auto range = live ? live->newest_munro_range() : std::nullopt;
   if (!channel.signed_edge_due || !range || context.no_upload || metadata_.sign_all) return;
-  // Its HELLO tells whether it needs that. Who pushes tells few what it has, and gets bundles by itself once it has begun; who knows
-  // where to begin, or others who tell it, need not hear it from all: in a crowd that took more of a line than what is shown of
-  // chunks.
-  if (push_ && channel.agreed.extensions() && !channel.node_id) return;
-  const bool begun = channel.heard_push || channel.beginning || channel.watchers_there >= kMetSome;
-  if (channel.pushes && (begun || context.now - channel.created > kEdgeToPushers)) channel.signed_edge_due = false;
+  // Who pushes tells few what it has, and gets bundles by itself once it has begun. HELLO tells whether it has, or knows others who
+  // tell it: from all of them that took more of a line in a crowd than what is shown of chunks.
+  const base::Duration known = context.now - channel.created;
+  if (channel.pushes && (channel.heard_push || channel.beginning || known > kEdgeToPushers)) channel.signed_edge_due = false;
+  const bool told = !channel.node_id || channel.watchers_there >= kMetSome;
+  if (push_ && channel.agreed.extensions() && told && known < kEdgeByOthers) return;
   if (!channel.signed_edge_due) return;
   if (const auto theirs = channel.peer_has.set().newest(); theirs && *theirs >= range->first) {
     channel.signed_edge_due = false;
@@ -240,7 +241,7 @@ void Swarm::on_extension(Context& context, Channel& channel, const wire::Extensi
   next_count_ = next_tick_ = context.now;   // one more to share the work with
   meet_pusher(context, channel, *hello);
   if (hello->beginning) hear_beginning(context, channel, *hello->beginning);
-  send_edge(context, channel);
+  if (push_) send_edge(context, channel);   // it waited for this
   for (const auto& other : channels_) {
     if (other.get() == &channel || other->node_id != channel.node_id || other->state != Channel::State::established) continue;
     if (std::ranges::find(marked_, other->local) != marked_.end()) continue;   // it goes anyway

@@ -23,8 +23,6 @@ void Uplink::begin(double bytes_per_second, double least, base::Time now) {
 
 void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
   if (!begun()) window_started_ = now;
-  // A train shares a full queue. If the line has become so much narrower, that, and nobody else, is why there is a queue.
-  if (contended_ && bytes_per_second > kGivenWay * *measured_) return;
   rate_ = std::max({bytes_per_second, least_, kLeast});
   starting_ = at_least;
   measured_ = at_least ? std::nullopt : std::optional{rate_};
@@ -35,7 +33,7 @@ void Uplink::measured(double bytes_per_second, bool at_least, base::Time now) {
 
 bool Uplink::doubts_measure() const {
   constexpr double kFarBelow = 0.7;
-  return measured_ && (held_back_ || rate_ < kFarBelow * *measured_);
+  return measured_ && !contended_ && (held_back_ || rate_ < kFarBelow * *measured_);
 }
 
 void Uplink::on_delay(PeerKey peer, std::uint32_t sample_us, base::Time now) {
@@ -106,14 +104,20 @@ void Uplink::fall(base::Duration queue) {
 // longer empties (Arun and Balakrishnan 2018, section 2.2); this, once giving way has been of no use.
 bool Uplink::contend(base::Time now) {
   constexpr base::Duration kPatience = std::chrono::seconds{2};
-  constexpr base::Duration kShrinks{100'000};   // a queue of our own, on its way out
+  constexpr base::Duration kMuch{100'000};
+  constexpr base::Duration kAgain = std::chrono::seconds{60};
+  constexpr double kStill = 0.9;
   const Window& newest = windows_[(window_ - 1) % kWindows];
   if (contended_) {
-    contended_ = std::ranges::any_of(windows_, [](const Window& w) { return w.queue > kCalm; });
-  } else if (!measured_ || newest.queue <= kCongested || newest.bytes_per_second > kGivenWay * *measured_) {
+    // What others keep full does not grow by what we send: a queue that does is our own, in a line that has become narrow.
+    const bool ours = std::ranges::all_of(windows_, [&](const Window& w) { return w.queue > gave_way_->queue + kMuch; });
+    if (ours) contend_again_ = now + kAgain;
+    contended_ = !ours && std::ranges::any_of(windows_, [](const Window& w) { return w.queue > kCalm; });
+    if (!contended_) gave_way_.reset();
+  } else if (!measured_ || now < contend_again_ || newest.queue <= kCongested || newest.bytes_per_second > kGivenWay * *measured_) {
     gave_way_.reset();
-  } else if (!gave_way_ || newest.queue + kShrinks < gave_way_->queue) {
-    gave_way_ = {now, newest.queue};
+  } else if (!gave_way_ || std::chrono::abs(newest.queue - gave_way_->queue) > kMuch || rate_ < kStill * gave_way_->rate) {
+    gave_way_ = {now, newest.queue, rate_};   // it shrinks, or grows, or we have not given way enough
   } else {
     contended_ = now - gave_way_->since >= kPatience;
   }

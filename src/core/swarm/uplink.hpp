@@ -81,6 +81,7 @@ class Uplink {
   struct GivingWay {
     base::Time since;
     base::Duration queue;   // then
+    double rate = 0;
   };
   [[nodiscard]] bool calm(base::Time now) const;
   [[nodiscard]] base::Duration two_chunks() const;
@@ -104,6 +105,7 @@ class Uplink {
   bool draining_ = false;
   bool contended_ = false;
   std::optional<GivingWay> gave_way_;
+  base::Time contend_again_;             // not before: it was no contention
   base::Duration fell_at_{};             // the queue at the last fall
   base::Time fell_;                      // when it last did
   base::Time last_growth_;

@@ -427,7 +427,7 @@ TEST(Push, who_gives_nothing_says_so_and_is_given_last) {
   EXPECT_EQ(repaired_as(11, 0), SendClass::spare);
 }
 
-TEST(Push, in_a_swarm_of_many_newcomers_without_parents_are_repaired_last) {
+TEST(Push, in_a_swarm_of_many_newcomers_whom_we_do_not_feed_are_repaired_last) {
   const base::Time now{seconds{1000}};
   Push source = loaded_source(1, now);
   const auto repaired_as = [&](std::uint32_t peer, base::Time at) {

@@ -276,7 +276,7 @@ TEST(Substreams, a_child_that_was_sent_away_and_comes_back_is_a_child_again) {
   for (const std::uint32_t i : {20U, 21U}) node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, kStart}, {kTree, 8}, node.now);
   node.trees.on_subscribe({PeerKey{22}, NodeTag{22}, kStart}, {kTree, 13}, node.now);
   ASSERT_THAT(node.asked<Redirect>(node.trees.take_out()), ElementsAre(PeerKey{20}));
-  node.trees.on_unsubscribe(PeerKey{21}, {kTree});
+  node.trees.on_unsubscribe(PeerKey{21}, {kTree}, node.now);
   node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 8}, node.now);
   EXPECT_THAT(node.asked<Accept>(node.trees.take_out()), ElementsAre(PeerKey{20}));
   EXPECT_EQ(node.trees.children(), 2U) << "once";
@@ -468,12 +468,23 @@ TEST(Substreams, a_child_of_the_source_that_feeds_nobody_makes_room_whatever_it_
   EXPECT_THAT(source.redirected_for(41, 254), ElementsAre(PeerKey{40})) << "who feeds others stays";
 }
 
+TEST(Substreams, who_stands_idle_gains_nothing_by_asking_again_or_by_leaving_first) {
+  Source source{NodeTag{21}};
+  source.trees.judge(source.witnesses, kStart + seconds{6});
+  EXPECT_THAT(source.redirected_for(20, 254), IsEmpty());
+  EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
+  source.trees.on_unsubscribe(PeerKey{20}, {kTree}, kStart + seconds{6});
+  EXPECT_THAT(source.redirected_for(20, 254), IsEmpty());
+  EXPECT_TRUE(source.trees.is_child(PeerKey{20}));
+  EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
+}
+
 TEST(Substreams, who_stood_idle_takes_nobodys_place_and_makes_room) {
   Source source{NodeTag{21}};
   source.trees.judge(source.witnesses, kStart + seconds{6});
   ASSERT_THAT(source.redirected_for(40, 100), ElementsAre(PeerKey{20}));
-  source.trees.on_unsubscribe(PeerKey{20}, {kTree});
-  source.trees.on_unsubscribe(PeerKey{40}, {kTree});
+  source.trees.on_unsubscribe(PeerKey{20}, {kTree}, kStart + seconds{6});
+  source.trees.on_unsubscribe(PeerKey{40}, {kTree}, kStart + seconds{6});
   EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "there is room";
   EXPECT_TRUE(source.trees.is_child(PeerKey{20}));
   EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey) << "whatever it claims";

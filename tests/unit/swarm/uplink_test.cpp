@@ -97,12 +97,11 @@ TEST(Uplink, beside_what_fills_the_line_it_keeps_a_share_once_giving_way_was_of_
   line.run(seconds{2}, 600'000);
   EXPECT_FALSE(line.uplink.contended()) << "first it gives way";
   EXPECT_LT(line.uplink.rate(), 800'000);
-  line.run(seconds{10}, 600'000);
+  line.run(seconds{15}, 600'000);
   EXPECT_TRUE(line.uplink.contended());
   EXPECT_EQ(line.uplink.rate(), 500'000);
   EXPECT_EQ(line.uplink.pace(), 500'000);
-  line.uplink.measured(600'000, false, line.now);
-  EXPECT_TRUE(line.uplink.contended()) << "trains that share the line say nothing of it";
+  EXPECT_FALSE(line.uplink.doubts_measure()) << "trains that share the line say nothing of it";
   line.beside_s = 0;
   line.run(seconds{3}, 600'000);
   EXPECT_FALSE(line.uplink.contended());
@@ -111,18 +110,36 @@ TEST(Uplink, beside_what_fills_the_line_it_keeps_a_share_once_giving_way_was_of_
 }
 
 TEST(Uplink, a_line_that_has_become_narrower_is_not_taken_for_one_that_others_fill) {
+  for (const double left : {0.4, 0.3, 0.25, 0.2, 0.1}) {
+    for (const double demand : {400'000.0, 2'000'000.0}) {
+      Line line{1'000'000};
+      line.uplink.measured(1'000'000, false, line.now);
+      line.run(seconds{5}, demand);
+      line.capacity = left * 1'000'000;
+      line.run(seconds{20}, demand);
+      EXPECT_FALSE(line.uplink.contended()) << left << " of it";
+      double most = 0;
+      for (int second = 0; second < 40; ++second) {
+        line.run(seconds{1}, demand);
+        most = std::max(most, std::min(demand, line.uplink.pace()));
+      }
+      EXPECT_LE(most, 1.2 * line.capacity) << left << " of it";
+    }
+  }
+}
+
+TEST(Uplink, a_queue_that_grows_by_what_we_send_is_ours) {
   Line line{1'000'000};
   line.uplink.measured(1'000'000, false, line.now);
-  line.run(seconds{5}, 2'000'000);
-  line.capacity = 400'000;
-  line.run(seconds{20}, 2'000'000);
+  line.run(seconds{2}, 600'000);
+  line.beside_s = 0.2;
+  line.run(seconds{20}, 600'000);
+  ASSERT_TRUE(line.uplink.contended());
+  line.beside_s = 0.4;
+  line.run(seconds{3}, 600'000);
   EXPECT_FALSE(line.uplink.contended());
-  EXPECT_LT(line.uplink.rate(), 450'000);
-  line.capacity = 100'000;
-  line.run(seconds{20}, 2'000'000);
-  line.uplink.measured(100'000, false, line.now);
-  EXPECT_FALSE(line.uplink.contended());
-  EXPECT_EQ(line.uplink.rate(), 100'000);
+  line.run(seconds{20}, 600'000);
+  EXPECT_FALSE(line.uplink.contended()) << "nor soon again";
 }
 
 TEST(Uplink, gives_no_more_than_the_user_allows) {
