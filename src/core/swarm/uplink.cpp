@@ -110,7 +110,7 @@ bool Uplink::contend(base::Time now) {
   const Window& newest = windows_[(window_ - 1) % kWindows];
   if (contended_) {
     // What others keep full does not grow by what we send: a queue that does is our own, in a line that has become narrow.
-    const bool ours = std::ranges::all_of(windows_, [&](const Window& w) { return w.queue > gave_way_->queue + kMuch; });
+    const bool ours = std::ranges::all_of(windows_, [&](const Window& w) { return w.queue > fullest_ + kMuch; });
     if (ours) contend_again_ = now + kAgain;
     contended_ = !ours && std::ranges::any_of(windows_, [](const Window& w) { return w.queue > kCalm; });
     if (!contended_) gave_way_.reset();
@@ -121,7 +121,10 @@ bool Uplink::contend(base::Time now) {
   } else {
     contended_ = now - gave_way_->since >= kPatience;
   }
-  if (contended_) rate_ = std::max(kShare * *measured_, least_);
+  if (contended_)
+    rate_ = std::max(kShare * *measured_, least_);
+  else
+    fullest_ = newest.queue <= kCalm ? base::Duration{} : std::max(fullest_, newest.queue);
   return contended_;
 }
 

@@ -105,6 +105,7 @@ class Uplink {
   bool draining_ = false;
   bool contended_ = false;
   std::optional<GivingWay> gave_way_;
+  base::Duration fullest_{};             // the longest queue since there was none, until it contends
   base::Time contend_again_;             // not before: it was no contention
   base::Duration fell_at_{};             // the queue at the last fall
   base::Time fell_;                      // when it last did
