@@ -41,7 +41,7 @@ bool Experience::was_idle(PeerKey peer, base::Time now) const {
 
 bool Experience::believed(PeerKey peer, base::Time now) const {
   const Known* known = find(peer);
-  return known == nullptr || (known->empty_handed == 0 && now >= known->idle_until);
+  return known == nullptr || (known->empty_handed == 0 && !was_idle(peer, now));
 }
 
 }  // namespace runnel::swarm

@@ -562,7 +562,7 @@ void Push::send_haves(base::Time now) {
   for (const auto& [peer, neighbour] : hood_.all()) {
     if (neighbour.partner || (with_adverts && trees_.is_child(peer)))
       out_.push_back({peer, HaveMap{map}});
-    else if (now - neighbour.met < Neighbourhood::kNewcomer)
+    else if (neighbour.newcomer(now))
       out_.push_back({peer, HaveMap{news}});
   }
 }

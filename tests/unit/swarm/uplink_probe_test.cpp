@@ -17,11 +17,15 @@ struct Line {
   explicit Line(double bytes_per_second, std::uint32_t neighbours = 3) : capacity(bytes_per_second) {
     for (std::uint32_t i = 1; i <= neighbours; ++i) hood.add(PeerKey{i}, NodeTag{i}, now);
   }
+  // What is sent now, as long as nobody is silent.
+  std::optional<UplinkProbe::Departure> depart() {
+    for (const auto& [peer, neighbour] : hood.all()) hood.heard(peer, now);
+    return probe.tick(hood, now);
+  }
   // Until nothing more is sent.
   void run() {
     for (const base::Time end = now + seconds{20}; now < end; now += milliseconds{20}) {
-      for (const auto& [peer, neighbour] : hood.all()) hood.heard(peer, now);
-      const auto departure = probe.tick(hood, now);
+      const auto departure = depart();
       if (!departure) continue;
       lengths.push_back(departure->train.datagrams);
       asked.insert(departure->to);
@@ -94,8 +98,7 @@ TEST(UplinkProbe, what_is_lost_beyond_the_line_took_its_time_on_it) {
 
 TEST(UplinkProbe, where_many_are_missing_the_line_may_have_dropped_them) {
   Line line{300'000};
-  for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
-  const auto departure = line.probe.tick(line.hood, line.now);
+  const auto departure = line.depart();
   ASSERT_TRUE(departure);
   line.now += milliseconds{200};
   EXPECT_TRUE(line.probe.on_spread(departure->to, Spread{departure->train.number, 5, 50'000}, line.now));
@@ -107,8 +110,7 @@ TEST(UplinkProbe, what_can_not_be_true_or_says_too_little_is_no_answer) {
   const auto told = [&](std::uint8_t datagrams, std::uint32_t us) {
     std::optional<UplinkProbe::Departure> departure;
     for (; !departure; line.now += milliseconds{20}) {
-      for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
-      departure = line.probe.tick(line.hood, line.now);
+      departure = line.depart();
     }
     line.now += milliseconds{200};
     return line.probe.on_spread(departure->to, Spread{departure->train.number, datagrams, us}, line.now);
@@ -137,8 +139,7 @@ TEST(UplinkProbe, who_does_not_answer_is_not_waited_for_for_ever) {
 
 TEST(UplinkProbe, only_whom_it_asked_may_answer_and_once) {
   Line line{300'000};
-  for (const auto& [peer, neighbour] : line.hood.all()) line.hood.heard(peer, line.now);
-  const auto departure = line.probe.tick(line.hood, line.now);
+  const auto departure = line.depart();
   ASSERT_TRUE(departure);
   line.now += milliseconds{100};
   const Spread answer{departure->train.number, 8, 50'000};
