@@ -2,8 +2,9 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/ring.hpp"
 #include "core/swarm/io.hpp"
@@ -49,7 +50,7 @@ class ChannelTable {
 
  private:
   crypto::SecretRng secrets_;
-  std::unordered_map<wire::ChannelId, Route> routes_;
+  boost::unordered_flat_map<wire::ChannelId, Route, std::hash<wire::ChannelId>> routes_;
   std::pair<wire::ChannelId, Route> last_{};
 };
 

@@ -14,8 +14,9 @@ namespace runnel::swarm {
 // earlier place takes it back there.
 struct ShownMark {
   tree::ChunkIndex at{0};
+  [[nodiscard]] bool passed(tree::ChunkIndex index) const { return index < at; }
   void back_to(tree::ChunkIndex first) {
-    if (first < at) at = first;
+    if (passed(first)) at = first;
   }
 };
 

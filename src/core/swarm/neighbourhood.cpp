@@ -3,21 +3,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/search.hpp"
+
 namespace runnel::swarm {
 
 // ---- what a neighbour holds -----------------------------------------------------------------------------------------
 
 // Those of them that it did not hold. What is older than all that it keeps is news each time.
 std::uint32_t HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
-  auto it = munros_.find(munro);
-  if (it == munros_.end()) {
-    if (munros_.size() >= kMaxMunros) {
-      if (munro < munros_.begin()->first) return chunks;
-      munros_.erase(munros_.begin());
-    }
-    it = munros_.try_emplace(munro, 0).first;
+  auto at = base::first_reached_from_end(munros_.begin(), munros_.end(), [munro](const Shown& s) { return s.munro >= munro; });
+  if (at == munros_.end() || at->munro != munro) {
+    if (munros_.full() && at == munros_.begin()) return chunks;
+    at = munros_.insert(at, Shown{munro, 0});   // where it is full, the oldest goes
   }
-  return chunks & ~std::exchange(it->second, it->second | chunks);
+  return chunks & ~std::exchange(at->chunks, at->chunks | chunks);
+}
+
+std::uint32_t HaveView::chunks(std::uint64_t munro) const {
+  const auto at = base::first_reached_from_end(munros_.begin(), munros_.end(), [munro](const Shown& s) { return s.munro >= munro; });
+  return at != munros_.end() && at->munro == munro ? at->chunks : 0;
 }
 
 MunroMap HaveView::add(const MunroMap& map) {
@@ -31,10 +35,7 @@ MunroMap HaveView::add(const MunroMap& map) {
 
 void HaveView::add(tree::ChunkIndex index) { put(munro_number(index), std::uint32_t{1} << leaf_of(index)); }
 
-bool HaveView::has(tree::ChunkIndex index) const {
-  const auto it = munros_.find(munro_number(index));
-  return it != munros_.end() && (it->second >> leaf_of(index) & 1) != 0;
-}
+bool HaveView::has(tree::ChunkIndex index) const { return (chunks(munro_number(index)) >> leaf_of(index) & 1) != 0; }
 
 // ---- one of them ----------------------------------------------------------------------------------------------------
 
@@ -61,18 +62,19 @@ bool Neighbour::newcomer(base::Time now) const { return now - met < Neighbourhoo
 bool Neighbourhood::add(PeerKey peer, NodeTag tag, base::Time now) {
   if (neighbours_.size() >= kMaxNeighbours) return false;
   Neighbour& neighbour = neighbours_[peer];
+  index_.emplace(peer, &neighbour);
   neighbour.tag = tag;
   neighbour.met = neighbour.heard = now;
   return true;
 }
 
 Neighbour* Neighbourhood::find(PeerKey peer) {
-  const auto it = neighbours_.find(peer);
-  return it == neighbours_.end() ? nullptr : &it->second;
+  const auto it = index_.find(peer);
+  return it == index_.end() ? nullptr : it->second;
 }
 const Neighbour* Neighbourhood::find(PeerKey peer) const {
-  const auto it = neighbours_.find(peer);
-  return it == neighbours_.end() ? nullptr : &it->second;
+  const auto it = index_.find(peer);
+  return it == index_.end() ? nullptr : it->second;
 }
 
 std::optional<PeerKey> Neighbourhood::find_tag(NodeTag tag) const {

@@ -5,7 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include <absl/container/btree_map.h>
+#include <boost/circular_buffer.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/rng.hpp"
 #include "base/time.hpp"
@@ -24,12 +25,17 @@ class HaveView {
   void add(tree::ChunkIndex index);
   [[nodiscard]] bool has(tree::ChunkIndex index) const;
   // Any chunk of it: then its bundle is there as well.
-  [[nodiscard]] bool has_any(std::uint64_t munro) const { return munros_.contains(munro); }
+  [[nodiscard]] bool has_any(std::uint64_t munro) const { return chunks(munro) != 0; }
   [[nodiscard]] std::size_t size() const { return munros_.size(); }
 
  private:
+  struct Shown {
+    std::uint64_t munro = 0;
+    std::uint32_t chunks = 0;
+  };
   std::uint32_t put(std::uint64_t munro, std::uint32_t chunks);
-  absl::btree_map<std::uint64_t, std::uint32_t> munros_;   // looked into for each chunk that is missing, at all neighbours
+  [[nodiscard]] std::uint32_t chunks(std::uint64_t munro) const;
+  boost::circular_buffer<Shown> munros_{kMaxMunros};   // in order; looked into for each chunk that is missing, at all neighbours
 };
 
 struct Neighbour {
@@ -93,7 +99,10 @@ class Neighbourhood {
 
   // False when there are too many.
   bool add(PeerKey peer, NodeTag tag, base::Time now);
-  void remove(PeerKey peer) { neighbours_.erase(peer); }
+  void remove(PeerKey peer) {
+    index_.erase(peer);
+    neighbours_.erase(peer);
+  }
   [[nodiscard]] Neighbour* find(PeerKey peer);
   [[nodiscard]] const Neighbour* find(PeerKey peer) const;
   [[nodiscard]] std::optional<PeerKey> find_tag(NodeTag tag) const;
@@ -116,6 +125,7 @@ class Neighbourhood {
  private:
   base::Rng rng_;
   Table neighbours_;
+  boost::unordered_flat_map<PeerKey, Neighbour*, std::hash<PeerKey>> index_;   // of these: each datagram is somebody's
 };
 
 // Of a clock: adverts carry so much of it.

@@ -259,7 +259,7 @@ void Swarm::give_back(std::span<const tree::ChunkRange> ranges) {
     if (!metadata_.live) continue;
     live_picker_.returned(range);
     for (const auto& channel : channels_) {
-      if (channel->peer_has.has_any(range)) channel->unasked_mark.back_to(range.first);
+      if (channel->unasked_mark.passed(range.first) && channel->peer_has.has_any(range)) channel->unasked_mark.back_to(range.first);
     }
   }
 }
@@ -369,7 +369,8 @@ void Swarm::move_edge(Channel& channel, ChunkIndex last) {
 void Swarm::want_shown(Context& context, tree::ChunkRange range, bool believed) {
   for (const tree::ChunkRange& fresh : live_picker_.seen(range, content_->have(), context.now, believed)) {
     for (const auto& channel : channels_) {
-      if (!channel->peer_has.has_any(fresh)) continue;
+      const bool passed = channel->unasked_mark.passed(fresh.first) || channel->missing_mark.passed(fresh.first);
+      if (!passed || !channel->peer_has.has_any(fresh)) continue;
       channel->unasked_mark.back_to(fresh.first);
       channel->missing_mark.back_to(fresh.first);
     }

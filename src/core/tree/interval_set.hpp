@@ -3,15 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
-
-#include <absl/container/btree_set.h>
 
 #include "core/tree/types.hpp"
 
 namespace runnel::tree {
 
-// Each operation is O(log n) in the number of ranges, plus the ranges that an operation removes.
+// Ranges stand side by side in pages, since most lookups are about what lies near the end: there a look at two or three cache lines is all.
+// Each operation is O(log n) in the number of ranges, plus the ranges that it removes and the page that it changes; every 32nd range that is
+// put between others makes a page, for which one entry of each page beyond is moved.
 class IntervalSet {
  public:
   // Adds a range and merges it with its neighbours. Returns how many chunks were new.
@@ -32,8 +33,8 @@ class IntervalSet {
   // The first run of indices in [from, until] that are not in the set.
   [[nodiscard]] std::optional<ChunkRange> next_gap(ChunkIndex from, ChunkIndex until) const;
 
-  [[nodiscard]] bool empty() const { return runs_.empty(); }
-  [[nodiscard]] std::size_t ranges() const { return runs_.size(); }
+  [[nodiscard]] bool empty() const { return pages_.empty(); }
+  [[nodiscard]] std::size_t ranges() const { return ranges_; }
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::optional<ChunkIndex> newest() const;
   // Its ranges in order.
@@ -42,30 +43,47 @@ class IntervalSet {
   // Calls fn(ChunkRange) for each range in order.
   template <class Fn>
   void for_each(Fn fn) const {
-    for (const Run& run : runs_) fn(ChunkRange{ChunkIndex{run.first}, ChunkIndex{run.last}});
+    for (const Page& page : pages_) {
+      for (const Run& run : page.live()) fn(ChunkRange{ChunkIndex{run.first}, ChunkIndex{run.last}});
+    }
   }
-  friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.runs_ == b.runs_; }
+  friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.list() == b.list(); }
 
  private:
-  // They are cut where they stand: disjoint ranges keep their order.
   struct Run {
-    mutable std::uint64_t first = 0;
-    mutable std::uint64_t last = 0;
-    friend bool operator==(const Run&, const Run&) = default;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
   };
-  struct ByFirst {
-    using is_transparent = void;
-    bool operator()(const Run& a, const Run& b) const { return a.first < b.first; }
-    bool operator()(const Run& a, std::uint64_t b) const { return a.first < b; }
-    bool operator()(std::uint64_t a, const Run& b) const { return a < b.first; }
+  static constexpr std::size_t kMostInPage = 64;
+  struct Page {
+    std::vector<Run> runs;
+    std::size_t gone = 0;   // of these, at the front: a window moves on without moving what it still holds
+    [[nodiscard]] std::span<Run> live() { return std::span{runs}.subspan(gone); }
+    [[nodiscard]] std::span<const Run> live() const { return std::span{runs}.subspan(gone); }
+    void put(std::size_t slot, Run run);
+    void cut(std::size_t first, std::size_t last);
   };
-  using Runs = absl::btree_set<Run, ByFirst>;
-  // The first run that ends at `index` or after it, or end().
-  [[nodiscard]] Runs::const_iterator ending_from(std::uint64_t index) const;
-  // The run that holds `index`, or end().
-  [[nodiscard]] Runs::const_iterator holding(std::uint64_t index) const;
+  // Of a run; the end is {pages_.size(), 0}.
+  struct Place {
+    std::size_t page = 0;
+    std::size_t slot = 0;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
 
-  Runs runs_;
+  [[nodiscard]] bool is_end(Place place) const { return place.page == pages_.size(); }
+  [[nodiscard]] const Run& at(Place place) const { return pages_[place.page].live()[place.slot]; }
+  [[nodiscard]] Run& at(Place place) { return pages_[place.page].live()[place.slot]; }
+  [[nodiscard]] Place after(Place place) const;
+  // The first run that ends at `index` or after it, or the end.
+  [[nodiscard]] Place ending_from(std::uint64_t index) const;
+  // The run that holds `index`, or nullptr.
+  [[nodiscard]] const Run* holding(std::uint64_t index) const;
+  // No place holds after either of these.
+  void put_before(Place place, Run run);
+  void remove(Place from, Place until);
+
+  std::vector<Page> pages_;   // none is empty
+  std::size_t ranges_ = 0;
   std::uint64_t count_ = 0;
 };
 
