@@ -147,7 +147,7 @@ MunroMap Push::on_have(PeerKey from, const MunroMap& map, base::Time now) {
   }
   for (const MunroMap::Entry& entry : news.entries) {
     const std::uint32_t chunks = entry.whole ? ~std::uint32_t{0} : entry.chunks;
-    for (std::uint32_t rest = chunks; rest != 0 && !queue_.empty(); rest &= rest - 1)
+    for (std::uint32_t rest = chunks; rest != 0 && queue_.waits_for(from); rest &= rest - 1)
       queue_.remove(from, chunk_of(entry.munro, static_cast<unsigned>(std::countr_zero(rest))));
   }
   return news;

@@ -57,11 +57,12 @@ void PushQueue::remove(PeerKey to, tree::ChunkIndex index) {
 }
 
 void PushQueue::forget(PeerKey to) {
-  if (!waiting_.contains(to)) return;
+  if (!waits_for(to)) return;
   for (auto it = sends_.begin(); it != sends_.end();) it = it->to == to ? erase(it) : std::next(it);
 }
 
 void PushQueue::forget_tree(PeerKey to, std::size_t tree) {
+  if (!waits_for(to)) return;
   const auto dead = [&](const Send& send) { return send.to == to && is_pushed(send.what) && tree_of(send.index) == tree; };
   for (auto it = sends_.begin(); it != sends_.end();) it = dead(*it) ? erase(it) : std::next(it);
 }

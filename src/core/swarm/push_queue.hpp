@@ -4,10 +4,11 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <set>
 #include <tuple>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/time.hpp"
 #include "core/swarm/push_trees.hpp"
@@ -43,6 +44,7 @@ class PushQueue {
   [[nodiscard]] std::optional<Send> pop(bool welcome);
   // The peer has it.
   void remove(PeerKey to, tree::ChunkIndex index);
+  [[nodiscard]] bool waits_for(PeerKey to) const { return waiting_.contains(to); }
   void forget(PeerKey to);
   // Nothing of a tree goes to this peer any more; repairs stay, but those that are spare.
   void forget_tree(PeerKey to, std::size_t tree);
@@ -78,7 +80,7 @@ class PushQueue {
 
   std::uint32_t chunk_bytes_;
   Sends sends_;
-  std::map<PeerKey, Waiting> waiting_;
+  boost::unordered_flat_map<PeerKey, Waiting, std::hash<PeerKey>> waiting_;
   std::uint64_t bytes_ = 0;
   std::uint64_t welcome_bytes_ = 0;
   std::uint64_t spare_bytes_ = 0;

@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include <absl/container/btree_map.h>
+
 #include "base/rng.hpp"
 #include "base/time.hpp"
 #include "core/swarm/lag_meter.hpp"
@@ -64,7 +66,7 @@ class Repair {
     friend auto operator<=>(const What&, const What&) = default;
     [[nodiscard]] tree::ChunkIndex index() const { return chunk_of(munro, leaf); }
   };
-  using Asks = std::map<What, Ask>;
+  using Asks = absl::btree_map<What, Ask>;   // looked into for each chunk that is missing, with each tick
   using Nacks = std::map<PeerKey, MunroMap>;
 
   void release(Ask& ask, Neighbourhood& hood);
