@@ -81,7 +81,7 @@ struct Neighbour {
 
 class Neighbourhood {
  public:
-  static constexpr std::size_t kMaxNeighbours = 256;   // as many as there can be channels
+  static constexpr std::size_t kMaxNeighbours = 256;   // a source may have more channels: those are for pull
   static constexpr std::size_t kNearest = 8;
   static constexpr std::size_t kStrongest = 8;
   static constexpr std::size_t kRandom = 8;

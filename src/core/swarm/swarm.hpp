@@ -155,8 +155,8 @@ class Swarm {
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
   void ask_live(Context& context);
-  // Seconds until it would have sent of this what it holds; `run` touches that.
-  [[nodiscard]] double live_wait(const Channel& channel, tree::ChunkRange run) const;
+  // Seconds until it would have sent of this what it holds; `run` touches that. `passed`: it is of no use to who watches live.
+  [[nodiscard]] double live_wait(const Channel& channel, tree::ChunkRange run, bool passed) const;
   [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
   [[nodiscard]] bool named_seed_here() const;

@@ -209,7 +209,7 @@ void Swarm::ask_live(Context& context) {
       if (!may_ask(*channel, context.now)) continue;
       // A draw keeps equals from all being asked at once; who brings the news is the source.
       const double wait =
-          live_wait(*channel, *run) * (0.75 + rng_.unit() / 2) * (channel->news == most_news && !channel->pushes ? kSpareSource : 1);
+          live_wait(*channel, *run, old_ones) * (0.75 + rng_.unit() / 2) * (channel->news == most_news && !channel->pushes ? kSpareSource : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;
@@ -228,7 +228,7 @@ void Swarm::ask_live(Context& context) {
 }
 
 // Answers wait for those before them, and come seldom of who was silent. Who pushes tells more of itself.
-double Swarm::live_wait(const Channel& channel, tree::ChunkRange run) const {
+double Swarm::live_wait(const Channel& channel, tree::ChunkRange run, bool passed) const {
   constexpr base::Duration kAlike{20'000};   // who is slower by less is as good
   const std::uint64_t outstanding = channel.downloads.outstanding();
   double answer = static_cast<double>((channel.downloads.response() + kAlike).count()) / 1e6 *
@@ -236,7 +236,7 @@ double Swarm::live_wait(const Channel& channel, tree::ChunkRange run) const {
   if (channel.pushes) {
     const auto held = channel.peer_has.set().next_at(run.first);
     const tree::ChunkRange part{held->first, std::min(held->last, run.last)};
-    answer = push_->pull_price(channel.local, outstanding, part.count());
+    answer = push_->pull_price(channel.local, outstanding, part.count(), passed);
   }
   return answer * (1U << channel.downloads.time_outs());
 }
