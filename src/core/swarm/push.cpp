@@ -257,6 +257,11 @@ double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t c
          (1 + kPerRequest / static_cast<double>(chunks));
 }
 
+bool Push::is_source(PeerKey peer) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  return neighbour != nullptr && neighbour->is_source();
+}
+
 bool Push::busy(PeerKey peer, base::Time now) const {
   const Neighbour* neighbour = hood_.find(peer);
   return neighbour != nullptr && now < neighbour->busy_until;

@@ -59,6 +59,8 @@ class Push {
   [[nodiscard]] double pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks, bool passed) const;
   // So many chunks may be waited for from it at a time. A newcomer's first answers come from who is near, not from who has time.
   [[nodiscard]] std::uint64_t most_pulled(PeerKey peer, base::Time now) const;
+  // As it says.
+  [[nodiscard]] bool is_source(PeerKey peer) const;
   // It said that it is busy, and is left alone for now.
   [[nodiscard]] bool busy(PeerKey peer, base::Time now) const;
 

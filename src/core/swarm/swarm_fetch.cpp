@@ -216,6 +216,8 @@ void Swarm::ask_live(Context& context) {
       }
     }
     if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
+    // The others will have time for what nobody waits for.
+    if (old_ones && holders > 1 && push_->is_source(best->local)) continue;
     const auto held = *best->peer_has.set().next_at(run->first);
     const std::uint64_t most =
         std::min(room(), best->pushes ? most_asked(*best, context.now) - best->downloads.outstanding() : kRequestChunks);
