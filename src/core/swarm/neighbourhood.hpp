@@ -96,6 +96,8 @@ class Neighbourhood {
   using Table = std::map<PeerKey, Neighbour>;
 
   explicit Neighbourhood(base::Rng rng) : rng_(rng) {}
+  Neighbourhood(const Neighbourhood&) = delete;
+  Neighbourhood& operator=(const Neighbourhood&) = delete;
 
   // False when there are too many.
   bool add(PeerKey peer, NodeTag tag, base::Time now);

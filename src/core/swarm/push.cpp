@@ -253,8 +253,7 @@ double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t c
   const base::Duration way = 2 * neighbour->delay() + neighbour->queue();
   const double sending = static_cast<double>(outstanding + chunks) / spare(*neighbour);
   const double spared = !neighbour->is_source() ? 0 : passed ? kSourceKept : kSourceSpared;
-  return (static_cast<double>(way.count()) / 1e6 + sending + spared) *
-         (1 + kPerRequest / static_cast<double>(chunks));
+  return (static_cast<double>(way.count()) / 1e6 + sending + spared) * (1 + kPerRequest / static_cast<double>(chunks));
 }
 
 bool Push::is_source(PeerKey peer) const {

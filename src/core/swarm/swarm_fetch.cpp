@@ -208,8 +208,8 @@ void Swarm::ask_live(Context& context) {
       holders += channel->stalls < kMaxStalls ? 1 : 0;   // whose word is worth something
       if (!may_ask(*channel, context.now)) continue;
       // A draw keeps equals from all being asked at once; who brings the news is the source.
-      const double wait =
-          live_wait(*channel, *run, old_ones) * (0.75 + rng_.unit() / 2) * (channel->news == most_news && !channel->pushes ? kSpareSource : 1);
+      const double source = channel->news == most_news && !channel->pushes ? kSpareSource : 1;
+      const double wait = live_wait(*channel, *run, old_ones) * (0.75 + rng_.unit() / 2) * source;
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;

@@ -10,9 +10,9 @@
 
 namespace runnel::tree {
 
-// Ranges stand side by side in pages, since most lookups are about what lies near the end: there a look at two or three cache lines is all.
-// Each operation is O(log n) in the number of ranges, plus the ranges that it removes and the page that it changes; every 32nd range that is
-// put between others makes a page, for which one entry of each page beyond is moved.
+// Ranges stand side by side in pages, since most lookups are about what lies near the end: there two or three cache lines tell all.
+// Each operation is O(log n) in the number of ranges, plus the ranges that it removes and the page that it changes; each 32nd range that
+// is put between others makes a page, for which one entry of each page beyond is moved.
 class IntervalSet {
  public:
   // Adds a range and merges it with its neighbours. Returns how many chunks were new.
