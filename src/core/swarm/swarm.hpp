@@ -16,6 +16,7 @@
 #include "core/swarm/extensions.hpp"
 #include "core/swarm/fresh_chunks.hpp"
 #include "core/swarm/io.hpp"
+#include "core/swarm/old_holes.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
 #include "core/swarm/pull_budget.hpp"
@@ -269,7 +270,7 @@ class Swarm {
   std::optional<tree::ChunkIndex> heard_until_;   // claims are taken in up to here; once something was signed
   tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time next_ask_{};                      // live, without push: not before
-  base::Time next_old_{};                      // live, beside push: holes that a player has passed
+  OldHoles old_holes_;                         // live, beside push
   base::Time first_shown_{};                   // when the first was
   std::unique_ptr<Push> push_;                 // live, where push works
   PullBudget pull_budget_;                     // beside it

@@ -152,7 +152,6 @@ void Swarm::ask_live(Context& context) {
   constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr base::Duration kPause{6'000};       // each look is at all neighbours, and there is one with each tick
-  constexpr base::Duration kPauseOld{40'000};
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
   next_ask_ = context.now + kPause;
   const bool beside_push = push_ && push_->trees().begun(context.now);
@@ -163,8 +162,8 @@ void Swarm::ask_live(Context& context) {
   const auto newer = live_picker_.next_unasked(of_use);
   const bool old_ones = beside_push && (!newer || push_->covers(newer->first, context.now));
   if (old_ones) {
-    if (const auto oldest = live_picker_.next_unasked(ChunkIndex{0}); !oldest || oldest->first >= of_use || context.now < next_old_) return;
-    next_old_ = context.now + kPauseOld;
+    if (const auto oldest = live_picker_.next_unasked(ChunkIndex{0}); !oldest || oldest->first >= of_use || !old_holes_.due(context.now))
+      return;
   }
   std::vector<Channel*> neighbours;
   std::vector<Channel*> askable;
@@ -216,8 +215,7 @@ void Swarm::ask_live(Context& context) {
       }
     }
     if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
-    // The others will have time for what nobody waits for.
-    if (old_ones && holders > 1 && push_->is_source(best->local)) continue;
+    if (old_ones && push_->is_source(best->local) && !old_holes_.may_ask_source(holders == 1, context.now)) continue;
     const auto held = *best->peer_has.set().next_at(run->first);
     const std::uint64_t most =
         std::min(room(), best->pushes ? most_asked(*best, context.now) - best->downloads.outstanding() : kRequestChunks);

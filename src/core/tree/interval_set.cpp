@@ -27,6 +27,13 @@ void IntervalSet::Page::cut(std::size_t first, std::size_t last) {
   runs.erase(begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(last));
 }
 
+void IntervalSet::Page::shrink() {
+  constexpr std::size_t kSmall = 8;
+  if (runs.capacity() <= 4 * std::max(live().size(), kSmall)) return;
+  runs.erase(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(std::exchange(gone, 0)));
+  runs.shrink_to_fit();
+}
+
 IntervalSet::Place IntervalSet::ending_from(std::uint64_t index) const {
   const auto ends = [index](const Run& run) { return run.last >= index; };
   const auto page = base::first_reached_from_end(pages_.begin(), pages_.end(), [&](const Page& p) { return ends(p.runs.back()); });
@@ -74,6 +81,8 @@ void IntervalSet::remove(Place from, Place until) {
     ranges_ -= until.slot - slot;
     pages_[page].cut(slot, until.slot);
   }
+  // A page of which little is left gives its memory back, but the last, which grows: what peers claim must not cost more than it tells.
+  for (page = from.page; page <= until.page && page + 1 < pages_.size(); ++page) pages_[page].shrink();
   const auto first = pages_.begin() + static_cast<std::ptrdiff_t>(from.page);
   const auto last = pages_.begin() + static_cast<std::ptrdiff_t>(std::min(until.page + 1, pages_.size()));
   pages_.erase(std::remove_if(first, last, [](const Page& p) { return p.live().empty(); }), last);
@@ -176,6 +185,12 @@ std::optional<ChunkRange> IntervalSet::next_gap(ChunkIndex from, ChunkIndex unti
   if (first > until.value()) return std::nullopt;
   const std::uint64_t last = is_end(next) ? until.value() : std::min(until.value(), at(next).first - 1);
   return ChunkRange{ChunkIndex{first}, ChunkIndex{last}};
+}
+
+std::size_t IntervalSet::bytes() const {
+  std::size_t bytes = pages_.capacity() * sizeof(Page);
+  for (const Page& page : pages_) bytes += page.runs.capacity() * sizeof(Run);
+  return bytes;
 }
 
 std::optional<ChunkIndex> IntervalSet::newest() const {

@@ -12,7 +12,8 @@ namespace runnel::tree {
 
 // Ranges stand side by side in pages, since most lookups are about what lies near the end: there two or three cache lines tell all.
 // Each operation is O(log n) in the number of ranges, plus the ranges that it removes and the page that it changes; each 32nd range that
-// is put between others makes a page, for which one entry of each page beyond is moved.
+// is put between others makes a page, for which one entry of each page beyond is moved, as when a page goes. A set that was moved from is
+// not used again.
 class IntervalSet {
  public:
   // Adds a range and merges it with its neighbours. Returns how many chunks were new.
@@ -36,6 +37,8 @@ class IntervalSet {
   [[nodiscard]] bool empty() const { return pages_.empty(); }
   [[nodiscard]] std::size_t ranges() const { return ranges_; }
   [[nodiscard]] std::uint64_t count() const { return count_; }
+  // What its ranges take.
+  [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] std::optional<ChunkIndex> newest() const;
   // Its ranges in order.
   [[nodiscard]] std::vector<ChunkRange> list() const;
@@ -62,6 +65,7 @@ class IntervalSet {
     [[nodiscard]] std::span<const Run> live() const { return std::span{runs}.subspan(gone); }
     void put(std::size_t slot, Run run);
     void cut(std::size_t first, std::size_t last);
+    void shrink();
   };
   // Of a run; the end is {pages_.size(), 0}.
   struct Place {

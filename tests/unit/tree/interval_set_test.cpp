@@ -109,9 +109,23 @@ TEST(IntervalSet, a_sliding_window_keeps_what_it_holds) {
     set.insert(range(10 * i, 10 * i));
     if (i > 20) set.erase_below(ChunkIndex{10 * (i - 20)});
     ASSERT_LE(set.ranges(), 42U);
+    ASSERT_LE(set.bytes(), 16'384U);
   }
   EXPECT_EQ(set.count(), set.ranges());
   EXPECT_EQ(set.next_at(ChunkIndex{0})->first.value(), 10 * (99'999 - 20));
+}
+
+// Who claims many ranges, and then what is between them, leaves nothing but what it claims now.
+TEST(IntervalSet, pages_of_which_little_is_left_give_their_memory_back) {
+  constexpr std::uint64_t kPages = 1'000;
+  constexpr std::uint64_t kStride = 1'000;
+  IntervalSet set;
+  for (std::uint64_t page = 0; page < kPages; ++page) {
+    for (std::uint64_t i = 0; i < 64; ++i) set.insert(range(page * kStride + 2 * i, page * kStride + 2 * i));
+    if (page > 0) set.insert(range((page - 1) * kStride, (page - 1) * kStride + 126));
+  }
+  ASSERT_EQ(set.ranges(), kPages - 1 + 64);
+  EXPECT_LT(set.bytes(), 128 * set.ranges());
 }
 
 TEST(IntervalSet, names_the_biggest_interval) {
