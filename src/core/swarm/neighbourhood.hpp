@@ -96,8 +96,8 @@ class Neighbourhood {
   using Table = std::map<PeerKey, Neighbour>;
 
   explicit Neighbourhood(base::Rng rng) : rng_(rng) {}
-  Neighbourhood(const Neighbourhood&) = delete;
-  Neighbourhood& operator=(const Neighbourhood&) = delete;
+  Neighbourhood(Neighbourhood&&) = default;   // not copied: each neighbour's place is known to the index
+  Neighbourhood& operator=(Neighbourhood&&) = default;
 
   // False when there are too many.
   bool add(PeerKey peer, NodeTag tag, base::Time now);
