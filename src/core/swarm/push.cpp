@@ -34,8 +34,7 @@ constexpr int kPullWaits = 3;  // who was refused comes back so many times soone
 constexpr double kSpareShare = 0.2;     // of an uplink, what is left for pull
 constexpr double kTurn = 0.12;          // seconds of that which a newcomer asks of one neighbour at a time,
 constexpr double kLeastTurn = 4;        // and so many chunks more
-constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower,
-constexpr double kSourceKept = 60;      // and where players have passed what is missing: whoever else has it
+constexpr double kSourceSpared = 0.1;   // seconds by which others may be slower
 constexpr double kPerRequest = 8;       // chunks that the proof of one alone would stand for
 constexpr double kNeverPulled = 1e9;
 constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
@@ -247,18 +246,13 @@ std::uint64_t Push::most_pulled(PeerKey peer, base::Time now) const {
   return static_cast<std::uint64_t>(kLeastTurn + kTurn * spare(*neighbour));
 }
 
-double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks, bool passed) const {
+double Push::pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const {
   const Neighbour* neighbour = hood_.find(peer);
   if (neighbour == nullptr || chunks == 0) return kNeverPulled;
   const base::Duration way = 2 * neighbour->delay() + neighbour->queue();
   const double sending = static_cast<double>(outstanding + chunks) / spare(*neighbour);
-  const double spared = !neighbour->is_source() ? 0 : passed ? kSourceKept : kSourceSpared;
-  return (static_cast<double>(way.count()) / 1e6 + sending + spared) * (1 + kPerRequest / static_cast<double>(chunks));
-}
-
-bool Push::is_source(PeerKey peer) const {
-  const Neighbour* neighbour = hood_.find(peer);
-  return neighbour != nullptr && neighbour->is_source();
+  return (static_cast<double>(way.count()) / 1e6 + sending + (neighbour->is_source() ? kSourceSpared : 0)) *
+         (1 + kPerRequest / static_cast<double>(chunks));
 }
 
 bool Push::busy(PeerKey peer, base::Time now) const {

@@ -55,12 +55,9 @@ class Push {
   void on_request(PeerKey from, tree::ChunkRange held, base::Time now);
   void on_cancel(PeerKey from, tree::ChunkRange range);
   // What it would cost to have the next so many chunks from it by pull, of which so many others are waited for: seconds, for each.
-  // `passed`: players are beyond them, and only who seeks back will want them.
-  [[nodiscard]] double pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks, bool passed) const;
+  [[nodiscard]] double pull_price(PeerKey peer, std::uint64_t outstanding, std::uint64_t chunks) const;
   // So many chunks may be waited for from it at a time. A newcomer's first answers come from who is near, not from who has time.
   [[nodiscard]] std::uint64_t most_pulled(PeerKey peer, base::Time now) const;
-  // As it says.
-  [[nodiscard]] bool is_source(PeerKey peer) const;
   // It said that it is busy, and is left alone for now.
   [[nodiscard]] bool busy(PeerKey peer, base::Time now) const;
 

@@ -16,7 +16,6 @@
 #include "core/swarm/extensions.hpp"
 #include "core/swarm/fresh_chunks.hpp"
 #include "core/swarm/io.hpp"
-#include "core/swarm/old_holes.hpp"
 #include "core/swarm/outbox.hpp"
 #include "core/swarm/picker.hpp"
 #include "core/swarm/pull_budget.hpp"
@@ -156,8 +155,8 @@ class Swarm {
   void fill(Context& context, Channel& channel);
   void fill_all(Context& context);
   void ask_live(Context& context);
-  // Seconds until it would have sent of this what it holds; `run` touches that. `passed`: it is of no use to who watches live.
-  [[nodiscard]] double live_wait(const Channel& channel, tree::ChunkRange run, bool passed) const;
+  // Seconds until it would have sent of this what it holds; `run` touches that.
+  [[nodiscard]] double live_wait(const Channel& channel, tree::ChunkRange run) const;
   [[nodiscard]] bool may_ask(const Channel& channel, base::Time now) const;
   [[nodiscard]] std::optional<tree::ChunkRange> pick(Context& context, Channel& channel);
   [[nodiscard]] bool named_seed_here() const;
@@ -270,7 +269,7 @@ class Swarm {
   std::optional<tree::ChunkIndex> heard_until_;   // claims are taken in up to here; once something was signed
   tree::ChunkIndex walk_from_{0};              // where a walk that was long enough goes on
   base::Time next_ask_{};                      // live, without push: not before
-  OldHoles old_holes_;                         // live, beside push
+  base::Time next_old_{};                      // live, beside push: holes that a player has passed
   base::Time first_shown_{};                   // when the first was
   std::unique_ptr<Push> push_;                 // live, where push works
   PullBudget pull_budget_;                     // beside it

@@ -152,6 +152,7 @@ void Swarm::ask_live(Context& context) {
   constexpr int kMaxStepsBesidePush = 32;   // two seconds: each costs a look at all neighbours, and the next tick is near
   constexpr double kSpareSource = 1.25;         // by so much the source must be quicker; at 1.5 viewers' uplinks overflowed (live_small)
   constexpr base::Duration kPause{6'000};       // each look is at all neighbours, and there is one with each tick
+  constexpr base::Duration kPauseOld{40'000};
   if (!follow_ || source_ || live_picker_.unasked().empty()) return;
   next_ask_ = context.now + kPause;
   const bool beside_push = push_ && push_->trees().begun(context.now);
@@ -162,8 +163,8 @@ void Swarm::ask_live(Context& context) {
   const auto newer = live_picker_.next_unasked(of_use);
   const bool old_ones = beside_push && (!newer || push_->covers(newer->first, context.now));
   if (old_ones) {
-    if (const auto oldest = live_picker_.next_unasked(ChunkIndex{0}); !oldest || oldest->first >= of_use || !old_holes_.due(context.now))
-      return;
+    if (const auto oldest = live_picker_.next_unasked(ChunkIndex{0}); !oldest || oldest->first >= of_use || context.now < next_old_) return;
+    next_old_ = context.now + kPauseOld;
   }
   std::vector<Channel*> neighbours;
   std::vector<Channel*> askable;
@@ -207,15 +208,14 @@ void Swarm::ask_live(Context& context) {
       holders += channel->stalls < kMaxStalls ? 1 : 0;   // whose word is worth something
       if (!may_ask(*channel, context.now)) continue;
       // A draw keeps equals from all being asked at once; who brings the news is the source.
-      const double source = channel->news == most_news && !channel->pushes ? kSpareSource : 1;
-      const double wait = live_wait(*channel, *run, old_ones) * (0.75 + rng_.unit() / 2) * source;
+      const double wait =
+          live_wait(*channel, *run) * (0.75 + rng_.unit() / 2) * (channel->news == most_news && !channel->pushes ? kSpareSource : 1);
       if (best == nullptr || wait < best_wait) {
         best = channel;
         best_wait = wait;
       }
     }
     if (best == nullptr || !live_picker_.due(run->first, holders, neighbours.size(), context.now)) continue;
-    if (old_ones && push_->is_source(best->local) && !old_holes_.may_ask_source(holders == 1, context.now)) continue;
     const auto held = *best->peer_has.set().next_at(run->first);
     const std::uint64_t most =
         std::min(room(), best->pushes ? most_asked(*best, context.now) - best->downloads.outstanding() : kRequestChunks);
@@ -228,7 +228,7 @@ void Swarm::ask_live(Context& context) {
 }
 
 // Answers wait for those before them, and come seldom of who was silent. Who pushes tells more of itself.
-double Swarm::live_wait(const Channel& channel, tree::ChunkRange run, bool passed) const {
+double Swarm::live_wait(const Channel& channel, tree::ChunkRange run) const {
   constexpr base::Duration kAlike{20'000};   // who is slower by less is as good
   const std::uint64_t outstanding = channel.downloads.outstanding();
   double answer = static_cast<double>((channel.downloads.response() + kAlike).count()) / 1e6 *
@@ -236,7 +236,7 @@ double Swarm::live_wait(const Channel& channel, tree::ChunkRange run, bool passe
   if (channel.pushes) {
     const auto held = channel.peer_has.set().next_at(run.first);
     const tree::ChunkRange part{held->first, std::min(held->last, run.last)};
-    answer = push_->pull_price(channel.local, outstanding, part.count(), passed);
+    answer = push_->pull_price(channel.local, outstanding, part.count());
   }
   return answer * (1U << channel.downloads.time_outs());
 }

@@ -469,15 +469,13 @@ TEST(Push, pull_costs_the_least_where_much_is_held_and_little_waits) {
   add(2, 256, 50, 20);
   add(3, 64, 0, 20);
   add(4, 256, 0, 0);   // the source
-  const double price = node.pull_price(PeerKey{1}, 0, 18, false);
-  EXPECT_LT(price, node.pull_price(PeerKey{2}, 0, 18, false));
-  EXPECT_LT(price, node.pull_price(PeerKey{3}, 0, 18, false));
-  EXPECT_LT(price, node.pull_price(PeerKey{4}, 0, 18, false));
-  EXPECT_LT(price, node.pull_price(PeerKey{1}, 20, 18, false));
-  EXPECT_LT(price, node.pull_price(PeerKey{1}, 0, 1, false)) << "each part of a munro comes with a proof";
-  EXPECT_LT(price, node.pull_price(PeerKey{9}, 0, 18, false)) << "nobody that we know";
-  EXPECT_LT(node.pull_price(PeerKey{4}, 0, 18, false), node.pull_price(PeerKey{3}, 20, 18, false));
-  EXPECT_LT(node.pull_price(PeerKey{3}, 20, 18, true), node.pull_price(PeerKey{4}, 0, 18, true)) << "what players have passed";
+  const double price = node.pull_price(PeerKey{1}, 0, 18);
+  EXPECT_LT(price, node.pull_price(PeerKey{2}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{3}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{4}, 0, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{1}, 20, 18));
+  EXPECT_LT(price, node.pull_price(PeerKey{1}, 0, 1)) << "each part of a munro comes with a proof";
+  EXPECT_LT(price, node.pull_price(PeerKey{9}, 0, 18)) << "nobody that we know";
 }
 
 TEST(Push, a_newcomer_asks_of_each_only_what_it_soon_has_time_for) {
