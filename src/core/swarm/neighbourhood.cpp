@@ -6,12 +6,20 @@
 #include "base/search.hpp"
 
 namespace runnel::swarm {
+namespace {
+
+// Where it stands, or would, among munros in order.
+auto place_of(std::uint64_t munro, auto& shown) {
+  return base::first_reached_from_end(shown.begin(), shown.end(), [munro](const auto& one) { return one.munro >= munro; });
+}
+
+}  // namespace
 
 // ---- what a neighbour holds -----------------------------------------------------------------------------------------
 
 // Those of them that it did not hold. What is older than all that it keeps is news each time.
 std::uint32_t HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
-  auto at = base::first_reached_from_end(munros_.begin(), munros_.end(), [munro](const Shown& s) { return s.munro >= munro; });
+  auto at = place_of(munro, munros_);
   if (at == munros_.end() || at->munro != munro) {
     if (munros_.full() && at == munros_.begin()) return chunks;
     at = munros_.insert(at, Shown{munro, 0});   // where it is full, the oldest goes
@@ -20,7 +28,7 @@ std::uint32_t HaveView::put(std::uint64_t munro, std::uint32_t chunks) {
 }
 
 std::uint32_t HaveView::chunks(std::uint64_t munro) const {
-  const auto at = base::first_reached_from_end(munros_.begin(), munros_.end(), [munro](const Shown& s) { return s.munro >= munro; });
+  const auto at = place_of(munro, munros_);
   return at != munros_.end() && at->munro == munro ? at->chunks : 0;
 }
 
