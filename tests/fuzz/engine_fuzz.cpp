@@ -205,7 +205,7 @@ class World {
     return base::to_bytes(e.written());
   }
   // What pushers say to each other, about munros that there are, and the HELLO before which none of it counts.
-  static constexpr unsigned kKinds = 15;
+  static constexpr unsigned kKinds = 16;
   base::Bytes push_message(fuzz::Input& input) {
     base::Bytes bytes(1'400);
     wire::Encoder e{bytes, format_};
@@ -235,6 +235,7 @@ class World {
       case 11: return roots(input);
       case 12: return Train{input.word(), input.octet(), Train::kHead + input.octet()};
       case 13: return Spread{input.word(), input.octet(), input.word()};
+      case 14: return Introduce{tag(input.octet())};
       default: return advert(input);
     }
   }

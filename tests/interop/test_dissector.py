@@ -132,7 +132,7 @@ class Understood:
 HELLO, BUNDLE = 1, 12
 EXTENSION_HEAD_BYTES = 5
 PUSH_FORMAT = "addressing=4 hash=32 signature=64 chunk=1024 content=unknown"
-PUSH_NAMES = dict(enumerate("SUBSCRIBE ACCEPT REFUSE REDIRECT UNSUBSCRIBE PATH ADVERT HAVE_MAP NACK BUSY BUNDLE TRAIN SPREAD ROOTS".split(), 2))
+PUSH_NAMES = dict(enumerate("SUBSCRIBE ACCEPT REFUSE REDIRECT UNSUBSCRIBE PATH ADVERT HAVE_MAP NACK BUSY BUNDLE TRAIN SPREAD ROOTS INTRODUCE".split(), 2))
 
 
 def extension(number, value):
@@ -203,6 +203,8 @@ def push_text(number, dissected, value_bytes):
             words = numbers("train") + [word("datagrams", numbers("train.datagrams")), word("us", numbers("train.spread_us"))]
         case "ROOTS":
             words = [",".join(raw("root"))]
+        case "INTRODUCE":
+            words = raw("whom")
     return " ".join([PUSH_NAMES[number], *words])
 
 

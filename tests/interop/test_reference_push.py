@@ -18,7 +18,7 @@ from refpeer.signatures import PrivateKey
 CHUNKS = 300
 WITHIN_S = 20
 BANNED = "a peer sent false data and is banned: 127.0.0.1:%d"
-NOT_FOR_PARENTS = {7, 11, 13, 14, 15}    # PATH, BUSY, TRAIN, SPREAD, ROOTS
+NOT_FOR_PARENTS = {7, 11, 13, 14, 15, 16}    # PATH, BUSY, TRAIN, SPREAD, ROOTS, INTRODUCE
 REASONS = ["full", "starving", "loop"]
 
 

@@ -119,6 +119,7 @@ local f = {
   train_padding = ProtoField.bytes("ppspp.train.padding", "Padding"),
   spread_us = ProtoField.uint32("ppspp.train.spread_us", "From the first to the last (us)"),
   root = ProtoField.uint32("ppspp.root", "By way of, per tree", base.HEX, nil, nil, "Node tag of the source's child; 0: not fed"),
+  whom = ProtoField.uint32("ppspp.whom", "Whose address is wanted", base.HEX, nil, nil, "Node tag"),
   counter = ProtoField.uint64("ppspp.sealed.counter", "Counter"),
   encrypted = ProtoField.bytes("ppspp.sealed.messages", "Encrypted messages"),
   tag = ProtoField.bytes("ppspp.sealed.tag", "Tag"),
@@ -714,13 +715,19 @@ local function read_roots(cursor, tree)
   return table.concat(tags, ",")
 end
 
+local function read_introduce(cursor, tree)
+  local range = cursor:take(4)
+  tree:add(f.whom, range)
+  return string.format("%08x", range:uint())
+end
+
 local EXTENSIONS = {
   { name = "HELLO", read = read_hello }, { name = "SUBSCRIBE", read = read_subscribe }, { name = "ACCEPT", read = read_path },
   { name = "REFUSE", read = read_refuse }, { name = "REDIRECT", read = read_redirect }, { name = "UNSUBSCRIBE", read = read_tree },
   { name = "PATH", read = read_path }, { name = "ADVERT", read = read_advert }, { name = "HAVE_MAP", read = read_map },
   { name = "NACK", read = read_map }, { name = "BUSY", read = read_busy }, { name = "BUNDLE", read = read_bundle },
   { name = "TRAIN", read = read_train }, { name = "SPREAD", read = read_spread },
-  { name = "ROOTS", read = read_roots },
+  { name = "ROOTS", read = read_roots }, { name = "INTRODUCE", read = read_introduce },
 }
 
 local function read_extension(cursor, tree, context)

@@ -235,7 +235,7 @@ struct PushState {
   unsigned fed = 0;                 // trees by which something came lately
   base::Duration backlog{};         // what waits to be sent
   std::optional<base::Duration> line_queue;   // as receivers see it
-  std::optional<unsigned> place;    // of a viewer that gives nothing, among those who wait for uplink to be left
+  std::optional<unsigned> place;    // of one that gives nothing or came a moment ago, among those who wait for uplink
   // Since the start.
   std::uint64_t accepted = 0;       // children
   std::uint64_t refused = 0;

@@ -89,6 +89,7 @@ void write(base::Writer& writer, const Spread& m) {
 void write(base::Writer& writer, const Roots& m) {
   for (const NodeTag root : m.roots) writer.write(root.value());
 }
+void write(base::Writer& writer, const Introduce& m) { writer.write(m.whom.value()); }
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -241,6 +242,10 @@ std::optional<PushMessage> decode_push(std::uint16_t type, base::ByteView value,
         root = NodeTag{*tag};
       }
       return roots;
+    }
+    case Introduce::kType: {
+      const auto whom = reader.read<std::uint32_t>();
+      return whom ? std::optional<PushMessage>{Introduce{NodeTag{*whom}}} : std::nullopt;
     }
     default: return std::nullopt;
   }

@@ -53,7 +53,7 @@ struct Refuse {
   std::uint8_t tree = 0;
   Reason reason = Reason::full;
   NodeTag hint;
-  std::uint16_t place = 0;   // of one that gives nothing, among those who wait; 0: it does not wait
+  std::uint16_t place = 0;   // of one that gives nothing or came a moment ago, among those who wait; 0: it does not wait
   friend bool operator==(const Refuse&, const Refuse&) = default;
 };
 struct Redirect {
@@ -141,8 +141,15 @@ struct Roots {
   friend bool operator==(const Roots&, const Roots&) = default;
 };
 
-using PushMessage =
-    std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread, Roots>;
+// To one who named a node in a hint or a path: its address is wanted. The answer is one of PEX.
+struct Introduce {
+  static constexpr std::uint16_t kType = 16;
+  NodeTag whom;
+  friend bool operator==(const Introduce&, const Introduce&) = default;
+};
+
+using PushMessage = std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread,
+                                 Roots, Introduce>;
 
 [[nodiscard]] std::uint16_t type_of(const PushMessage& message);
 // The value that goes with the type.

@@ -28,6 +28,7 @@ constexpr base::Duration kWaiterAsks =
 constexpr base::Duration kBetterBy{100'000};
 constexpr double kBetterShare = 0.30;
 constexpr base::Duration kStrayEach{300'000};
+constexpr base::Duration kClimbEach = std::chrono::seconds{2};
 constexpr base::Duration kPathEach = std::chrono::seconds{2};
 constexpr base::Duration kShedEach{200'000};
 constexpr double kSlotsPerHome = 12;
@@ -84,7 +85,7 @@ void Substreams::choose_home(const Neighbourhood& hood) {
     const std::size_t start = rng_.below(kSubstreams);
     for (std::size_t i = 0; i < kSubstreams; ++i) {
       const std::size_t tree = (start + i) % kSubstreams;
-      if (std::ranges::find(home_, tree) != home_.end()) continue;
+      if (at_home(tree)) continue;
       const auto offers = static_cast<std::size_t>(std::ranges::count_if(hood.all(), [&](const auto& entry) {
         return entry.second.advert && entry.second.advert->weakest_rank[tree] != Advert::kNoChildren;
       }));
@@ -96,10 +97,11 @@ void Substreams::choose_home(const Neighbourhood& hood) {
   }
 }
 
+bool Substreams::at_home(std::size_t tree) const { return std::ranges::find(home_, tree) != home_.end(); }
+
 std::uint8_t Substreams::key(std::size_t tree) const {
   if (means_.rate > 0 && means_.slots <= 0) return 0;
-  const bool home = std::ranges::find(home_, tree) != home_.end();
-  const double key = (home ? means_.slots / static_cast<double>(home_.size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
+  const double key = (at_home(tree) ? means_.slots / static_cast<double>(home_.size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
   return static_cast<std::uint8_t>(std::clamp(key * 8, double{kGiverKey}, 254.0));
 }
 
@@ -186,12 +188,11 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
   }
   const Child child{from.peer, from.tag, from.met, key, rank, now, std::nullopt};
   // Until they have something to give, newcomers get what they need by pull, and from one another.
-  const auto young = [&](base::Time met) { return newcomers_wait_ && now - met < Neighbourhood::kNewcomer; };
-  if (young(from.met) && !source_ && used() + cost(subscribe.tree) > 2 * kForNewcomers * means_.slots) return refuse(Refuse::Reason::full);
+  if (waits_as_newcomer(from.met, now) && !source_ && used() + cost(subscribe.tree) > 2 * kForNewcomers * means_.slots) return refuse(Refuse::Reason::full);
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
     const auto yields = [&](const Child& one) {
-      if (young(from.met) && !young(one.met) && one.rank >= kGiverKey) return false;
+      if (waits_as_newcomer(from.met, now) && !waits_as_newcomer(one.met, now) && one.rank >= kGiverKey) return false;
       return outranks(rank, one.rank) || (key == 0 && one.before(child));
     };
     if (weak == nullptr || !yields(*weak) || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
@@ -223,11 +224,15 @@ std::uint8_t Substreams::believed(PeerKey from, const Subscribe& subscribe, base
   return experience_.believed(from, now) ? subscribe.key : std::min(subscribe.key, idle_key(subscribe.tree));
 }
 
+bool Substreams::waits_as_newcomer(base::Time met, base::Time now) const {
+  return newcomers_wait_ && now - met < Neighbourhood::kNewcomer;
+}
+
 void Substreams::refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now) {
   ++counts_.refused;
   // The source keeps to its quota, whatever its line carries: then nobody waits for uplink.
   const bool spent = !source_ || used() + cost(subscribe.tree) > 2 * means_.slots;
-  const bool waits = reason == Refuse::Reason::full && subscribe.key < kGiverKey && spent;
+  const bool waits = reason == Refuse::Reason::full && spent && (subscribe.key < kGiverKey || waits_as_newcomer(from.met, now));
   const std::uint16_t place = waits ? line_.refused(from.peer, from.met, now) : std::uint16_t{0};
   say(from.peer, Refuse{subscribe.tree, reason, hint(subscribe.tree, from.peer), place});
 }
@@ -345,8 +350,8 @@ void Substreams::on_refuse(PeerKey from, const Refuse& refuse, const Neighbourho
   if (tree.asked != from) return;
   tree.asked.reset();
   avoid(tree, from, now);
-  if (refuse.place != 0) {  // there is nothing left, and whoever else is asked will say the same
-    place_.told(refuse.place, now);
+  if (refuse.place != 0) place_.told(refuse.place, now);
+  if (refuse.place != 0 && key(refuse.tree) < kGiverKey) {  // there is nothing left, and whoever else is asked will say the same
     tree.next_ask = now + kWaiterAsks + base::Duration{static_cast<std::int64_t>(rng_.below(500'000))};
     return;
   }
@@ -470,43 +475,82 @@ std::optional<base::Duration> Substreams::price(std::size_t tree, PeerKey peer, 
   return price + kSharedCost * shared + (shared >= kParentCap ? kOverCapCost : base::Duration{});
 }
 
+// The price of one that would take us. nullopt: it would not.
+std::optional<base::Duration> Substreams::offer(std::size_t tree, PeerKey peer, const Neighbour& neighbour, base::Time now) const {
+  const Tree& one = trees_[tree];
+  if (one.parent == peer) return std::nullopt;
+  if (const auto until = one.avoided.find(peer); until != one.avoided.end() && now < until->second) return std::nullopt;
+  const auto price = this->price(tree, peer, neighbour, now);
+  if (!price) return std::nullopt;
+  const std::uint8_t weakest = neighbour.advert->weakest_rank[tree];
+  const bool weaker = weakest != Advert::kNoChildren && outranks(key(tree), weakest);
+  // Of those who give nothing the last to come makes room for the others, and who has none tells them their place.
+  const bool waits = key(tree) == 0 && now >= one.next_ask;
+  return neighbour.advert->room >= cost(tree) || weaker || waits ? price : std::nullopt;
+}
+
+// Who has a parent can do without another: it has to be better by far.
+bool Substreams::worth(std::size_t tree, base::Duration offer, const Neighbourhood& hood, base::Time now) const {
+  const Tree& one = trees_[tree];
+  if (!one.parent || one.redirected) return true;
+  const Neighbour* parent = hood.find(*one.parent);
+  const auto now_price = parent == nullptr ? std::nullopt : price(tree, *one.parent, *parent, now);
+  if (!now_price) return true;
+  const auto share = base::Duration{static_cast<std::int64_t>(kBetterShare * static_cast<double>(now_price->count()))};
+  return offer + std::max(kBetterBy, share) <= *now_price;
+}
+
+void Substreams::ask(std::size_t tree, PeerKey peer, base::Time now) {
+  Tree& one = trees_[tree];
+  one.asked = peer;
+  one.asked_at = now;
+  one.told_key = key(tree);
+  one.hint.reset();
+  say(peer, Subscribe{static_cast<std::uint8_t>(tree), one.told_key});
+}
+
 void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time now) {
   Tree& one = trees_[tree];
-  const auto ask = [&](PeerKey peer) {
-    one.asked = peer;
-    one.asked_at = now;
-    one.told_key = key(tree);
-    one.hint.reset();
-    say(peer, Subscribe{static_cast<std::uint8_t>(tree), key(tree)});
-  };
-  if (one.hint && one.hint != one.parent && hood.find(*one.hint) != nullptr && experience_.believed(*one.hint, now)) return ask(*one.hint);
+  if (one.hint && one.hint != one.parent && hood.find(*one.hint) != nullptr && experience_.believed(*one.hint, now))
+    return ask(tree, *one.hint, now);
   one.hint.reset();
   std::optional<PeerKey> best;
   base::Duration best_price{};
   for (const auto& [peer, neighbour] : hood.all()) {
-    if (one.parent == peer) continue;
-    if (const auto until = one.avoided.find(peer); until != one.avoided.end() && now < until->second) continue;
-    const auto price = this->price(tree, peer, neighbour, now);
+    const auto price = offer(tree, peer, neighbour, now);
     if (!price || (best && *price >= best_price)) continue;
-    const std::uint8_t weakest = neighbour.advert->weakest_rank[tree];
-    const bool weaker = weakest != Advert::kNoChildren && outranks(key(tree), weakest);
-    // Of those who give nothing the last to come makes room for the others, and who has none tells them their place.
-    const bool waits = key(tree) == 0 && now >= one.next_ask;
-    const bool takes = neighbour.advert->room >= cost(tree) || weaker || waits;
-    if (!takes) continue;
     best = peer;
     best_price = *price;
   }
-  if (!best) return;
-  if (one.parent && !one.redirected) {  // we can do without: it has to be better by far
-    const Neighbour* parent = hood.find(*one.parent);
-    const auto now_price = parent == nullptr ? std::nullopt : price(tree, *one.parent, *parent, now);
-    if (now_price) {
-      const auto share = base::Duration{static_cast<std::int64_t>(kBetterShare * static_cast<double>(now_price->count()))};
-      if (best_price + std::max(kBetterBy, share) > *now_price) return;
-    }
+  if (best && worth(tree, best_price, hood, now)) ask(tree, *best, now);
+}
+
+// Where we feed many, all of them gain by each step towards the source: whoever feeds our parent is met, and looked at as often as it
+// says how it stands. kNobody: we are no further from the source than that.
+NodeTag Substreams::grandparent(std::size_t tree) const {
+  const Path& path = trees_[tree].path;
+  constexpr std::size_t kWithGrandparent = 3;  // the source, a child of it, and our parent
+  return at_home(tree) && trees_[tree].parent && path.size() >= kWithGrandparent ? path[path.size() - 2] : kNobody;
+}
+
+bool Substreams::looks_up_to(NodeTag tag) const {
+  return std::ranges::any_of(home_, [&](std::size_t tree) { return grandparent(tree) == tag; });
+}
+
+void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time now) {
+  Tree& one = trees_[tree];
+  const NodeTag up = grandparent(tree);
+  if (up == kNobody || one.redirected || now < one.next_climb) return;
+  const auto peer = hood.find_tag(up);
+  const Neighbour* neighbour = peer ? hood.find(*peer) : nullptr;
+  if (neighbour != nullptr && now - neighbour->advert_at > kAdvertLife) return;
+  one.next_climb = now + kClimbEach;
+  if (neighbour == nullptr) {
+    if (introductions_.ask(up, now)) say(*one.parent, Introduce{up});
+    return;
   }
-  ask(*best);
+  const auto price = offer(tree, *peer, *neighbour, now);
+  if (price && worth(tree, *price, hood, now)) ask(tree, *peer, now);
 }
 
 void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now) {
@@ -546,6 +590,8 @@ void Substreams::tick(const Neighbourhood& hood, base::Time now) {
       one.next_path = now + kPathEach;
       tell_path(tree);
     }
+    if (one.asked) continue;
+    climb(tree, hood, now);
     if (one.asked) continue;
     if (!one.parent || one.redirected) {
       seek(tree, hood, now);

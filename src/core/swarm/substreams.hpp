@@ -9,6 +9,7 @@
 #include "base/rng.hpp"
 #include "base/time.hpp"
 #include "core/swarm/experience.hpp"
+#include "core/swarm/introductions.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
 #include "core/swarm/push_messages.hpp"
@@ -85,6 +86,8 @@ class Substreams {
   // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
   [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
+  // Stands above our parent where we feed many.
+  [[nodiscard]] bool looks_up_to(NodeTag tag) const;
   // fn(the child, as what its chunks wait).
   template <class Fn>
   void for_children(std::size_t tree, Fn fn) const {
@@ -135,6 +138,7 @@ class Substreams {
     base::Time next_better;
     base::Time next_ask;
     base::Time next_path;
+    base::Time next_climb;
     base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
     std::vector<Child> children;
@@ -148,7 +152,11 @@ class Substreams {
   [[nodiscard]] unsigned shared_with(PeerKey peer) const;
   [[nodiscard]] bool starving(const Tree& tree, base::Duration limit, base::Time now) const;
   [[nodiscard]] std::optional<base::Duration> price(std::size_t tree, PeerKey peer, const Neighbour& neighbour, base::Time now) const;
+  [[nodiscard]] std::optional<base::Duration> offer(std::size_t tree, PeerKey peer, const Neighbour& neighbour, base::Time now) const;
+  [[nodiscard]] bool worth(std::size_t tree, base::Duration offer, const Neighbourhood& hood, base::Time now) const;
+  void ask(std::size_t tree, PeerKey peer, base::Time now);
   void seek(std::size_t tree, const Neighbourhood& hood, base::Time now);
+  void climb(std::size_t tree, const Neighbourhood& hood, base::Time now);
   void check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now);
   void leave(std::size_t tree, base::Time now);
   void avoid(Tree& tree, PeerKey peer, base::Time now);
@@ -156,7 +164,10 @@ class Substreams {
   void shed(base::Time now);
   void tell_path(std::size_t tree);
   void choose_home(const Neighbourhood& hood);
+  [[nodiscard]] bool at_home(std::size_t tree) const;
+  [[nodiscard]] NodeTag grandparent(std::size_t tree) const;
   Child* weakest(std::size_t tree);
+  [[nodiscard]] bool waits_as_newcomer(base::Time met, base::Time now) const;
   void refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now);
   void redirect(std::size_t tree, Child& child, NodeTag hint, base::Time now);
   [[nodiscard]] std::uint8_t believed(PeerKey from, const Subscribe& subscribe, base::Time now) const;
@@ -173,6 +184,7 @@ class Substreams {
   base::Time next_shed_;
   base::Time next_look_;            // at the children
   Experience experience_;
+  Introductions introductions_;
   WaitingLine line_;
   Place place_;
   std::vector<PushOut> out_;

@@ -118,9 +118,12 @@ class Swarm {
   void begin_certified(const SwarmParts& parts);
   void ask_for_peers(Context& context);
   void on_pex_req(Context& context, Channel& channel);
+  void introduce(Context& context, Channel& channel, NodeTag whom);
+  void tell_of(Context& context, Channel& channel, std::span<const base::Endpoint> peers);
   void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   void absorb_certificates(Context& context, Channel& channel);
-  void learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source);
+  void learn_of(Context& context, Channel& teller, const base::Endpoint& peer, discovery::AddressSource source);
+  void call_introduced(Context& context, Channel& by, const base::Endpoint& peer);
   [[nodiscard]] bool asked_for_peers(const Context& context, const Channel& channel) const;
   [[nodiscard]] std::optional<discovery::CertificateClock> certificate_clock(const Context& context) const;
 

@@ -3,6 +3,7 @@
 
 #include "core/discovery/certified_peers.hpp"
 #include "core/discovery/pex.hpp"
+#include "core/swarm/push.hpp"
 #include "core/swarm/swarm.hpp"
 
 namespace runnel::swarm {
@@ -13,6 +14,7 @@ constexpr base::Duration kPexPatience = std::chrono::seconds{10};        // answ
 // To one peer, not more often: each walks the whole book; certificates are longer besides.
 constexpr base::Duration kPexAnswers{200'000};
 constexpr base::Duration kCertificateAnswers = std::chrono::seconds{1};
+constexpr base::Duration kIntroductions{200'000};   // to one peer, not more often
 constexpr std::size_t kMaxCertificateTold = Outbox::kMaxDatagram - wire::kChannelSize - wire::kPexResCertHeaderSize;
 
 }  // namespace
@@ -49,11 +51,20 @@ void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& pee
   if (!asked_for_peers(context, channel)) return;
   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
   if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
-  learn_of(context, peer, discovery::AddressSource::pex);
+  learn_of(context, channel, peer, discovery::AddressSource::pex);
 }
 
-void Swarm::learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source) {
+void Swarm::learn_of(Context& context, Channel& teller, const base::Endpoint& peer, discovery::AddressSource source) {
   if (book_.add(peer, source, context.now) == discovery::AddOutcome::added) next_peers_tick_ = next_tick_ = context.now;
+  call_introduced(context, teller, peer);
+}
+
+// One call for one question, whomever the answer names.
+void Swarm::call_introduced(Context& context, Channel& by, const base::Endpoint& peer) {
+  if (!by.asked_to_introduce || context.now - *by.asked_to_introduce > kPexPatience) return;
+  by.asked_to_introduce.reset();
+  if (channels_.size() >= kMaxChannels || book_.banned(peer, context.now)) return;
+  if (std::ranges::none_of(channels_, [&](const auto& c) { return c->endpoint == peer; })) call(context, peer);
 }
 
 // What the source certified is believed wherever it is heard.
@@ -67,7 +78,7 @@ void Swarm::absorb_certificates(Context& context, Channel& channel) {
     channel.spoilt_certificates = true;   // the rest of its answer too (RFC 7574 12.2.2)
     bad_peer(context, channel);
   }
-  for (const base::Endpoint& peer : judged.peers) learn_of(context, peer, discovery::AddressSource::certified);
+  for (const base::Endpoint& peer : judged.peers) learn_of(context, channel, peer, discovery::AddressSource::certified);
 }
 
 // Munros and certificates bear the same clock, the source's, and it was not behind the newest munro when that came. Ours may be wrong.
@@ -84,15 +95,29 @@ std::optional<discovery::CertificateClock> Swarm::certificate_clock(const Contex
 
 void Swarm::on_pex_req(Context& context, Channel& channel) {
   const bool plain = discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat());
-  const auto clock = certified_ && !plain ? certificate_clock(context) : std::nullopt;
-  if (!plain && !clock) return;
   if (channel.last_pex_answer && context.now - *channel.last_pex_answer < (plain ? kPexAnswers : kCertificateAnswers)) return;
   channel.last_pex_answer = context.now;
-  const std::vector<base::Endpoint> peers = book_.tell(channel.endpoint, context.now);
-  if (plain) {
+  tell_of(context, channel, book_.tell(channel.endpoint, context.now));
+}
+
+// We named a neighbour of ours in a hint or a path.
+void Swarm::introduce(Context& context, Channel& channel, NodeTag whom) {
+  const auto peer = push_->hood().find_tag(whom);
+  const Route route = peer ? context.channels.find(*peer) : Route{};
+  if (route.swarm != this || route.channel == &channel || route.channel->state != Channel::State::established) return;
+  if (channel.last_introduction && context.now - *channel.last_introduction < kIntroductions) return;
+  channel.last_introduction = context.now;
+  tell_of(context, channel,
+          discovery::choose_pex_peers({{route.channel->endpoint, route.channel->last_heard}}, channel.endpoint, context.now, rng_));
+}
+
+void Swarm::tell_of(Context& context, Channel& channel, std::span<const base::Endpoint> peers) {
+  if (discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) {
     for (const base::Endpoint& peer : peers) channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res(peer); });
     return;
   }
+  const auto clock = certified_ ? certificate_clock(context) : std::nullopt;
+  if (!clock) return;
   for (const base::Bytes& certificate : certified_->tell(peers, *clock))
     channel.post(context.outbox, [&](wire::Encoder& e) { return e.pex_res_cert(certificate); });
 }

@@ -53,6 +53,7 @@ void Swarm::on_push_message(Context& context, Channel& channel, const wire::Exte
   const auto message = decode_push(extension.type, extension.value, format_);
   if (!message) return;   // of a later version, perhaps
   if (const auto* bundle = std::get_if<Bundle>(&*message)) return on_bundle(context, channel, *bundle);
+  if (const auto* introduce = std::get_if<Introduce>(&*message)) return this->introduce(context, channel, introduce->whom);
   const bool timed = std::holds_alternative<Advert>(*message) || std::holds_alternative<Train>(*message);
   if (const auto* have = std::get_if<HaveMap>(&*message))
     return hear_shown(context, channel, push_->on_have(channel.local, have->map, context.now));
@@ -135,6 +136,8 @@ void Swarm::pump_push(Context& context) {
   for (const PushOut& out : push_->take_out()) {
     const Route route = context.channels.find(out.to);
     if (route.swarm != this || route.channel->state != Channel::State::established) continue;
+    // The answer is one of PEX, which only counts when it was asked for.
+    if (std::holds_alternative<Introduce>(out.message)) route.channel->asked_to_introduce = route.channel->last_pex = context.now;
     const base::Bytes value = encode_push(out.message);
     route.channel->post(context.outbox, [&](wire::Encoder& e) { return e.extension(type_of(out.message), value); });
     touch(*route.channel);

@@ -1,5 +1,5 @@
-// Viewers that give nothing are served in the order in which they came, as far as uplink is left for them: who waits for us to have room,
-// and where we stand with others.
+// Viewers that give nothing are served in the order in which they came, as far as uplink is left for them, and newcomers after those who
+// were there before: who waits for us to have room, and where we stand with others.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -73,6 +73,7 @@ struct ToText {
     for (const NodeTag tag : m.roots) all += (all.empty() ? "" : ",") + hex32(tag.value());
     return "ROOTS " + all;
   }
+  std::string operator()(const Introduce& m) const { return "INTRODUCE " + hex32(m.whom.value()); }
 };
 
 TEST(PushMessages, every_vector_is_read_and_written_as_it_says) {

@@ -201,6 +201,29 @@ TEST(Substreams, newcomers_get_half_of_the_slots_where_they_have_to_wait) {
   EXPECT_TRUE(subscribe(22, node.now));
 }
 
+TEST(Substreams, newcomers_that_have_to_wait_are_told_their_place_and_ask_others_meanwhile) {
+  Child node;
+  node.attach(8);
+  node.trees.set_means({1, 1, 300'000, 1140, milliseconds{60}}, node.hood);
+  node.wait(Neighbourhood::kNewcomer);
+  const auto place = [&](std::uint32_t i, base::Time met) -> int {
+    node.trees.on_subscribe({PeerKey{i}, NodeTag{i}, met}, {kTree, 8}, node.now);
+    const auto out = node.trees.take_out();
+    return node.asked<Refuse>(out).size() == 1 ? std::get<Refuse>(out[0].message).place : -1;
+  };
+  node.trees.let_newcomers_wait(true);
+  EXPECT_EQ(place(20, node.now - seconds{1}), 1);
+  EXPECT_EQ(place(21, node.now), 2);
+  EXPECT_EQ(place(22, kStart), -1) << "it was there before, and has the slot";
+  EXPECT_EQ(place(23, kStart), 0) << "it does not wait in this line";
+
+  Child newcomer;
+  ASSERT_THAT(newcomer.asked<Subscribe>(newcomer.tick()), ElementsAre(PeerKey{7}));
+  newcomer.trees.on_refuse(PeerKey{7}, {kTree, Refuse::Reason::full, kNobody, 5}, newcomer.hood, newcomer.now);
+  EXPECT_EQ(newcomer.trees.place(newcomer.now), 5U);
+  EXPECT_THAT(newcomer.asked<Subscribe>(newcomer.tick()), ElementsAre(PeerKey{8}));
+}
+
 TEST(Substreams, newcomers_take_the_place_of_nobody_who_was_there_before_and_gives) {
   Substreams source{kSelf, true, base::Rng{1}};
   const base::Time now = kStart + 2 * Neighbourhood::kNewcomer;
@@ -552,6 +575,66 @@ TEST(Substreams, who_feeds_us_by_mistake_is_told) {
   EXPECT_THAT(child.asked<Unsubscribe>(child.trees.take_out()), ElementsAre(PeerKey{7})) << "by its chunks, and not for each of them";
   child.trees.stray(kTree, PeerKey{8}, child.now + seconds{1});
   EXPECT_THAT(child.trees.take_out(), IsEmpty()) << "the parent may";
+}
+
+// ---- towards the source ---------------------------------------------------------------------------------------------
+
+// Fed by 8, whose path is told; at home in all trees or in one other.
+struct Climber : Child {
+  static constexpr NodeTag kSource{99};
+  static constexpr std::uint32_t kAbove = 50;
+
+  explicit Climber(bool home) {
+    if (home) trees.set_means({12.0 * kSubstreams, 12, 300'000, 1140, milliseconds{60}}, hood);
+    attach(8);
+    trees.on_path(PeerKey{8}, {kTree, {kSource, NodeTag{kAbove}, NodeTag{8}}}, now);
+  }
+  void meets_whom_is_above(std::uint8_t lag) {
+    hood.add(PeerKey{kAbove}, NodeTag{kAbove}, now);
+    tell(kAbove, lag);
+  }
+  std::vector<PushOut> introductions() {
+    std::vector<PushOut> out = tick();
+    std::erase_if(out, [](const PushOut& one) { return !std::holds_alternative<Introduce>(one.message); });
+    return out;
+  }
+};
+
+TEST(Substreams, where_a_node_feeds_many_it_meets_whoever_feeds_its_parent) {
+  Climber climber{true};
+  const auto asked = climber.introductions();
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_EQ(asked[0].to, PeerKey{8});
+  EXPECT_EQ(std::get<Introduce>(asked[0].message).whom, NodeTag{Climber::kAbove});
+  climber.wait(seconds{3});
+  EXPECT_THAT(climber.introductions(), IsEmpty()) << "once in a while";
+  EXPECT_THAT(Climber{false}.introductions(), IsEmpty()) << "it feeds few there";
+}
+
+TEST(Substreams, nobody_stands_between_a_child_of_the_sources_child_and_the_source) {
+  Climber climber{true};
+  climber.trees.on_path(PeerKey{8}, {kTree, {Climber::kSource, NodeTag{8}}}, climber.now);
+  EXPECT_THAT(climber.introductions(), IsEmpty());
+  EXPECT_FALSE(climber.trees.looks_up_to(Climber::kSource));
+}
+
+TEST(Substreams, a_node_goes_up_to_whoever_feeds_its_parent_where_that_is_better_by_far) {
+  for (const bool far_better : {true, false}) {
+    Climber climber{true};
+    climber.meets_whom_is_above(far_better ? 1 : 20);   // 8, or 160 of 200 ms
+    EXPECT_TRUE(climber.trees.looks_up_to(NodeTag{Climber::kAbove}));
+    EXPECT_EQ(climber.asked<Subscribe>(climber.tick()), far_better ? std::vector{PeerKey{Climber::kAbove}} : std::vector<PeerKey>{});
+  }
+}
+
+TEST(Substreams, what_was_told_long_ago_takes_nobody_up) {
+  Climber climber{true};
+  climber.meets_whom_is_above(1);
+  climber.now += 3 * Neighbourhood::kAdvertInterval + base::Duration{1};
+  climber.hood.heard(PeerKey{8}, climber.now);
+  EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), IsEmpty());
+  climber.meets_whom_is_above(1);
+  EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), ElementsAre(PeerKey{Climber::kAbove})) << "as soon as it tells again";
 }
 
 TEST(Substreams, so_many_hints_are_followed_in_a_row) {
