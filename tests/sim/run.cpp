@@ -183,6 +183,17 @@ std::vector<Viewer*> Run::some(double share) {
   return there;
 }
 
+double Run::mean_uplink() const {
+  double bytes_per_second = 0;
+  double there = 0;
+  for (const auto& viewer : viewers_) {
+    if (viewer->left) continue;
+    bytes_per_second += static_cast<double>(simulation_.network().up_rate(viewer->node->place()));
+    ++there;
+  }
+  return there == 0 ? 0 : 8 * bytes_per_second / there / static_cast<double>(scenario_.live->bits_per_second);
+}
+
 void Run::happen(const ScenarioEvent& event) {
   switch (event.what) {
     case ScenarioEvent::What::partition:
@@ -203,6 +214,7 @@ void Run::happen(const ScenarioEvent& event) {
         break;
       }
       for (Viewer* viewer : some(event.share)) depart(*viewer, silent);
+      if (scenario_.live) uplink_left_ = mean_uplink();
       workload_->mended(simulation_.now());
       break;
     }
@@ -343,6 +355,7 @@ void Run::measure(Report& report) const {
     report.add("settled_resent_per_useful", ratio(now.payload_bytes - then.payload_bytes, useful) - 1);
     report.add("settled_wire_per_useful", ratio(wire, useful));
   }
+  if (uplink_left_) report.add("aftermath_uplink", *uplink_left_);
   report.add("acks_per_data", ratio(count(wire::MessageType::ack), sent.chunks));
   report.add("haves_per_data", ratio(count(wire::MessageType::have), sent.chunks));
   report.add("requests_per_data", ratio(count(wire::MessageType::request), sent.chunks));
