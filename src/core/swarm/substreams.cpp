@@ -124,7 +124,19 @@ bool Substreams::has_room(std::size_t tree) const {
   return trees_[tree].children.size() < kMaxChildren && used() + cost(tree) <= 2 * means_.slots;
 }
 
+// The source's: all who stand here were seen to feed nobody, and so nobody else has this tree.
+bool Substreams::barren(std::size_t tree) const {
+  bool any = false;
+  for (const Child& child : trees_[tree].children) {
+    if (!child.counts()) continue;
+    if (!child.idle) return false;
+    any = true;
+  }
+  return any;
+}
+
 std::uint8_t Substreams::weakest_rank(std::size_t tree) const {
+  if (barren(tree)) return 0;  // whoever gives anything may have a place
   std::uint8_t least = Advert::kNoChildren;
   for (const Child& child : trees_[tree].children) {
     if (child.counts()) least = std::min(least, child.rank);
@@ -193,7 +205,8 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
     Child* weak = weakest(subscribe.tree);
     const auto yields = [&](const Child& one) {
       if (waits_as_newcomer(from.met, now) && !waits_as_newcomer(one.met, now) && one.rank >= kGiverKey) return false;
-      return outranks(rank, one.rank) || (key == 0 && one.before(child));
+      const bool revives = key >= kGiverKey && barren(subscribe.tree) && !experience_.was_idle(from.peer, now);
+      return revives || outranks(rank, one.rank) || (key == 0 && one.before(child));
     };
     if (weak == nullptr || !yields(*weak) || tree.children.size() >= kMaxChildren) return refuse(Refuse::Reason::full);
     if (weak->idle) experience_.stood_idle(weak->peer, now);
@@ -526,11 +539,11 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
 }
 
 // Where we feed many, all of them gain by each step towards the source: whoever feeds our parent is met, and looked at as often as it
-// says how it stands. kNobody: we are no further from the source than that.
+// says how it stands. kNobody: we are near enough.
 NodeTag Substreams::grandparent(std::size_t tree) const {
   const Path& path = trees_[tree].path;
-  constexpr std::size_t kWithGrandparent = 3;  // the source, a child of it, and our parent
-  return at_home(tree) && trees_[tree].parent && path.size() >= kWithGrandparent ? path[path.size() - 2] : kNobody;
+  constexpr std::size_t kFar = 3;  // nodes on our parent's path: the source, a child of it, and our parent
+  return at_home(tree) && trees_[tree].parent && path.size() >= kFar ? path[path.size() - 2] : kNobody;
 }
 
 bool Substreams::looks_up_to(NodeTag tag) const {

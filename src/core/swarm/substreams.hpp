@@ -166,6 +166,7 @@ class Substreams {
   void choose_home(const Neighbourhood& hood);
   [[nodiscard]] bool at_home(std::size_t tree) const;
   [[nodiscard]] NodeTag grandparent(std::size_t tree) const;
+  [[nodiscard]] bool barren(std::size_t tree) const;
   Child* weakest(std::size_t tree);
   [[nodiscard]] bool waits_as_newcomer(base::Time met, base::Time now) const;
   void refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now);

@@ -516,6 +516,19 @@ TEST(Substreams, who_stood_idle_takes_nobodys_place_and_makes_room) {
   EXPECT_THAT(source.redirected_for(20, 254), IsEmpty()) << "and does not come back";
 }
 
+TEST(Substreams, where_all_children_of_the_source_feed_nobody_whoever_gives_has_a_place) {
+  Source source{NodeTag{77}};
+  EXPECT_THAT(source.redirected_for(40, Substreams::kGiverKey), IsEmpty());
+  source.trees.judge(source.witnesses, kStart + seconds{6});
+  EXPECT_EQ(source.trees.weakest_rank(kTree), 0) << "so that the weakest ask as well";
+  EXPECT_THAT(source.redirected_for(40, 0), IsEmpty()) << "it gives nothing either";
+  const auto gone = source.redirected_for(41, Substreams::kGiverKey);
+  ASSERT_EQ(gone.size(), 1U);
+  EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
+  EXPECT_THAT(source.redirected_for(42, Substreams::kGiverKey), IsEmpty()) << "the one who came is given time";
+  EXPECT_THAT(source.redirected_for(gone[0].value(), 254), IsEmpty());
+}
+
 TEST(Substreams, tells_by_way_of_whom_it_is_fed) {
   Child node;
   EXPECT_EQ(node.trees.roots(node.now), Roots{});
@@ -611,7 +624,7 @@ TEST(Substreams, where_a_node_feeds_many_it_meets_whoever_feeds_its_parent) {
   EXPECT_THAT(Climber{false}.introductions(), IsEmpty()) << "it feeds few there";
 }
 
-TEST(Substreams, nobody_stands_between_a_child_of_the_sources_child_and_the_source) {
+TEST(Substreams, a_node_that_is_near_the_source_goes_no_further) {
   Climber climber{true};
   climber.trees.on_path(PeerKey{8}, {kTree, {Climber::kSource, NodeTag{8}}}, climber.now);
   EXPECT_THAT(climber.introductions(), IsEmpty());
