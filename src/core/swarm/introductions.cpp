@@ -5,12 +5,20 @@
 namespace runnel::swarm {
 
 bool Introductions::ask(NodeTag whom, base::Time now) {
-  std::erase_if(asked_, [&](const Asked& one) { return now - one.at >= kAgain; });
-  if (whom == kNobody || std::ranges::find(asked_, whom, &Asked::whom) != asked_.end()) return false;
-  if (!asked_.empty() && now - asked_.back().at < kApart) return false;
-  if (asked_.size() >= kMaxAsked) asked_.erase(asked_.begin());
+  if (whom == kNobody || (!asked_.empty() && now - asked_.back().at < kApart)) return false;
+  const auto before = std::ranges::find(asked_, whom, &Asked::whom);
+  if (before != asked_.end() && now - before->at < kAgain) return false;
+  if (before != asked_.end())
+    asked_.erase(before);
+  else if (asked_.size() >= kMaxAsked)
+    asked_.erase(asked_.begin());
   asked_.push_back({whom, now});
   return true;
+}
+
+bool Introductions::asked(NodeTag whom, base::Time now) const {
+  const auto found = std::ranges::find(asked_, whom, &Asked::whom);
+  return found != asked_.end() && now - found->at < kRemembered;
 }
 
 }  // namespace runnel::swarm

@@ -1,5 +1,5 @@
-// Whom hints and paths name and we do not know: who named them is asked for their address, so that trees of more nodes than anybody knows
-// sort themselves as well (docs/live.md).
+// Whom paths name and we do not know: who named them is asked for their address, so that trees of more nodes than anybody knows sort
+// themselves as well (docs/live.md).
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -12,12 +12,15 @@ namespace runnel::swarm {
 // Whom we asked for lately. Pure. One owner.
 class Introductions {
  public:
-  static constexpr base::Duration kAgain = std::chrono::seconds{10};   // the same node
+  static constexpr base::Duration kAgain = std::chrono::seconds{10};   // the same node: an answer may have been lost
   static constexpr base::Duration kApart{100'000};                     // any two
-  static constexpr std::size_t kMaxAsked = 64;                         // remembered; whoever is forgotten may be asked for again
+  static constexpr base::Duration kRemembered = std::chrono::minutes{1};
+  static constexpr std::size_t kMaxAsked = 64;
 
   // Whether to ask for this one now; then it counts as asked for.
   [[nodiscard]] bool ask(NodeTag whom, base::Time now);
+  // We know it by this way, if we know it.
+  [[nodiscard]] bool asked(NodeTag whom, base::Time now) const;
 
  private:
   struct Asked {

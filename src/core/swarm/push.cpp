@@ -543,7 +543,7 @@ void Push::send_adverts(base::Time now) {
     bool parent = false;
     for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
     const bool courteous = now - neighbour.advert_at < Neighbourhood::kAdvertInterval && now - neighbour.told >= Neighbourhood::kCourtesy;
-    if (neighbour.close || parent || courteous || trees_.looks_up_to(neighbour.tag)) send_advert(peer, neighbour, advert, now);
+    if (neighbour.close || parent || courteous || trees_.looks_up_to(neighbour.tag, now)) send_advert(peer, neighbour, advert, now);
   }
 }
 

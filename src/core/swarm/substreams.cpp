@@ -546,8 +546,8 @@ NodeTag Substreams::grandparent(std::size_t tree) const {
   return at_home(tree) && trees_[tree].parent && path.size() >= kFar ? path[path.size() - 2] : kNobody;
 }
 
-bool Substreams::looks_up_to(NodeTag tag) const {
-  return std::ranges::any_of(home_, [&](std::size_t tree) { return grandparent(tree) == tag; });
+bool Substreams::looks_up_to(NodeTag tag, base::Time now) const {
+  return std::ranges::any_of(home_, [&](std::size_t tree) { return grandparent(tree) == tag; }) && introductions_.asked(tag, now);
 }
 
 void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time now) {
@@ -556,7 +556,7 @@ void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time n
   if (up == kNobody || one.redirected || now < one.next_climb) return;
   const auto peer = hood.find_tag(up);
   const Neighbour* neighbour = peer ? hood.find(*peer) : nullptr;
-  if (neighbour != nullptr && now - neighbour->advert_at > kAdvertLife) return;
+  if (neighbour != nullptr && (!introductions_.asked(up, now) || now - neighbour->advert_at > kAdvertLife)) return;
   one.next_climb = now + kClimbEach;
   if (neighbour == nullptr) {
     if (introductions_.ask(up, now)) say(*one.parent, Introduce{up});

@@ -86,8 +86,8 @@ class Substreams {
   // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
   [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
-  // Stands above our parent where we feed many.
-  [[nodiscard]] bool looks_up_to(NodeTag tag) const;
+  // Stands above our parent where we feed many, and is known by introduction.
+  [[nodiscard]] bool looks_up_to(NodeTag tag, base::Time now) const;
   // fn(the child, as what its chunks wait).
   template <class Fn>
   void for_children(std::size_t tree, Fn fn) const {

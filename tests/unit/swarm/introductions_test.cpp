@@ -17,6 +17,16 @@ TEST(Introductions, each_is_asked_for_once_in_a_while_and_no_two_at_once) {
   EXPECT_TRUE(introductions.ask(NodeTag{7}, kNow + Introductions::kAgain));
 }
 
+TEST(Introductions, are_remembered_for_a_while) {
+  Introductions introductions;
+  EXPECT_FALSE(introductions.asked(NodeTag{7}, kNow));
+  ASSERT_TRUE(introductions.ask(NodeTag{7}, kNow));
+  EXPECT_TRUE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered - base::Duration{1}));
+  EXPECT_FALSE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered));
+  ASSERT_TRUE(introductions.ask(NodeTag{7}, kNow + Introductions::kRemembered));
+  EXPECT_TRUE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered));
+}
+
 TEST(Introductions, so_many_are_remembered) {
   Introductions introductions;
   base::Time now = kNow;

@@ -628,25 +628,35 @@ TEST(Substreams, a_node_that_is_near_the_source_goes_no_further) {
   Climber climber{true};
   climber.trees.on_path(PeerKey{8}, {kTree, {Climber::kSource, NodeTag{8}}}, climber.now);
   EXPECT_THAT(climber.introductions(), IsEmpty());
-  EXPECT_FALSE(climber.trees.looks_up_to(Climber::kSource));
+  EXPECT_FALSE(climber.trees.looks_up_to(Climber::kSource, climber.now));
 }
 
-TEST(Substreams, a_node_goes_up_to_whoever_feeds_its_parent_where_that_is_better_by_far) {
+TEST(Substreams, a_node_goes_up_to_whom_it_was_introduced_to_where_that_is_better_by_far) {
   for (const bool far_better : {true, false}) {
     Climber climber{true};
+    ASSERT_EQ(climber.introductions().size(), 1U);
     climber.meets_whom_is_above(far_better ? 1 : 20);   // 8, or 160 of 200 ms
-    EXPECT_TRUE(climber.trees.looks_up_to(NodeTag{Climber::kAbove}));
+    EXPECT_TRUE(climber.trees.looks_up_to(NodeTag{Climber::kAbove}, climber.now));
+    climber.wait(seconds{2});
     EXPECT_EQ(climber.asked<Subscribe>(climber.tick()), far_better ? std::vector{PeerKey{Climber::kAbove}} : std::vector<PeerKey>{});
   }
 }
 
+TEST(Substreams, an_old_acquaintance_above_is_one_of_many) {
+  Climber climber{true};
+  climber.meets_whom_is_above(20);
+  EXPECT_THAT(climber.introductions(), IsEmpty());
+  EXPECT_FALSE(climber.trees.looks_up_to(NodeTag{Climber::kAbove}, climber.now));
+}
+
 TEST(Substreams, what_was_told_long_ago_takes_nobody_up) {
   Climber climber{true};
+  ASSERT_EQ(climber.introductions().size(), 1U);
   climber.meets_whom_is_above(1);
-  climber.now += 3 * Neighbourhood::kAdvertInterval + base::Duration{1};
+  climber.now += seconds{2};
   climber.hood.heard(PeerKey{8}, climber.now);
   EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), IsEmpty());
-  climber.meets_whom_is_above(1);
+  climber.tell(Climber::kAbove, 1);
   EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), ElementsAre(PeerKey{Climber::kAbove})) << "as soon as it tells again";
 }
 
