@@ -149,7 +149,8 @@ void NodeImpl::look_after(Entry& entry) {
                                   ? "nobody is known who has this: is the caster running, and does the link name a tracker or an address?"
                                   : "nobody answers: the caster may have stopped, or a firewall keeps UDP away");
   } else if (const auto place = entry.live != nullptr ? entry.live->place() : std::nullopt; place && !alone) {
-    const std::string why = config_.no_upload ? "; who gives (without --no-upload) comes first" : "; it begins as soon as those who came before can give";
+    const std::string why =
+        config_.no_upload ? "; who gives (without --no-upload) comes first" : "; it begins as soon as those who came before can give";
     entry.stream->set_problem("those who watch have no uplink to spare: number " + std::to_string(*place) + " of those who wait" + why);
   } else if (!alone && entry.stream->role() == "watch") {
     entry.stream->clear_problem();

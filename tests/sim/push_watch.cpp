@@ -42,11 +42,13 @@ void PushWatch::measure(Report& report) const {
     report.add(name + "line_ms", line.line_ms.mean());
     report.add(name + "line_p90_ms", line.line_ms.quantile(0.9));
   }
-  Samples accepted, refused, redirected, left, nacks, busy;
+  Samples accepted, refused, redirected, introductions, introduced, left, nacks, busy;
   for (const auto& [place, state] : last_) {
     accepted.add(static_cast<double>(state.accepted));
     refused.add(static_cast<double>(state.refused));
     redirected.add(static_cast<double>(state.redirected));
+    introductions.add(static_cast<double>(state.introductions));
+    introduced.add(static_cast<double>(state.introduced));
     left.add(static_cast<double>(state.parents_left));
     nacks.add(static_cast<double>(state.nacks));
     busy.add(static_cast<double>(state.busy));
@@ -54,6 +56,8 @@ void PushWatch::measure(Report& report) const {
   report.add("push_accepted", accepted.mean());
   report.add("push_refused", refused.mean());
   report.add("push_redirected", redirected.mean());
+  report.add("push_introductions", introductions.mean());
+  report.add("push_introduced", introduced.mean());
   report.add("push_left", left.mean());
   report.add("push_nacked_chunks", nacks.mean());
   report.add("push_busy_chunks", busy.mean());

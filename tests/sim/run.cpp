@@ -183,15 +183,17 @@ std::vector<Viewer*> Run::some(double share) {
   return there;
 }
 
-double Run::mean_uplink() const {
+std::optional<double> Run::mean_uplink() const {
   double bytes_per_second = 0;
   double there = 0;
   for (const auto& viewer : viewers_) {
-    if (viewer->left) continue;
-    bytes_per_second += static_cast<double>(simulation_.network().up_rate(viewer->node->place()));
+    const std::uint64_t rate = simulation_.network().up_rate(viewer->node->place());
+    if (viewer->left || rate == 0) continue;
+    bytes_per_second += static_cast<double>(rate);
     ++there;
   }
-  return there == 0 ? 0 : 8 * bytes_per_second / there / static_cast<double>(scenario_.live->bits_per_second);
+  if (there == 0) return std::nullopt;
+  return 8 * bytes_per_second / there / static_cast<double>(scenario_.live->bits_per_second);
 }
 
 void Run::happen(const ScenarioEvent& event) {

@@ -49,8 +49,8 @@ class Run {
   };
   [[nodiscard]] Totals totals() const;
   void measure(Report& report) const;
-  // Of the viewers who are there, in stream rates; those without a limit count as none.
-  [[nodiscard]] double mean_uplink() const;
+  // Of the viewers who are there and whose lines have a limit, in stream rates.
+  [[nodiscard]] std::optional<double> mean_uplink() const;
   // A share of those who are there, at random.
   [[nodiscard]] std::vector<Viewer*> some(double share);
   [[nodiscard]] NodeConfig config_for_viewer();
@@ -76,7 +76,7 @@ class Run {
   PushWatch push_watch_;
   std::optional<PushTimeline> timeline_;
   Totals at_measure_from_;                       // live
-  std::optional<double> uplink_left_;            // live: mean_uplink() once some were gone at once
+  std::optional<double> uplink_left_;            // live: mean_uplink() when some were last gone at once
   std::uint32_t expected_ = 0;                   // viewers that will have come by the plan
 };
 

@@ -71,6 +71,15 @@ AddressBook::Entries::iterator AddressBook::least_worth() {
   return worst;
 }
 
+bool AddressBook::due(const base::Endpoint& endpoint, const Entry& entry, base::Time now) const {
+  return !entry.connected && now >= entry.next_try && !bans_.banned(endpoint, now);
+}
+
+bool AddressBook::is_candidate(const base::Endpoint& endpoint, base::Time now) const {
+  const auto it = entries_.find(endpoint);
+  return it != entries_.end() && due(endpoint, it->second, now);
+}
+
 std::vector<base::Endpoint> AddressBook::candidates(std::size_t count, base::Time now) {
   struct Ranked {
     unsigned failures;
@@ -81,7 +90,7 @@ std::vector<base::Endpoint> AddressBook::candidates(std::size_t count, base::Tim
   };
   std::vector<Ranked> ranked;
   for (const auto& [endpoint, entry] : entries_) {
-    if (entry.connected || now < entry.next_try || bans_.banned(endpoint, now)) continue;
+    if (!due(endpoint, entry, now)) continue;
     ranked.push_back({entry.failures, !near(endpoint.address), entry.source, rng_(), endpoint});
   }
   std::ranges::sort(ranked, {}, [](const Ranked& r) { return std::tuple{r.failures, r.far, r.source, r.draw}; });

@@ -38,6 +38,8 @@ class AddressBook {
   // Up to `count` endpoints to dial, best first, near ones ahead of others: never those connected, banned or tried too recently. The
   // caller says tried().
   [[nodiscard]] std::vector<base::Endpoint> candidates(std::size_t count, base::Time now);
+  // Whether this one would be among all candidates.
+  [[nodiscard]] bool is_candidate(const base::Endpoint& endpoint, base::Time now) const;
   // When the next address becomes a candidate; nullopt when none will.
   [[nodiscard]] std::optional<base::Time> next_candidate_at() const;
 
@@ -68,6 +70,7 @@ class AddressBook {
   };
   using Entries = std::map<base::Endpoint, Entry>;
 
+  [[nodiscard]] bool due(const base::Endpoint& endpoint, const Entry& entry, base::Time now) const;
   // On the same LAN, or in the network that one of our own addresses is in.
   [[nodiscard]] bool near(const base::IpAddress& address) const;
   [[nodiscard]] std::size_t count_at(const base::IpAddress& address) const;

@@ -151,8 +151,9 @@ class Channel {
   std::uint32_t unanswered = 0;             // datagrams sent since we last heard
   base::Time last_pex{};
   std::optional<base::Time> last_pex_answer;
-  std::optional<base::Time> asked_to_introduce;      // us to another; the next address that comes is called
+  std::optional<base::Time> asked_to_introduce;      // us to another: the next address that it tells is called
   std::optional<base::Time> last_introduction;       // it to another, by us
+  bool introduced = false;                  // called since another told us of it by name
   bool spoilt_certificates = false;         // it gave us a bad one: none of its others is looked at
 
  private:

@@ -12,10 +12,10 @@ namespace runnel::swarm {
 // Whom we asked for lately. Pure. One owner.
 class Introductions {
  public:
-  static constexpr base::Duration kAgain = std::chrono::seconds{10};   // the same node: an answer may have been lost
+  static constexpr base::Duration kAgain = std::chrono::minutes{2};     // the same node
   static constexpr base::Duration kApart{100'000};                     // any two
   static constexpr base::Duration kRemembered = std::chrono::minutes{1};
-  static constexpr std::size_t kMaxAsked = 64;
+  static constexpr std::size_t kMaxAsked = 64;                         // the oldest is forgotten
 
   // Whether to ask for this one now; then it counts as asked for.
   [[nodiscard]] bool ask(NodeTag whom, base::Time now);

@@ -240,6 +240,8 @@ struct PushState {
   std::uint64_t accepted = 0;       // children
   std::uint64_t refused = 0;
   std::uint64_t redirected = 0;     // children
+  std::uint64_t introductions = 0;  // asked for
+  std::uint64_t introduced = 0;     // and called
   std::uint64_t parents_found = 0;
   std::uint64_t parents_left = 0;   // dead, empty-handed or starving
   std::uint64_t nacks = 0;          // chunks that came to be asked for

@@ -89,6 +89,12 @@ void Push::remove_peer(PeerKey peer) {
   witnesses_.forget(peer);
 }
 
+bool Push::engaged(PeerKey peer, base::Time now) const {
+  const Neighbour* neighbour = hood_.find(peer);
+  if (neighbour == nullptr) return false;
+  return neighbour->close || trees_.is_parent(peer) || trees_.is_child(peer) || now - neighbour->advert_at < Neighbourhood::kMute;
+}
+
 void Push::greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newcomer, base::Time now) {
   if (munros_.all().empty()) return;
   if (Neighbour* neighbour = hood_.find(peer)) send_advert(peer, *neighbour, advert(now), now);
@@ -540,10 +546,9 @@ void Push::send_advert(PeerKey to, Neighbour& neighbour, const Advert& advert, b
 void Push::send_adverts(base::Time now) {
   const Advert advert = this->advert(now);
   for (auto& [peer, neighbour] : hood_.all()) {
-    bool parent = false;
-    for (std::size_t tree = 0; tree < kTrees && !parent; ++tree) parent = trees_.parent(tree) == peer;
     const bool courteous = now - neighbour.advert_at < Neighbourhood::kAdvertInterval && now - neighbour.told >= Neighbourhood::kCourtesy;
-    if (neighbour.close || parent || courteous || trees_.looks_up_to(neighbour.tag, now)) send_advert(peer, neighbour, advert, now);
+    if (neighbour.close || trees_.is_parent(peer) || courteous || trees_.looks_up_to(neighbour.tag, now))
+      send_advert(peer, neighbour, advert, now);
   }
 }
 

@@ -40,6 +40,8 @@ class Push {
   // Tells one whom we just met what it may begin with: from `beginning` on, if that is known. `newcomer`: it has met nearly nobody.
   void greet(PeerKey peer, std::optional<std::uint64_t> beginning, bool newcomer, base::Time now);
   [[nodiscard]] bool knows(PeerKey peer) const { return hood_.find(peer) != nullptr; }
+  // One of us has a use for the other: it feeds or is fed, or tells how it stands because it chose to.
+  [[nodiscard]] bool engaged(PeerKey peer, base::Time now) const;
   void heard(PeerKey peer, base::Time now) { hood_.heard(peer, now); }
   void timed(PeerKey peer, std::uint32_t delay_us) { hood_.timed(peer, delay_us); }
   // The newest munro when we first knew of one.

@@ -141,15 +141,15 @@ struct Roots {
   friend bool operator==(const Roots&, const Roots&) = default;
 };
 
-// To one who named a node in a hint or a path: its address is wanted. The answer is one of PEX.
+// To a parent, of a node that its path names: its address is wanted. The answer is one of PEX.
 struct Introduce {
   static constexpr std::uint16_t kType = 16;
   NodeTag whom;
   friend bool operator==(const Introduce&, const Introduce&) = default;
 };
 
-using PushMessage = std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train, Spread,
-                                 Roots, Introduce>;
+using PushMessage = std::variant<Subscribe, Accept, Refuse, Redirect, Unsubscribe, PathNews, Advert, HaveMap, Nack, Busy, Bundle, Train,
+                                 Spread, Roots, Introduce>;
 
 [[nodiscard]] std::uint16_t type_of(const PushMessage& message);
 // The value that goes with the type.

@@ -124,24 +124,19 @@ bool Substreams::has_room(std::size_t tree) const {
   return trees_[tree].children.size() < kMaxChildren && used() + cost(tree) <= 2 * means_.slots;
 }
 
-// The source's: all who stand here were seen to feed nobody, and so nobody else has this tree.
+// The source's: hardly anybody has this tree, and all who stand here were seen to feed nobody.
 bool Substreams::barren(std::size_t tree) const {
-  bool any = false;
-  for (const Child& child : trees_[tree].children) {
-    if (!child.counts()) continue;
-    if (!child.idle) return false;
-    any = true;
-  }
-  return any;
+  const Tree& one = trees_[tree];
+  return one.dead && std::ranges::all_of(one.children, [](const Child& child) { return child.idle || !child.counts(); });
 }
 
 std::uint8_t Substreams::weakest_rank(std::size_t tree) const {
-  if (barren(tree)) return 0;  // whoever gives anything may have a place
   std::uint8_t least = Advert::kNoChildren;
   for (const Child& child : trees_[tree].children) {
     if (child.counts()) least = std::min(least, child.rank);
   }
-  return least;
+  const bool free_to_all = least != Advert::kNoChildren && barren(tree);
+  return free_to_all ? std::uint8_t{0} : least;
 }
 
 Substreams::Child* Substreams::weakest(std::size_t tree) {
@@ -200,7 +195,8 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
   }
   const Child child{from.peer, from.tag, from.met, key, rank, now, std::nullopt};
   // Until they have something to give, newcomers get what they need by pull, and from one another.
-  if (waits_as_newcomer(from.met, now) && !source_ && used() + cost(subscribe.tree) > 2 * kForNewcomers * means_.slots) return refuse(Refuse::Reason::full);
+  if (waits_as_newcomer(from.met, now) && !source_ && used() + cost(subscribe.tree) > 2 * kForNewcomers * means_.slots)
+    return refuse(Refuse::Reason::full);
   if (!has_room(subscribe.tree)) {
     Child* weak = weakest(subscribe.tree);
     const auto yields = [&](const Child& one) {
@@ -224,6 +220,7 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
 
 void Substreams::judge(const Witnesses& witnesses, base::Time now) {
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    trees_[tree].dead = !trees_[tree].children.empty() && witnesses.dead(tree, now);
     for (Child& child : trees_[tree].children) {
       child.idle = !child.until && now - child.since > kTrial && witnesses.idle(tree, child.tag, now);
       if (!child.idle) continue;
@@ -237,9 +234,7 @@ std::uint8_t Substreams::believed(PeerKey from, const Subscribe& subscribe, base
   return experience_.believed(from, now) ? subscribe.key : std::min(subscribe.key, idle_key(subscribe.tree));
 }
 
-bool Substreams::waits_as_newcomer(base::Time met, base::Time now) const {
-  return newcomers_wait_ && now - met < Neighbourhood::kNewcomer;
-}
+bool Substreams::waits_as_newcomer(base::Time met, base::Time now) const { return newcomers_wait_ && now - met < Neighbourhood::kNewcomer; }
 
 void Substreams::refuse(const Asker& from, const Subscribe& subscribe, Refuse::Reason reason, base::Time now) {
   ++counts_.refused;
@@ -554,16 +549,30 @@ void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time n
   Tree& one = trees_[tree];
   const NodeTag up = grandparent(tree);
   if (up == kNobody || one.redirected || now < one.next_climb) return;
+  one.next_climb = now + kLookEach;
   const auto peer = hood.find_tag(up);
   const Neighbour* neighbour = peer ? hood.find(*peer) : nullptr;
-  if (neighbour != nullptr && (!introductions_.asked(up, now) || now - neighbour->advert_at > kAdvertLife)) return;
-  one.next_climb = now + kClimbEach;
   if (neighbour == nullptr) {
-    if (introductions_.ask(up, now)) say(*one.parent, Introduce{up});
-    return;
+    if (!introductions_.ask(up, now)) return;
+    ++counts_.introductions;
+    return say(*one.parent, Introduce{up});
   }
+  if (!introductions_.asked(up, now) || now - neighbour->advert_at > kAdvertLife) return;
+  one.next_climb = now + kClimbEach;
   const auto price = offer(tree, *peer, *neighbour, now);
   if (price && worth(tree, *price, hood, now)) ask(tree, *peer, now);
+}
+
+bool Substreams::may_introduce(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const {
+  for (std::size_t tree = 0; tree < kTrees; ++tree) {
+    const Tree& one = trees_[tree];
+    if (!one.parent || one.path.empty() || one.path.back() != whom) continue;
+    const auto child = std::ranges::find(one.children, asker, &Child::peer);
+    const Neighbour* parent = hood.find(*one.parent);
+    if (child == one.children.end() || parent == nullptr || !parent->advert) continue;
+    if (parent->advert->room >= cost(tree) || outranks(child->key, parent->advert->weakest_rank[tree])) return true;
+  }
+  return false;
 }
 
 void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now) {
@@ -630,6 +639,7 @@ void Substreams::describe(PushState& state, base::Time now) const {
   state.accepted = counts_.accepted;
   state.refused = counts_.refused;
   state.redirected = counts_.redirected;
+  state.introductions = counts_.introductions;
   state.parents_found = counts_.found;
   state.parents_left = counts_.left;
 }

@@ -86,6 +86,7 @@ class Substreams {
   // No parent, or nothing from it for longer than chunks are apart: what is missing may not be on its way.
   [[nodiscard]] bool doubtful(std::size_t tree, base::Time now) const;
   [[nodiscard]] bool is_child(PeerKey peer) const;
+  [[nodiscard]] bool is_parent(PeerKey peer) const { return shared_with(peer) != 0; }
   // Stands above our parent where we feed many, and is known by introduction.
   [[nodiscard]] bool looks_up_to(NodeTag tag, base::Time now) const;
   // fn(the child, as what its chunks wait).
@@ -96,6 +97,8 @@ class Substreams {
   [[nodiscard]] std::size_t children() const;
   [[nodiscard]] std::uint8_t weakest_rank(std::size_t tree) const;   // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
+  // Whether the asker, a child of ours, may be told the address of this one: its parent's parent, where that would take it.
+  [[nodiscard]] bool may_introduce(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   // Among those who wait until there is uplink for them. nullopt: we do not.
   [[nodiscard]] std::optional<unsigned> place(base::Time now) const;
@@ -142,6 +145,7 @@ class Substreams {
     base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
     std::vector<Child> children;
+    bool dead = false;                      // the source's: hardly anybody has it
   };
 
   [[nodiscard]] static SendClass class_for(const Child& child);
@@ -190,7 +194,7 @@ class Substreams {
   Place place_;
   std::vector<PushOut> out_;
   struct {
-    std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0;
+    std::uint64_t accepted = 0, refused = 0, redirected = 0, found = 0, left = 0, introductions = 0;
   } counts_;
 };
 

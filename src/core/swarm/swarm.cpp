@@ -248,6 +248,7 @@ SwarmState Swarm::state(base::Time now) const {
     state.peers.push_back(peer);
   }
   if (push_) state.push = push_->state(now);
+  if (push_) state.push->introduced = introduced_;
   if (metadata_.live && !source_) state.chunk_delays = chunk_delays_;
   return state;
 }

@@ -122,8 +122,10 @@ class Swarm {
   void tell_of(Context& context, Channel& channel, std::span<const base::Endpoint> peers);
   void on_pex(Context& context, Channel& channel, const base::Endpoint& peer);
   void absorb_certificates(Context& context, Channel& channel);
-  void learn_of(Context& context, Channel& teller, const base::Endpoint& peer, discovery::AddressSource source);
-  void call_introduced(Context& context, Channel& by, const base::Endpoint& peer);
+  void learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source);
+  [[nodiscard]] static bool take_introduction(const Context& context, Channel& channel);
+  void call_introduced(Context& context, const base::Endpoint& peer);
+  [[nodiscard]] bool of_no_use(const Context& context, const Channel& channel) const;
   [[nodiscard]] bool asked_for_peers(const Context& context, const Channel& channel) const;
   [[nodiscard]] std::optional<discovery::CertificateClock> certificate_clock(const Context& context) const;
 
@@ -300,6 +302,7 @@ class Swarm {
   std::unique_ptr<discovery::CertifiedPeers> certified_;   // live, but in the older peers' form
   std::vector<base::ByteView> certificates_;   // PEX_REScert messages of the datagram at hand
   base::Time next_pex_{};
+  std::uint64_t introduced_ = 0;               // called since another told us of them by name
   base::Duration pex_interval_{200'000};       // doubled each time up to half a minute: who starts together meets at once
 
   std::uint64_t down_bytes_ = 0, up_bytes_ = 0, verified_ = 0, rejected_ = 0, duplicates_ = 0;

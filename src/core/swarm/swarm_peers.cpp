@@ -285,6 +285,8 @@ void Swarm::tick_peers(Context& context) {
         if (context.now - channel.last_heard > kDeadAfter && channel.unanswered >= kDeadAfterDatagrams) {
           book_.failed(channel.endpoint, context.now);
           dead.push_back(&channel);
+        } else if (of_no_use(context, channel)) {
+          marked_.push_back(channel.local);
         } else if (channel.suspect(context.now)) {
           if (!find_at(channel.endpoint, Channel::State::calling)) suspects.push_back(channel.endpoint);
         } else if (context.now - channel.last_sent > kKeepAlive) {

@@ -1,5 +1,6 @@
 // Whom we and they know: peer exchange (RFC 7574 3.10.1), in plain addresses at home and by certificates elsewhere (decision 20).
 #include <algorithm>
+#include <utility>
 
 #include "core/discovery/certified_peers.hpp"
 #include "core/discovery/pex.hpp"
@@ -15,6 +16,7 @@ constexpr base::Duration kPexPatience = std::chrono::seconds{10};        // answ
 constexpr base::Duration kPexAnswers{200'000};
 constexpr base::Duration kCertificateAnswers = std::chrono::seconds{1};
 constexpr base::Duration kIntroductions{200'000};   // to one peer, not more often
+constexpr std::size_t kMaxIntroducedCalls = 4;       // that nobody has answered yet
 constexpr std::size_t kMaxCertificateTold = Outbox::kMaxDatagram - wire::kChannelSize - wire::kPexResCertHeaderSize;
 
 }  // namespace
@@ -47,30 +49,45 @@ bool Swarm::asked_for_peers(const Context& context, const Channel& channel) cons
   return channel.last_pex != base::Time{} && context.now - channel.last_pex <= kPexPatience;
 }
 
+// An answer to INTRODUCE, the only one to this question.
+bool Swarm::take_introduction(const Context& context, Channel& channel) {
+  const auto asked = std::exchange(channel.asked_to_introduce, std::nullopt);
+  return asked && context.now - *asked <= kPexPatience;
+}
+
 void Swarm::on_pex(Context& context, Channel& channel, const base::Endpoint& peer) {
-  if (!asked_for_peers(context, channel)) return;
+  const bool introduced = take_introduction(context, channel);
+  if (!introduced && !asked_for_peers(context, channel)) return;
   if (!discovery::plain_pex_allowed(channel.endpoint.address, metadata_.compat())) return;
   if (!discovery::may_believe(peer.address, channel.endpoint.address)) return;
-  learn_of(context, channel, peer, discovery::AddressSource::pex);
+  learn_of(context, peer, discovery::AddressSource::pex);
+  if (introduced) call_introduced(context, peer);
 }
 
-void Swarm::learn_of(Context& context, Channel& teller, const base::Endpoint& peer, discovery::AddressSource source) {
+void Swarm::learn_of(Context& context, const base::Endpoint& peer, discovery::AddressSource source) {
   if (book_.add(peer, source, context.now) == discovery::AddOutcome::added) next_peers_tick_ = next_tick_ = context.now;
-  call_introduced(context, teller, peer);
 }
 
-// One call for one question, whomever the answer names.
-void Swarm::call_introduced(Context& context, Channel& by, const base::Endpoint& peer) {
-  if (!by.asked_to_introduce || context.now - *by.asked_to_introduce > kPexPatience) return;
-  by.asked_to_introduce.reset();
-  if (channels_.size() >= kMaxChannels || book_.banned(peer, context.now)) return;
-  if (std::ranges::none_of(channels_, [&](const auto& c) { return c->endpoint == peer; })) call(context, peer);
+void Swarm::call_introduced(Context& context, const base::Endpoint& peer) {
+  const auto calling = std::ranges::count_if(channels_, [](const auto& c) { return c->introduced && c->state == Channel::State::calling; });
+  if (static_cast<std::size_t>(calling) >= kMaxIntroducedCalls || channels_.size() >= kMaxChannels) return;
+  if (!book_.is_candidate(peer, context.now) || std::ranges::any_of(channels_, [&](const auto& c) { return c->endpoint == peer; })) return;
+  call(context, peer);
+  channels_.back()->introduced = true;
+  ++introduced_;
+}
+
+// An introduction that led to nothing; channels would grow without end by them.
+bool Swarm::of_no_use(const Context& context, const Channel& channel) const {
+  return channel.introduced && channels_.size() > kTargetPeers && context.now - channel.created > Introductions::kRemembered &&
+         !push_->engaged(channel.local, context.now);
 }
 
 // What the source certified is believed wherever it is heard.
 void Swarm::absorb_certificates(Context& context, Channel& channel) {
   if (certificates_.empty() || !certified_ || !certified_->checks()) return;
-  if (!asked_for_peers(context, channel) || channel.spoilt_certificates) return;
+  const bool introduced = take_introduction(context, channel);
+  if ((!introduced && !asked_for_peers(context, channel)) || channel.spoilt_certificates) return;
   const auto clock = certificate_clock(context);
   if (!clock) return;
   const auto judged = certified_->judge(certificates_, channel.endpoint.address, *clock);
@@ -78,7 +95,8 @@ void Swarm::absorb_certificates(Context& context, Channel& channel) {
     channel.spoilt_certificates = true;   // the rest of its answer too (RFC 7574 12.2.2)
     bad_peer(context, channel);
   }
-  for (const base::Endpoint& peer : judged.peers) learn_of(context, channel, peer, discovery::AddressSource::certified);
+  for (const base::Endpoint& peer : judged.peers) learn_of(context, peer, discovery::AddressSource::certified);
+  if (introduced && judged.peers.size() == 1) call_introduced(context, judged.peers[0]);
 }
 
 // Munros and certificates bear the same clock, the source's, and it was not behind the newest munro when that came. Ours may be wrong.
@@ -100,8 +118,9 @@ void Swarm::on_pex_req(Context& context, Channel& channel) {
   tell_of(context, channel, book_.tell(channel.endpoint, context.now));
 }
 
-// We named a neighbour of ours in a hint or a path.
+// Our children know our parents from their paths, by name.
 void Swarm::introduce(Context& context, Channel& channel, NodeTag whom) {
+  if (!push_->trees().may_introduce(channel.local, whom, push_->hood())) return;
   const auto peer = push_->hood().find_tag(whom);
   const Route route = peer ? context.channels.find(*peer) : Route{};
   if (route.swarm != this || route.channel == &channel || route.channel->state != Channel::State::established) return;

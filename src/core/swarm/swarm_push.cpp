@@ -136,8 +136,7 @@ void Swarm::pump_push(Context& context) {
   for (const PushOut& out : push_->take_out()) {
     const Route route = context.channels.find(out.to);
     if (route.swarm != this || route.channel->state != Channel::State::established) continue;
-    // The answer is one of PEX, which only counts when it was asked for.
-    if (std::holds_alternative<Introduce>(out.message)) route.channel->asked_to_introduce = route.channel->last_pex = context.now;
+    if (std::holds_alternative<Introduce>(out.message)) route.channel->asked_to_introduce = context.now;
     const base::Bytes value = encode_push(out.message);
     route.channel->post(context.outbox, [&](wire::Encoder& e) { return e.extension(type_of(out.message), value); });
     touch(*route.channel);

@@ -4,7 +4,7 @@ namespace runnel::swarm {
 namespace {
 
 constexpr base::Duration kReportLife = 3 * Witnesses::kReportEach;
-constexpr unsigned kLeastShare = 4;   // a child of two that has less than one in so many below it stands in the way of others
+constexpr unsigned kLeastShare = 4;   // who of two has less than one in so many below it stands in the way of others
 
 }  // namespace
 
@@ -13,16 +13,25 @@ void Witnesses::on_roots(PeerKey from, NodeTag self, const Roots& roots, base::T
   reports_[from] = {self, roots, now};
 }
 
-bool Witnesses::idle(std::size_t tree, NodeTag child, base::Time now) const {
+template <class Fn>
+bool Witnesses::hardly_any(std::size_t tree, NodeTag but, base::Time now, Fn fn) const {
   unsigned all = 0;
-  unsigned below = 0;
+  unsigned such = 0;
   for (const auto& [peer, report] : reports_) {
     const NodeTag root = report.roots.roots[tree];
-    if (now - report.at > kReportLife || report.self == child || root == report.self) continue;
+    if (now - report.at > kReportLife || report.self == but || root == report.self) continue;
     ++all;
-    below += root == child ? 1 : 0;
+    such += fn(root) ? 1 : 0;
   }
-  return all >= kFewest && below * kLeastShare < all;
+  return all >= kFewest && such * kLeastShare < all;
+}
+
+bool Witnesses::idle(std::size_t tree, NodeTag child, base::Time now) const {
+  return hardly_any(tree, child, now, [child](NodeTag root) { return root == child; });
+}
+
+bool Witnesses::dead(std::size_t tree, base::Time now) const {
+  return hardly_any(tree, kNobody, now, [](NodeTag root) { return root != kNobody; });
 }
 
 }  // namespace runnel::swarm

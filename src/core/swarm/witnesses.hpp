@@ -20,6 +20,8 @@ class Witnesses {
 
   // Whether nobody, or hardly anybody, among those that are not fed by the source itself has this tree's chunks by way of that child.
   [[nodiscard]] bool idle(std::size_t tree, NodeTag child, base::Time now) const;
+  // Whether hardly any of them has this tree's chunks by way of anybody.
+  [[nodiscard]] bool dead(std::size_t tree, base::Time now) const;
 
  private:
   struct Report {
@@ -27,6 +29,11 @@ class Witnesses {
     Roots roots;
     base::Time at;
   };
+  // Whether fn(root) holds for fewer than one in four of those that are not fed by the source itself, of three at least. `but`: whoever it
+  // is about.
+  template <class Fn>
+  [[nodiscard]] bool hardly_any(std::size_t tree, NodeTag but, base::Time now, Fn fn) const;
+
   std::map<PeerKey, Report> reports_;
 };
 

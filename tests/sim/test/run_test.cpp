@@ -39,6 +39,18 @@ TEST(SimulatedRun, looking_on_changes_nothing) {
   EXPECT_GT(datagrams, 200'000U / 1080);
 }
 
+// In a swarm of more viewers than anybody knows.
+TEST(SimulatedRun, who_feeds_many_meets_strangers_on_the_way_to_the_source) {
+  Scenario what = scenario("live_push_60");
+  what.peers = 90;
+  what.live->measure_from = std::chrono::seconds{12};
+  what.duration = std::chrono::seconds{16};
+  const Report report = run(what, 3);
+  EXPECT_TRUE(report.broken.empty());
+  EXPECT_GT(report.measure("push_introductions"), 0);
+  EXPECT_GT(report.measure("push_introduced"), 0);
+}
+
 // The audit must see what it is there to see.
 struct AuditTest : testing::Test {
   base::Bytes datagram(auto write) {

@@ -105,6 +105,9 @@ TEST(AddressBook, dials_what_is_believed_most_and_failed_least_first) {
   book.tried(numbered(2), kNow);
   book.failed(numbered(2), kNow);
   EXPECT_EQ(book.candidates(9, kNow), (std::vector{numbered(3), numbered(1)}));
+  EXPECT_FALSE(book.is_candidate(numbered(2), kNow));
+  EXPECT_TRUE(book.is_candidate(numbered(2), kNow + 10min));
+  EXPECT_FALSE(book.is_candidate(numbered(4), kNow)) << "not known";
   EXPECT_EQ(book.candidates(9, kNow + 10min), (std::vector{numbered(3), numbered(1), numbered(2)}));
   book.connected(numbered(3), kNow);
   EXPECT_EQ(book.candidates(1, kNow), std::vector{numbered(1)});

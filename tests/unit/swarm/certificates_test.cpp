@@ -6,9 +6,7 @@
 #include "core/discovery/certified_peers.hpp"
 #include "core/discovery/membership.hpp"
 #include "core/swarm/engine.hpp"
-#include "core/swarm/extensions.hpp"
 #include "core/swarm/handshake.hpp"
-#include "core/swarm/push_messages.hpp"
 #include "core/wire/decoder.hpp"
 #include "core/wire/encoder.hpp"
 #include "crypto/certificate.hpp"
@@ -351,84 +349,6 @@ TEST_F(CertificatesOfStrangers, count_among_the_offences_that_ban) {
   EXPECT_FALSE(teller.banned());
   teller.say_invalid();
   EXPECT_TRUE(teller.banned());
-}
-
-// ---- introductions (docs/EXTENSIONS.md) -----------------------------------------------------------------------------
-
-// Speaks to the source in a viewer's place, and asks it for others.
-class AsksForOthers {
- public:
-  AsksForOthers(const Endpoint& source, const Endpoint& here, const Endpoint& there)
-      : swarm_{source}, asker_{swarm_.watch(here, {source})}, other_{swarm_.watch(there, {source})} {
-    listen(asker_, here_);
-    listen(other_, there_);
-    swarm_.wait(2s);
-  }
-  // Addresses that the source tells at once.
-  std::size_t introduce(NodeTag whom) {
-    base::Bytes bytes(100);
-    wire::Encoder encoder{bytes, {}};
-    encoder.channel(here_.channel);
-    encoder.extension(Introduce::kType, encode_push(Introduce{whom}));
-    const DatagramIn datagram{asker_.node->endpoint, base::ByteView{bytes}.first(encoder.size()), std::nullopt};
-    const std::size_t before = told();
-    swarm_.net.input(*swarm_.source.node, DatagramsIn{{&datagram, 1}});
-    return told() - before;
-  }
-  void wait(base::Duration time) { swarm_.wait(time); }
-  [[nodiscard]] NodeTag asker() const { return here_.tag; }
-  [[nodiscard]] NodeTag other() const { return there_.tag; }
-  [[nodiscard]] bool in_plain() const { return swarm_.source.plain > 0; }
-
- private:
-  struct Known {
-    wire::ChannelId channel{};   // the source's, for it
-    NodeTag tag;
-  };
-  void listen(Member& member, Known& known) {
-    member.node->on_send = [this, &known, before = member.node->on_send](const Endpoint& to, base::ByteView datagram) {
-      before(to, datagram);
-      if (to != swarm_.source.node->endpoint) return;
-      const auto parts = wire::split_datagram(datagram);
-      if (parts->channel != wire::kNoChannel) known.channel = parts->channel;
-      wire::Decoder decoder{parts->messages, {wire::AddressingMethod::chunks64, 32, 64}};
-      for (auto message = decoder.next(); message && *message; message = decoder.next()) {
-        const auto* extension = std::get_if<wire::Extension>(&**message);
-        if (extension == nullptr || extension->type != kHelloType) continue;
-        known.tag = NodeTag{static_cast<std::uint32_t>(decode_hello(extension->value)->node_id)};
-      }
-    };
-  }
-  [[nodiscard]] std::size_t told() const { return swarm_.source.plain + swarm_.source.all_certified(); }
-
-  LiveSwarm swarm_;
-  Member& asker_;
-  Member& other_;
-  Known here_;
-  Known there_;
-};
-
-TEST(Introduction, tells_one_address_five_times_a_second_at_most) {
-  AsksForOthers asker{at_home(1), at_home(2), at_home(3)};
-  ASSERT_NE(asker.other(), kNobody);
-  EXPECT_EQ(asker.introduce(asker.other()), 1U);
-  EXPECT_EQ(asker.introduce(asker.other()), 0U);
-  asker.wait(250ms);
-  EXPECT_EQ(asker.introduce(asker.other()), 1U);
-  EXPECT_TRUE(asker.in_plain());
-}
-
-TEST(Introduction, tells_of_neighbours_alone) {
-  AsksForOthers asker{at_home(1), at_home(2), at_home(3)};
-  for (const NodeTag whom : {asker.asker(), NodeTag{12345}, kNobody}) EXPECT_EQ(asker.introduce(whom), 0U);
-}
-
-TEST(Introduction, is_by_certificate_on_the_open_internet_and_leaks_no_private_address) {
-  AsksForOthers asker{open_internet(1), open_internet(2), open_internet(3)};
-  EXPECT_EQ(asker.introduce(asker.other()), 1U);
-  EXPECT_FALSE(asker.in_plain());
-  AsksForOthers stranger{open_internet(1), open_internet(2), at_home(3)};
-  EXPECT_EQ(stranger.introduce(stranger.other()), 0U);
 }
 
 // ---- older peers ----------------------------------------------------------------------------------------------------

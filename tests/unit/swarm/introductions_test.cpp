@@ -23,14 +23,15 @@ TEST(Introductions, are_remembered_for_a_while) {
   ASSERT_TRUE(introductions.ask(NodeTag{7}, kNow));
   EXPECT_TRUE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered - base::Duration{1}));
   EXPECT_FALSE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered));
-  ASSERT_TRUE(introductions.ask(NodeTag{7}, kNow + Introductions::kRemembered));
-  EXPECT_TRUE(introductions.asked(NodeTag{7}, kNow + Introductions::kRemembered));
+  ASSERT_TRUE(introductions.ask(NodeTag{7}, kNow + Introductions::kAgain));
+  EXPECT_TRUE(introductions.asked(NodeTag{7}, kNow + Introductions::kAgain));
 }
 
 TEST(Introductions, so_many_are_remembered) {
   Introductions introductions;
   base::Time now = kNow;
-  for (std::uint32_t i = 1; i <= Introductions::kMaxAsked; ++i, now += Introductions::kApart) EXPECT_TRUE(introductions.ask(NodeTag{i}, now));
+  for (std::uint32_t i = 1; i <= Introductions::kMaxAsked; ++i, now += Introductions::kApart)
+    EXPECT_TRUE(introductions.ask(NodeTag{i}, now));
   ASSERT_LT(now - kNow, Introductions::kAgain);
   EXPECT_FALSE(introductions.ask(NodeTag{1}, now));
   EXPECT_TRUE(introductions.ask(NodeTag{1000}, now));

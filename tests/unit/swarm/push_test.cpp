@@ -98,6 +98,21 @@ TEST(Push, everyone_gets_every_chunk_once) {
   }
 }
 
+TEST(Push, who_feeds_or_is_fed_or_chosen_is_engaged_and_who_fell_silent_is_not) {
+  Three net;
+  EXPECT_FALSE(net.nodes[1]->engaged(PeerKey{7}, net.now)) << "not known";
+  net.run(seconds{2});
+  EXPECT_TRUE(net.nodes[1]->engaged(Three::key(0), net.now));
+  EXPECT_TRUE(net.nodes[0]->engaged(Three::key(1), net.now));
+  Push alone{Push::Setup{NodeTag{1}, false, kChunkBytes}, base::Rng{1}, net.now};
+  alone.add_peer(PeerKey{200}, NodeTag{200}, net.now);
+  for (const base::Time end = net.now + seconds{20}; net.now < end; net.now += milliseconds{20}) {
+    alone.tick(net.now);
+    static_cast<void>(alone.take_out());
+  }
+  EXPECT_FALSE(alone.engaged(PeerKey{200}, net.now)) << "it never said anything";
+}
+
 TEST(Push, what_a_parent_failed_to_send_is_asked_for) {
   Three net;
   net.run(seconds{3});

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace runnel::swarm {
 namespace {
 
@@ -517,7 +519,7 @@ TEST(Substreams, who_stood_idle_takes_nobodys_place_and_makes_room) {
 }
 
 TEST(Substreams, where_all_children_of_the_source_feed_nobody_whoever_gives_has_a_place) {
-  Source source{NodeTag{77}};
+  Source source{kNobody};
   EXPECT_THAT(source.redirected_for(40, Substreams::kGiverKey), IsEmpty());
   source.trees.judge(source.witnesses, kStart + seconds{6});
   EXPECT_EQ(source.trees.weakest_rank(kTree), 0) << "so that the weakest ask as well";
@@ -527,6 +529,13 @@ TEST(Substreams, where_all_children_of_the_source_feed_nobody_whoever_gives_has_
   EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
   EXPECT_THAT(source.redirected_for(42, Substreams::kGiverKey), IsEmpty()) << "the one who came is given time";
   EXPECT_THAT(source.redirected_for(gone[0].value(), 254), IsEmpty());
+}
+
+TEST(Substreams, as_long_as_others_have_a_tree_nobody_has_to_go_for_the_weak) {
+  Source source{NodeTag{77}};   // fed by way of one who is no child any more
+  source.trees.judge(source.witnesses, kStart + seconds{6});
+  EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
+  EXPECT_THAT(source.redirected_for(41, Substreams::kGiverKey), IsEmpty());
 }
 
 TEST(Substreams, tells_by_way_of_whom_it_is_fed) {
@@ -656,8 +665,43 @@ TEST(Substreams, what_was_told_long_ago_takes_nobody_up) {
   climber.now += seconds{2};
   climber.hood.heard(PeerKey{8}, climber.now);
   EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), IsEmpty());
+  climber.now += milliseconds{100};
   climber.tell(Climber::kAbove, 1);
+  climber.hood.heard(PeerKey{8}, climber.now);
   EXPECT_THAT(climber.asked<Subscribe>(climber.tick()), ElementsAre(PeerKey{Climber::kAbove})) << "as soon as it tells again";
+}
+
+TEST(Substreams, a_node_in_many_trees_asks_one_after_the_other) {
+  Climber climber{true};
+  std::set<std::uint32_t> asked_for;
+  for (std::uint8_t tree = 0; tree < 4; ++tree) {
+    climber.trees.on_redirect(PeerKey{7}, {tree, kNobody}, climber.hood, climber.now);
+    if (tree != kTree) climber.trees.on_accept(PeerKey{7}, {tree, {Climber::kSource, NodeTag{60U + tree}, NodeTag{7}}}, climber.now);
+  }
+  for (int i = 0; i < 10; ++i) {
+    for (const PushOut& one : climber.introductions()) asked_for.insert(std::get<Introduce>(one.message).whom.value());
+    climber.wait(milliseconds{100});
+  }
+  EXPECT_THAT(asked_for, testing::ElementsAre(Climber::kAbove, 60, 61, 62));
+}
+
+TEST(Substreams, a_child_is_introduced_to_our_parent_where_that_would_take_it) {
+  Child node;
+  node.attach(8);
+  node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 40}, node.now);
+  EXPECT_TRUE(node.trees.may_introduce(PeerKey{20}, NodeTag{8}, node.hood));
+  EXPECT_FALSE(node.trees.may_introduce(PeerKey{21}, NodeTag{8}, node.hood)) << "no child of ours";
+  for (const NodeTag whom : {NodeTag{7}, NodeTag{20}, NodeTag{99}, kSelf, kNobody})
+    EXPECT_FALSE(node.trees.may_introduce(PeerKey{20}, whom, node.hood)) << "a path names others, whom we do not know, or need not tell of";
+  const auto full_of = [&](std::uint8_t rank) {
+    Advert advert = *node.hood.find(PeerKey{8})->advert;
+    advert.room = 0;
+    advert.weakest_rank.fill(rank);
+    node.hood.on_advert(PeerKey{8}, advert, node.now);
+    return !node.trees.may_introduce(PeerKey{20}, NodeTag{8}, node.hood);
+  };
+  EXPECT_TRUE(full_of(40));
+  EXPECT_FALSE(full_of(30)) << "the weakest makes room for it";
 }
 
 TEST(Substreams, so_many_hints_are_followed_in_a_row) {

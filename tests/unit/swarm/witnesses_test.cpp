@@ -56,6 +56,19 @@ TEST(Witnesses, what_was_said_long_ago_or_by_who_is_gone_is_forgotten) {
   EXPECT_FALSE(witnesses.idle(kTree, kLiar, kNow + 4 * Witnesses::kReportEach));
 }
 
+TEST(Witnesses, a_tree_is_dead_where_fewer_than_one_in_four_have_it_by_anybody) {
+  Witnesses witnesses;
+  for (std::uint32_t i = 1; i < Witnesses::kFewest; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(kNobody), kNow);
+  EXPECT_FALSE(witnesses.dead(kTree, kNow)) << "too few to tell";
+  for (std::uint32_t i = 1; i <= 4; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(kNobody), kNow);
+  EXPECT_TRUE(witnesses.dead(kTree, kNow));
+  witnesses.on_roots(PeerKey{901}, kGiver, by_way_of(kGiver), kNow);
+  EXPECT_TRUE(witnesses.dead(kTree, kNow)) << "who is fed by the source itself does not count";
+  witnesses.on_roots(PeerKey{1}, NodeTag{1}, by_way_of(kGiver), kNow);
+  EXPECT_FALSE(witnesses.dead(kTree, kNow));
+  EXPECT_FALSE(witnesses.dead(kTree, kNow + 4 * Witnesses::kReportEach));
+}
+
 TEST(Witnesses, so_many_are_heard) {
   Witnesses witnesses;
   for (std::uint32_t i = 1; i <= Witnesses::kMaxWitnesses; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(kGiver), kNow);
