@@ -575,7 +575,7 @@ void Push::send_haves(base::Time now) {
 // To whoever says that it is the source: nobody else has a use for them.
 void Push::send_roots(base::Time now) {
   for (const auto& [peer, neighbour] : hood_.all()) {
-    if (neighbour.is_source()) out_.push_back({peer, trees_.roots(now)});
+    if (neighbour.is_source()) out_.push_back({peer, trees_.roots(hood_, now)});
   }
 }
 

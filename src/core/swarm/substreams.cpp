@@ -220,7 +220,9 @@ void Substreams::on_subscribe(const Asker& from, const Subscribe& subscribe, bas
 
 void Substreams::judge(const Witnesses& witnesses, base::Time now) {
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    trees_[tree].dead = !trees_[tree].children.empty() && witnesses.dead(tree, now);
+    std::vector<NodeTag> children;
+    for (const Child& child : trees_[tree].children) children.push_back(child.tag);
+    trees_[tree].dead = !children.empty() && witnesses.dead(tree, children, now);
     for (Child& child : trees_[tree].children) {
       child.idle = !child.until && now - child.since > kTrial && witnesses.idle(tree, child.tag, now);
       if (!child.idle) continue;
@@ -392,10 +394,11 @@ void Substreams::on_path(PeerKey from, const PathNews& news, base::Time now) {
   tell_path(news.tree);
 }
 
-Roots Substreams::roots(base::Time now) const {
+Roots Substreams::roots(const Neighbourhood& hood, base::Time now) const {
   Roots roots;
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
-    if (!fed(tree, now)) continue;
+    const Neighbour* parent = trees_[tree].parent ? hood.find(*trees_[tree].parent) : nullptr;
+    if (!fed(tree, now) || parent == nullptr || (parent->advert && !parent->fed(tree))) continue;
     const Path& path = trees_[tree].path;  // the source's own holds the source alone
     roots.roots[tree] = path.size() > 1 ? path[1] : self_;
   }

@@ -102,8 +102,8 @@ class Substreams {
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   // Among those who wait until there is uplink for them. nullopt: we do not.
   [[nodiscard]] std::optional<unsigned> place(base::Time now) const;
-  // By way of which children of the source we are fed.
-  [[nodiscard]] Roots roots(base::Time now) const;
+  // By way of which children of the source we are fed: not where our parent says that it is not, and passes on what it had to ask for.
+  [[nodiscard]] Roots roots(const Neighbourhood& hood, base::Time now) const;
   [[nodiscard]] std::vector<PushOut> take_out();
   // Adds what it knows.
   void describe(PushState& state, base::Time now) const;
@@ -145,7 +145,7 @@ class Substreams {
     base::Time next_stray;
     std::map<PeerKey, base::Time> avoided;
     std::vector<Child> children;
-    bool dead = false;                      // the source's: hardly anybody has it
+    bool dead = false;                      // the source's: hardly anybody has it from us
   };
 
   [[nodiscard]] static SendClass class_for(const Child& child);

@@ -1,5 +1,7 @@
 #include "core/swarm/witnesses.hpp"
 
+#include <algorithm>
+
 namespace runnel::swarm {
 namespace {
 
@@ -30,8 +32,8 @@ bool Witnesses::idle(std::size_t tree, NodeTag child, base::Time now) const {
   return hardly_any(tree, child, now, [child](NodeTag root) { return root == child; });
 }
 
-bool Witnesses::dead(std::size_t tree, base::Time now) const {
-  return hardly_any(tree, kNobody, now, [](NodeTag root) { return root != kNobody; });
+bool Witnesses::dead(std::size_t tree, std::span<const NodeTag> children, base::Time now) const {
+  return hardly_any(tree, kNobody, now, [children](NodeTag root) { return std::ranges::find(children, root) != children.end(); });
 }
 
 }  // namespace runnel::swarm

@@ -2,6 +2,7 @@
 // by others (docs/live.md).
 #pragma once
 #include <map>
+#include <span>
 
 #include "base/time.hpp"
 #include "core/swarm/push_messages.hpp"
@@ -20,8 +21,8 @@ class Witnesses {
 
   // Whether nobody, or hardly anybody, among those that are not fed by the source itself has this tree's chunks by way of that child.
   [[nodiscard]] bool idle(std::size_t tree, NodeTag child, base::Time now) const;
-  // Whether hardly any of them has this tree's chunks by way of anybody.
-  [[nodiscard]] bool dead(std::size_t tree, base::Time now) const;
+  // Whether hardly any of them has this tree's chunks by way of any child that the source has now: what others are fed by is an island.
+  [[nodiscard]] bool dead(std::size_t tree, std::span<const NodeTag> children, base::Time now) const;
 
  private:
   struct Report {

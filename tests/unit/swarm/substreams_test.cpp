@@ -519,7 +519,7 @@ TEST(Substreams, who_stood_idle_takes_nobodys_place_and_makes_room) {
 }
 
 TEST(Substreams, where_all_children_of_the_source_feed_nobody_whoever_gives_has_a_place) {
-  Source source{kNobody};
+  Source source{NodeTag{77}};   // an island: it is no child any more
   EXPECT_THAT(source.redirected_for(40, Substreams::kGiverKey), IsEmpty());
   source.trees.judge(source.witnesses, kStart + seconds{6});
   EXPECT_EQ(source.trees.weakest_rank(kTree), 0) << "so that the weakest ask as well";
@@ -531,23 +531,31 @@ TEST(Substreams, where_all_children_of_the_source_feed_nobody_whoever_gives_has_
   EXPECT_THAT(source.redirected_for(gone[0].value(), 254), IsEmpty());
 }
 
-TEST(Substreams, as_long_as_others_have_a_tree_nobody_has_to_go_for_the_weak) {
-  Source source{NodeTag{77}};   // fed by way of one who is no child any more
+TEST(Substreams, two_who_feed_a_few_each_need_not_go_for_the_weak) {
+  Source source{kNobody};
+  for (const std::uint32_t i : {20U, 21U}) {
+    Roots roots;
+    roots.roots.fill(NodeTag{i});
+    source.witnesses.on_roots(PeerKey{i + 14}, NodeTag{i + 14}, roots, kStart + seconds{6});   // 34 and 35, of six
+  }
   source.trees.judge(source.witnesses, kStart + seconds{6});
   EXPECT_EQ(source.trees.weakest_rank(kTree), Substreams::kGiverKey);
   EXPECT_THAT(source.redirected_for(41, Substreams::kGiverKey), IsEmpty());
+  EXPECT_THAT(source.redirected_for(42, 100), testing::SizeIs(1)) << "as ever";
 }
 
 TEST(Substreams, tells_by_way_of_whom_it_is_fed) {
   Child node;
-  EXPECT_EQ(node.trees.roots(node.now), Roots{});
+  EXPECT_EQ(node.trees.roots(node.hood, node.now), Roots{});
   node.attach(8);
   Roots wanted;
   wanted.roots[kTree] = NodeTag{8};   // the path is the source's, then that of its child
-  EXPECT_EQ(node.trees.roots(node.now), wanted);
+  EXPECT_EQ(node.trees.roots(node.hood, node.now), wanted);
   node.trees.on_path(PeerKey{8}, {kTree, {NodeTag{8}}}, node.now);
   wanted.roots[kTree] = kSelf;
-  EXPECT_EQ(node.trees.roots(node.now), wanted) << "by the source itself";
+  EXPECT_EQ(node.trees.roots(node.hood, node.now), wanted) << "by the source itself";
+  node.tell(8, Advert::kNotFed);
+  EXPECT_EQ(node.trees.roots(node.hood, node.now), Roots{}) << "what its parent asked others for is nobody's merit above";
 }
 
 TEST(Substreams, lets_children_go_when_the_line_turns_out_to_be_slower) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "core/swarm/experience.hpp"
 
 namespace runnel::swarm {
@@ -56,17 +58,20 @@ TEST(Witnesses, what_was_said_long_ago_or_by_who_is_gone_is_forgotten) {
   EXPECT_FALSE(witnesses.idle(kTree, kLiar, kNow + 4 * Witnesses::kReportEach));
 }
 
-TEST(Witnesses, a_tree_is_dead_where_fewer_than_one_in_four_have_it_by_anybody) {
+TEST(Witnesses, a_tree_is_dead_where_fewer_than_one_in_four_have_it_by_the_sources_children) {
+  constexpr std::array kChildren{kGiver, kLiar};
   Witnesses witnesses;
   for (std::uint32_t i = 1; i < Witnesses::kFewest; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(kNobody), kNow);
-  EXPECT_FALSE(witnesses.dead(kTree, kNow)) << "too few to tell";
-  for (std::uint32_t i = 1; i <= 4; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(kNobody), kNow);
-  EXPECT_TRUE(witnesses.dead(kTree, kNow));
+  EXPECT_FALSE(witnesses.dead(kTree, kChildren, kNow)) << "too few to tell";
+  for (std::uint32_t i = 1; i <= 5; ++i) witnesses.on_roots(PeerKey{i}, NodeTag{i}, by_way_of(i < 3 ? NodeTag{77} : kNobody), kNow);
+  EXPECT_TRUE(witnesses.dead(kTree, kChildren, kNow)) << "who is fed by others goes round and round";
   witnesses.on_roots(PeerKey{901}, kGiver, by_way_of(kGiver), kNow);
-  EXPECT_TRUE(witnesses.dead(kTree, kNow)) << "who is fed by the source itself does not count";
+  EXPECT_TRUE(witnesses.dead(kTree, kChildren, kNow)) << "who is fed by the source itself does not count";
   witnesses.on_roots(PeerKey{1}, NodeTag{1}, by_way_of(kGiver), kNow);
-  EXPECT_FALSE(witnesses.dead(kTree, kNow));
-  EXPECT_FALSE(witnesses.dead(kTree, kNow + 4 * Witnesses::kReportEach));
+  witnesses.on_roots(PeerKey{2}, NodeTag{2}, by_way_of(kLiar), kNow);
+  ASSERT_TRUE(witnesses.idle(kTree, kGiver, kNow) && witnesses.idle(kTree, kLiar, kNow));
+  EXPECT_FALSE(witnesses.dead(kTree, kChildren, kNow)) << "two in five, by both together";
+  EXPECT_FALSE(witnesses.dead(kTree, kChildren, kNow + 4 * Witnesses::kReportEach));
 }
 
 TEST(Witnesses, so_many_are_heard) {
