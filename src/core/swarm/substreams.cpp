@@ -31,7 +31,6 @@ constexpr base::Duration kStrayEach{300'000};
 constexpr base::Duration kClimbEach = std::chrono::seconds{2};
 constexpr base::Duration kPathEach = std::chrono::seconds{2};
 constexpr base::Duration kShedEach{200'000};
-constexpr double kSlotsPerHome = 12;
 constexpr double kShedPast = 1.15;  // children in excess of the slots
 constexpr base::Duration kSharedCost{30'000};
 constexpr base::Duration kOverCapCost{150'000};
@@ -71,37 +70,13 @@ Substreams::Substreams(NodeTag self, bool source, base::Rng rng) : self_(self), 
 
 void Substreams::set_means(const Means& means, const Neighbourhood& hood) {
   means_ = means;
-  choose_home(hood);
+  home_.choose(means.slots, hood, rng_);
 }
-
-// The trees that the fewest neighbours feed, and for as long as the number of our slots asks for as many.
-void Substreams::choose_home(const Neighbourhood& hood) {
-  const auto count =
-      std::min<std::size_t>(kSubstreams, std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(means_.slots / kSlotsPerHome))));
-  if (home_.size() > count) home_.resize(count);
-  while (home_.size() < count) {
-    std::optional<std::size_t> best;
-    std::size_t best_offers = 0;
-    const std::size_t start = rng_.below(kSubstreams);
-    for (std::size_t i = 0; i < kSubstreams; ++i) {
-      const std::size_t tree = (start + i) % kSubstreams;
-      if (at_home(tree)) continue;
-      const auto offers = static_cast<std::size_t>(std::ranges::count_if(hood.all(), [&](const auto& entry) {
-        return entry.second.advert && entry.second.advert->weakest_rank[tree] != Advert::kNoChildren;
-      }));
-      if (best && offers >= best_offers) continue;
-      best = tree;
-      best_offers = offers;
-    }
-    home_.push_back(*best);
-  }
-}
-
-bool Substreams::at_home(std::size_t tree) const { return std::ranges::find(home_, tree) != home_.end(); }
 
 std::uint8_t Substreams::key(std::size_t tree) const {
   if (means_.rate > 0 && means_.slots <= 0) return 0;
-  const double key = (at_home(tree) ? means_.slots / static_cast<double>(home_.size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
+  const double key =
+      (home_.contains(tree) ? means_.slots / static_cast<double>(home_.all().size()) : 0) + 0.5 * std::min(4.0, means_.uplink);
   return static_cast<std::uint8_t>(std::clamp(key * 8, double{kGiverKey}, 254.0));
 }
 
@@ -541,11 +516,11 @@ void Substreams::seek(std::size_t tree, const Neighbourhood& hood, base::Time no
 NodeTag Substreams::grandparent(std::size_t tree) const {
   const Path& path = trees_[tree].path;
   constexpr std::size_t kFar = 3;  // nodes on our parent's path: the source, a child of it, and our parent
-  return at_home(tree) && trees_[tree].parent && path.size() >= kFar ? path[path.size() - 2] : kNobody;
+  return home_.contains(tree) && trees_[tree].parent && path.size() >= kFar ? path[path.size() - 2] : kNobody;
 }
 
 bool Substreams::looks_up_to(NodeTag tag, base::Time now) const {
-  return std::ranges::any_of(home_, [&](std::size_t tree) { return grandparent(tree) == tag; }) && introductions_.asked(tag, now);
+  return std::ranges::any_of(home_.all(), [&](std::size_t tree) { return grandparent(tree) == tag; }) && introductions_.asked(tag, now);
 }
 
 void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time now) {
@@ -566,16 +541,16 @@ void Substreams::climb(std::size_t tree, const Neighbourhood& hood, base::Time n
   if (price && worth(tree, *price, hood, now)) ask(tree, *peer, now);
 }
 
-bool Substreams::may_introduce(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const {
+std::optional<PeerKey> Substreams::introduces(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const {
   for (std::size_t tree = 0; tree < kTrees; ++tree) {
     const Tree& one = trees_[tree];
     if (!one.parent || one.path.empty() || one.path.back() != whom) continue;
     const auto child = std::ranges::find(one.children, asker, &Child::peer);
     const Neighbour* parent = hood.find(*one.parent);
     if (child == one.children.end() || parent == nullptr || !parent->advert) continue;
-    if (parent->advert->room >= cost(tree) || outranks(child->key, parent->advert->weakest_rank[tree])) return true;
+    if (parent->advert->room >= cost(tree) || outranks(child->key, parent->advert->weakest_rank[tree])) return one.parent;
   }
-  return false;
+  return std::nullopt;
 }
 
 void Substreams::check_parent(std::size_t tree, const Neighbourhood& hood, base::Time now) {

@@ -9,6 +9,7 @@
 #include "base/rng.hpp"
 #include "base/time.hpp"
 #include "core/swarm/experience.hpp"
+#include "core/swarm/home_trees.hpp"
 #include "core/swarm/introductions.hpp"
 #include "core/swarm/io.hpp"
 #include "core/swarm/neighbourhood.hpp"
@@ -97,8 +98,8 @@ class Substreams {
   [[nodiscard]] std::size_t children() const;
   [[nodiscard]] std::uint8_t weakest_rank(std::size_t tree) const;   // Advert::kNoChildren: none
   [[nodiscard]] std::uint8_t key(std::size_t tree) const;
-  // Whether the asker, a child of ours, may be told the address of this one: its parent's parent, where that would take it.
-  [[nodiscard]] bool may_introduce(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const;
+  // Our parent of this name, where the asker is a child of ours and that one would take it. nullopt: it is told nothing.
+  [[nodiscard]] std::optional<PeerKey> introduces(PeerKey asker, NodeTag whom, const Neighbourhood& hood) const;
   [[nodiscard]] std::uint8_t room() const;                          // half slots
   // Among those who wait until there is uplink for them. nullopt: we do not.
   [[nodiscard]] std::optional<unsigned> place(base::Time now) const;
@@ -167,8 +168,6 @@ class Substreams {
   void drop_children(std::size_t tree, const Neighbourhood& hood, base::Time now);
   void shed(base::Time now);
   void tell_path(std::size_t tree);
-  void choose_home(const Neighbourhood& hood);
-  [[nodiscard]] bool at_home(std::size_t tree) const;
   [[nodiscard]] NodeTag grandparent(std::size_t tree) const;
   [[nodiscard]] bool barren(std::size_t tree) const;
   Child* weakest(std::size_t tree);
@@ -185,7 +184,7 @@ class Substreams {
   Means means_;
   bool newcomers_wait_ = false;
   std::array<Tree, kTrees> trees_;
-  std::vector<std::size_t> home_;   // trees in which we give the most
+  HomeTrees home_;
   base::Time next_shed_;
   base::Time next_look_;            // at the children
   Experience experience_;

@@ -120,10 +120,9 @@ void Swarm::on_pex_req(Context& context, Channel& channel) {
 
 // Our children know our parents from their paths, by name.
 void Swarm::introduce(Context& context, Channel& channel, NodeTag whom) {
-  if (!push_->trees().may_introduce(channel.local, whom, push_->hood())) return;
-  const auto peer = push_->hood().find_tag(whom);
-  const Route route = peer ? context.channels.find(*peer) : Route{};
-  if (route.swarm != this || route.channel == &channel || route.channel->state != Channel::State::established) return;
+  const auto parent = push_->trees().introduces(channel.local, whom, push_->hood());
+  const Route route = parent ? context.channels.find(*parent) : Route{};
+  if (route.swarm != this || route.channel->state != Channel::State::established) return;
   if (channel.last_introduction && context.now - *channel.last_introduction < kIntroductions) return;
   channel.last_introduction = context.now;
   tell_of(context, channel,

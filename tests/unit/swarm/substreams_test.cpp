@@ -697,16 +697,16 @@ TEST(Substreams, a_child_is_introduced_to_our_parent_where_that_would_take_it) {
   Child node;
   node.attach(8);
   node.trees.on_subscribe({PeerKey{20}, NodeTag{20}, kStart}, {kTree, 40}, node.now);
-  EXPECT_TRUE(node.trees.may_introduce(PeerKey{20}, NodeTag{8}, node.hood));
-  EXPECT_FALSE(node.trees.may_introduce(PeerKey{21}, NodeTag{8}, node.hood)) << "no child of ours";
+  EXPECT_EQ(node.trees.introduces(PeerKey{20}, NodeTag{8}, node.hood), PeerKey{8});
+  EXPECT_FALSE(node.trees.introduces(PeerKey{21}, NodeTag{8}, node.hood)) << "no child of ours";
   for (const NodeTag whom : {NodeTag{7}, NodeTag{20}, NodeTag{99}, kSelf, kNobody})
-    EXPECT_FALSE(node.trees.may_introduce(PeerKey{20}, whom, node.hood)) << "a path names others, whom we do not know, or need not tell of";
+    EXPECT_FALSE(node.trees.introduces(PeerKey{20}, whom, node.hood)) << "a path names others, whom we do not know, or need not tell of";
   const auto full_of = [&](std::uint8_t rank) {
     Advert advert = *node.hood.find(PeerKey{8})->advert;
     advert.room = 0;
     advert.weakest_rank.fill(rank);
     node.hood.on_advert(PeerKey{8}, advert, node.now);
-    return !node.trees.may_introduce(PeerKey{20}, NodeTag{8}, node.hood);
+    return !node.trees.introduces(PeerKey{20}, NodeTag{8}, node.hood);
   };
   EXPECT_TRUE(full_of(40));
   EXPECT_FALSE(full_of(30)) << "the weakest makes room for it";
