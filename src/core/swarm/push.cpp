@@ -39,7 +39,7 @@ constexpr double kPerRequest = 8;       // chunks that the proof of one alone wo
 constexpr double kNeverPulled = 1e9;
 constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
-constexpr base::Duration kQuantum{3'000};  // sends within it leave together: each wake costs, and a line that is 15 ms full is calm
+constexpr base::Duration kQuantum{8'000};  // sends within it leave together: each wake costs, and a line that is 15 ms full is calm
 constexpr double kQuantumSeconds = static_cast<double>(kQuantum.count()) / 1e6;
 constexpr base::Duration kWaited{5'000};
 constexpr double kShareForChildren = 0.85;  // of the uplink; the rest is for bursts, repair and control
@@ -426,7 +426,8 @@ void Push::on_wire(std::uint64_t total, base::Time now) {
 }
 
 base::Time Push::next_deadline() const {
-  return queue_.empty() && !others_wait_ ? next_tick_ : std::min(next_tick_, pacer_.free_at(pace()));
+  const base::Time next = std::min(next_tick_, repair_.next_gap());
+  return queue_.empty() && !others_wait_ ? next : std::min(next, pacer_.free_at(pace()));
 }
 
 std::vector<PushOut> Push::take_out() {
@@ -436,8 +437,15 @@ std::vector<PushOut> Push::take_out() {
 
 // ---- time -----------------------------------------------------------------------------------------------------------
 
+void Push::repair(base::Time now) {
+  for (PushOut& out : repair_.tick({munros_, lag_, hood_, trees_}, now)) out_.push_back(std::move(out));
+}
+
 void Push::tick(base::Time now) {
-  if (now < next_tick_) return;
+  if (now < next_tick_) {
+    if (now >= repair_.next_gap()) repair(now);
+    return;
+  }
   if (now - next_tick_ > kAway) hood_.excuse(now - next_tick_, now);
   next_tick_ = now + kTick;
   if (now >= next_look_) {
@@ -464,9 +472,7 @@ void Push::tick(base::Time now) {
     else
       send_roots(now);
   }
-  if (!setup_.source) {
-    for (PushOut& out : repair_.tick({munros_, lag_, hood_, trees_}, now)) out_.push_back(std::move(out));
-  }
+  if (!setup_.source) repair(now);
   if (now >= next_have_) {
     next_have_ = now + Neighbourhood::kHaveInterval;
     send_haves(now);

@@ -113,6 +113,7 @@ class Push {
   void on_advert(PeerKey from, const Advert& advert, base::Time now);
   void note(std::uint64_t munro, base::Time now);
   void find_gaps(tree::ChunkIndex index, base::Time now);
+  void repair(base::Time now);
   void queue(SendClass what, tree::ChunkIndex index, PeerKey to, base::Time now);
   void update_means(base::Time now);
   void probe_uplink(base::Time now);

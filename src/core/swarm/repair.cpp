@@ -19,7 +19,9 @@ constexpr double kBusyTimes = 6;                  // of the queue that it told, 
 void Repair::gap(tree::ChunkIndex index, base::Time now) {
   if (asks_.size() >= kMaxTracked) return;
   Ask& ask = asks_[{munro_number(index), leaf_of(index), false}];
-  if (!ask.gap) ask.gap = now;
+  if (ask.gap) return;
+  ask.gap = now;
+  next_gap_ = std::min(next_gap_, now + kReorder);
 }
 
 void Repair::release(Ask& ask, Neighbourhood& hood) {
@@ -124,11 +126,14 @@ void Repair::consider(const What& what, bool ripe, const View& view, base::Time 
   release(ask, view.hood);
   const auto parent = view.trees.parent(what.bundle ? kSubstreams : tree_of(what.munro, what.leaf));
   const Neighbour* neighbour = parent ? view.hood.find(*parent) : nullptr;
-  if (ask.gap && !ask.parent_asked && now - *ask.gap >= kReorder && neighbour != nullptr && now >= neighbour->busy_until) {
-    ask.parent_asked = true;
-    return this->ask(what, *parent, view, now, nacks);
+  if (ask.gap && !ask.parent_asked && neighbour != nullptr && now >= neighbour->busy_until) {
+    if (now - *ask.gap >= kReorder) {
+      ask.parent_asked = true;
+      return this->ask(what, *parent, view, now, nacks);
+    }
+    next_gap_ = std::min(next_gap_, *ask.gap + kReorder);
   }
-  if (!ripe || now < ask.until) return;
+  if ((!ripe && !ask.parent_asked) || now < ask.until) return;   // whom the parent failed need not wait and see
   if (const auto best = holder(what, view, now)) return this->ask(what, *best, view, now, nacks);
   ask.until = now + kLookAgain;
 }
@@ -147,6 +152,7 @@ void Repair::drop_old(const View& view, base::Time now) {
 
 std::vector<PushOut> Repair::tick(const View& view, base::Time now) {
   drop_old(view, now);
+  next_gap_ = base::Time::max();
   Nacks nacks;
   for (const auto& [number, munro] : view.munros.all()) {
     const base::Duration age = now - munro.since;

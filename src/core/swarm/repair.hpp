@@ -16,15 +16,16 @@
 
 namespace runnel::swarm {
 
-// A gap is told to the parent once; past the time at which almost everything comes, the holder that should answer first is asked. Never
-// more than a few at one holder, nothing that would come too late, and nobody who said that he is busy before his time.
+// A gap is told to the parent once. What it was told in vain, and what is later than almost everything comes, the holder that should
+// answer first is asked for. Never more than a few at one holder, nothing that would come too late, and nobody who said that he is busy
+// before his time.
 class Repair {
  public:
   static constexpr std::size_t kMaxAtHolder = 12;
   static constexpr std::size_t kMaxOutstanding = 64;
   static constexpr std::size_t kMaxTracked = 2048;               // chunks and bundles
   static constexpr base::Duration kTooLate{1'700'000};           // of 2 s of player's lag, the last 300 ms are too late to ask
-  static constexpr base::Duration kReorder{10'000};
+  static constexpr base::Duration kReorder{4'000};
 
   // What it looks at.
   struct View {
@@ -42,7 +43,10 @@ class Repair {
   void proved(std::uint64_t munro, Neighbourhood& hood);
   void on_busy(PeerKey from, const Busy& busy, Neighbourhood& hood, base::Time now);
   void forget(PeerKey peer);
+  // As often as may be, and at next_gap().
   [[nodiscard]] std::vector<PushOut> tick(const View& view, base::Time now);
+  // When the parent is to be told what it sent and is not here.
+  [[nodiscard]] base::Time next_gap() const { return next_gap_; }
   // Waits for this chunk from this peer.
   [[nodiscard]] bool asked(tree::ChunkIndex index, PeerKey of) const {
     const auto it = asks_.find({munro_number(index), leaf_of(index), false});
@@ -79,6 +83,7 @@ class Repair {
   base::Rng rng_;
   Asks asks_;
   std::size_t outstanding_ = 0;
+  base::Time next_gap_ = base::Time::max();
 };
 
 }  // namespace runnel::swarm

@@ -110,9 +110,26 @@ TEST(Repair, a_gap_is_told_to_the_parent_at_once_and_only_once) {
   Viewer viewer;
   viewer.feed(kFar, 3);
   viewer.repair.gap(chunk_of(kMunro, 3), viewer.now);
+  const base::Time due = viewer.repair.next_gap();
+  EXPECT_EQ(due, viewer.now + Repair::kReorder);
   EXPECT_THAT(viewer.tick(), IsEmpty()) << "it may have been overtaken";
+  EXPECT_EQ(viewer.repair.next_gap(), due) << "whoever looked before";
   EXPECT_THAT(Viewer::peers(viewer.tick(Repair::kReorder)), ElementsAre(kFar));
+  EXPECT_EQ(viewer.repair.next_gap(), base::Time::max());
   EXPECT_THAT(Viewer::peers(viewer.tick(milliseconds{400})), ElementsAre(kNear)) << "then whoever is quickest";
+}
+
+TEST(Repair, what_the_parent_was_asked_for_in_vain_others_are_asked_for_at_once) {
+  Viewer viewer;
+  viewer.feed(kNear, 3);
+  for (int i = 0; i < 40; ++i) viewer.lag.arrived(tree_of(kMunro, 3), milliseconds{i % 2 * 400});   // by that it may still come
+  viewer.trees.arrived(tree_of(kMunro, 3), kNear);
+  viewer.repair.gap(chunk_of(kMunro, 3), viewer.now);
+  const auto parent = viewer.tick(Repair::kReorder);
+  ASSERT_THAT(Viewer::peers(parent), ElementsAre(kNear));
+
+  viewer.repair.on_busy(kNear, {10, std::get<Nack>(parent[0].message).map}, viewer.hood, viewer.now);
+  EXPECT_THAT(Viewer::peers(viewer.tick()), ElementsAre(kFar));
 }
 
 TEST(Repair, a_munro_that_others_show_has_its_bundle_asked_for) {
