@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """One live scenario twice: by real processes in the network lab, sealed, and by the simulator, side by side. Needs root.
 
-    bench/live.py [--scenario NAME] [--peers N] [--over N] [--seconds N] [--no-history]
+    bench/live.py [--scenario NAME] [--peers N] [--over N] [--seconds N] [--against RUNNEL] [--no-history]
 
 The scenario is one of tests/sim/scenarios, in TOML; the lab takes its lines and paths from it. The delay of a chunk is from the source's
 signature, when its record is complete, to its being verified at a viewer; all processes share this machine's clock. Of the source, what its
-line carried, headers included, against what the stream's own chunks would take. Exit status 1 when a goal is missed.
+line carried, headers included, against what the stream's own chunks would take. With another build of runnel (`--against`) half of the
+viewers run that one, so that both are measured in one swarm by one machine. Exit status 1 when a goal is missed.
 """
 import concurrent.futures
 import json
@@ -109,8 +110,14 @@ class Live(Scenario):
     def words(table):
         return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
 
+    def run_the_other(self):
+        """Of each kind of line every second viewer runs the other build, if there is one."""
+        kinds = set(self.uplinks.values()) if self.options.against else ()
+        return {host for kind in kinds for host in [host for host in self.hosts if self.uplinks[host] == kind][1::2]}
+
     def run_in(self, host, verb, *arguments):
-        command = [RUNNEL, verb, *arguments, "--json", "--listen", f"{self.lab.address(host)}:0", "--http", "127.0.0.1:0"]
+        program = self.options.against if host in self.others else RUNNEL
+        command = [program, verb, *arguments, "--json", "--listen", f"{self.lab.address(host)}:0", "--http", "127.0.0.1:0"]
         return self.start(self.lab.command(host, command), host, Node)
 
     def status(self, host, node):
@@ -131,6 +138,7 @@ class Live(Scenario):
         """The lab's column, by measure."""
         self.lab = Netlab(self.lab_description(), self.log, seed=self.seed)
         self.addCleanup(self.lab.close)
+        self.others = self.run_the_other()
         self.caster = self.run_in("source", "cast", "--live", "--loop", film(self.plan["live"]["kbps"]))
         link = self.caster.link
         self.viewers = {}
@@ -146,6 +154,9 @@ class Live(Scenario):
             self.caster.wait_for_end(self.options.seconds / LOOKS)
             looks.append(self.look())
         self.tell(looks)
+        if self.others:
+            self.tell_build("this build", self.viewers.keys() - self.others, looks)
+            self.tell_build(self.options.against, self.others, looks)
         return dict(self.compare(looks), **startups)
 
     def startups(self):
@@ -189,6 +200,16 @@ class Live(Scenario):
                   f"{mine.quantile_s(0.5):.2f} {mine.quantile_s(0.95):.2f} {mine.quantile_s(0.99):.2f}, {mine.total} chunks; "
                   f"rejected {last['viewers'][host]['rejected']}", flush=True)
 
+    @staticmethod
+    def tell_build(name, hosts, looks):
+        first, last = looks[0], looks[-1]
+        delays = Delays()
+        for host in hosts:
+            delays.since(looks, host)
+        share = statistics.mean(last["cpu_s"][host] - first["cpu_s"][host] for host in hosts) / (last["at"] - first["at"])
+        quantiles = " ".join(f"{delays.quantile_s(quantile):.3f}" for quantile in (0.5, 0.95, 0.99))
+        print(f"  {name}: {len(hosts)} viewers, {100 * share:.2f} % of a processor each; delays {quantiles} s", flush=True)
+
     def simulated(self):
         settings = ["--peers", str(self.peers), "--seed", "1", "--set", f"duration_s={self.plan['live']['measure_from_s'] + self.options.seconds}"]
         done = subprocess.run([BUILD / "runnel-sim", SCENARIOS / f"{self.options.scenario}.toml", *settings, "--json"], capture_output=True,
@@ -226,4 +247,5 @@ if __name__ == "__main__":
                                           ("--peers", int, 0, "viewers; 0: as many as the scenario says"),
                                           ("--over", int, 0, "seconds within which all come; 0: as the scenario says"),
                                           ("--seconds", int, 20, "that are measured"),
+                                          ("--against", str, "", "another runnel, which half of the viewers run"),
                                           ("--simulator", int, 1, "0: without the simulator's column")]))

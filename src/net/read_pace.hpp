@@ -9,7 +9,7 @@ namespace runnel::net {
 // Handshakes and other short talks are read at once; who reads on and on lets datagrams gather for a moment. Pure. One owner.
 class ReadPace {
  public:
-  static constexpr base::Duration kGather{4'000};      // little beside what a chunk takes to reach everybody
+  static constexpr base::Duration kGather{8'000};      // little beside what a chunk takes to reach everybody
   static constexpr int kAtOnce = 100;                  // reads, of those who were quiet before
   static constexpr base::Duration kSeldom{20'000};     // who reads no more often than that waits for nothing
 
