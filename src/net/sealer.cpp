@@ -178,6 +178,7 @@ void Sealer::on_progress(Sessions::iterator at, base::Time now) {
   }
   while (auto datagram = session.dtls->read()) on_inner(at, std::move(*datagram));
   gather_flight(at);
+  set_timer(session, now);
   if (session.dtls->failed() || (session.secrets && !session.swarm))
     sessions_.erase(at);   // on_timer() begins anew, a little later
   else if (session.done())
@@ -208,6 +209,12 @@ void Sealer::meet(wire::ChannelId local, Channel& channel, wire::ChannelId remot
   channel.receiver.emplace(secrets.algorithm, channel_secret(theirs, {.to = local, .from = remote}));
   channel.sender.emplace(secrets.algorithm, channel_secret(ours, {.to = remote, .from = local}));
   channel.secrets = {};
+}
+
+// After anything that was done with a handshake.
+void Sealer::set_timer(Session& session, base::Time now) {
+  const auto left = session.dtls->until_timer();
+  session.timer = left ? std::optional{now + *left} : std::nullopt;
 }
 
 void Sealer::gather_flight(Sessions::iterator at) {
@@ -293,6 +300,7 @@ void Sealer::begin(Call& call, base::Time now) {
   session.calls = true;
   session.swarm = call.swarm;
   session.begun = now;
+  set_timer(session, now);
   gather_flight(sessions_.emplace(call.to, std::move(session)).first);
 }
 
@@ -369,7 +377,7 @@ void Sealer::on_timer(base::Time now) {
     Session& session = at->second;
     if (now - session.begun >= life_of(session)) {
       sessions_.erase(at);
-    } else if (session.dtls->until_timer() == base::Duration{}) {
+    } else if (session.timer && now >= *session.timer) {
       session.dtls->on_timer();
       on_progress(at, now);
     }
@@ -391,7 +399,7 @@ std::optional<base::Time> Sealer::next_deadline(base::Time now) const {
   for (const auto& [place, session] : sessions_) {
     at(session.begun + life_of(session));
     if (!session.heard && now < session.begun + kSilence) at(session.begun + kSilence);
-    if (const auto timer = session.dtls->until_timer()) at(now + *timer);
+    if (session.timer) at(*session.timer);
   }
   for (const auto& [local, call] : calls_) {
     if (!sessions_.contains(call.to)) at(std::max(call.not_before, now));

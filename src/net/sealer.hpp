@@ -87,6 +87,7 @@ class Sealer {
     std::optional<swarm::SwarmHandle> swarm;  // answering: known when it is finished
     std::optional<DtlsSecrets> secrets;
     base::Time begun;
+    std::optional<base::Time> timer;  // when it says something again; to ask DTLS with each read costs too much
     std::vector<wire::ChannelId> waiting;  // channels of ours whose first datagram got no answer yet
     bool resolved = false;  // one of them did
 
@@ -128,6 +129,7 @@ class Sealer {
   void begin(Call& call, base::Time now);
   void send_calls(Sessions::iterator at);
   void send_inner(Sessions::iterator at, wire::ChannelId local, base::ByteView datagram);
+  static void set_timer(Session& session, base::Time now);
   void gather_flight(Sessions::iterator at);
 
   [[nodiscard]] bool may_begin(const base::Endpoint& from, base::Time now);
