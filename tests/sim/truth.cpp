@@ -93,7 +93,12 @@ std::optional<crypto::Digest> TruthNodeStore::get(tree::Bin bin) {
   if (false_nodes_ > 0) {
     if (auto lie = lies_.get(bin)) return lie;
   }
-  return all_ || known_.contains(bin) ? truth_.get(bin) : std::nullopt;
+  return all_ || knows(bin) ? truth_.get(bin) : std::nullopt;
+}
+
+bool TruthNodeStore::knows(tree::Bin bin) const {
+  const auto page = known_.find(bin.number() / kPage);
+  return page != known_.end() && page->second.test(bin.number() % kPage);
 }
 
 void TruthNodeStore::put(tree::Bin bin, const crypto::Digest& hash) {
@@ -103,7 +108,7 @@ void TruthNodeStore::put(tree::Bin bin, const crypto::Digest& hash) {
     truth = hash;
   }
   if (truth == hash) {
-    known_.insert(bin);
+    known_[bin.number() / kPage].set(bin.number() % kPage);
     return;
   }
   ++false_nodes_;
@@ -115,7 +120,10 @@ void TruthNodeStore::drop(tree::Bin bin) {
     drop(bin.left());
     drop(bin.right());
   }
-  known_.erase(bin);
+  const auto page = known_.find(bin.number() / kPage);
+  if (page == known_.end()) return;
+  page->second.reset(bin.number() % kPage);
+  if (page->second.none()) known_.erase(page);
 }
 
 }  // namespace runnel::sim
