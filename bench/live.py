@@ -86,6 +86,7 @@ class Live(Scenario):
         super().setUp()
         self.plan = tomllib.loads((SCENARIOS / f"{self.options.scenario}.toml").read_text(encoding="utf-8"))
         self.peers = self.options.peers or self.plan["peers"]
+        self.others = set()             # the hosts of viewers that run another build
         self.hosts = [f"viewer-{i + 1}" for i in range(self.peers)]
 
     def lab_description(self):

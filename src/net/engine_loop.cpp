@@ -49,7 +49,9 @@ void EngineLoop::stop() {
 }
 
 void EngineLoop::post(std::function<void()> task) {
+  ++posted_;
   boost::asio::post(io_, [this, task = std::move(task)] {
+    --posted_;
     task();
     drain();
   });
@@ -70,7 +72,8 @@ void EngineLoop::wait_readable() {
   });
 }
 
-// While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them.
+// While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them. What was posted, as a
+// source's record, waits for one nap at most.
 void EngineLoop::on_readable() {
   for (int round = 0; round < kRoundsPerWait; ++round) {
     const Read read = this->read();
@@ -79,7 +82,7 @@ void EngineLoop::on_readable() {
     const base::Time next = next_deadline();
     const base::Time now = steady_now();
     const base::Duration pause = read == Read::little ? read_pace_.after_read(now) : base::Duration{};
-    if (pause == base::Duration{}) return arm_timer(next);
+    if (pause == base::Duration{} || posted_ > 0) return arm_timer(next);
     if (next > now) std::this_thread::sleep_for(std::min(pause, next - now));
   }
   arm_timer(next_deadline());

@@ -1,6 +1,7 @@
 // Runs the engine: one thread, one UDP socket, one timer. All that the pure machine asks for happens here.
 #pragma once
 #include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -66,7 +67,7 @@ class EngineLoop {
   static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
   static constexpr int kReadsPerTurn = 16;                         // then timers get their turn
   static constexpr std::size_t kLittle = 32;                       // datagrams; who is sent more at a time is woken seldom as it is
-  static constexpr int kRoundsPerWait = 8;                         // of reading and gathering; then posted tasks get theirs
+  static constexpr int kRoundsPerWait = 4;                         // of reading and gathering; then whatever else waits gets its turn
 
   void wait_readable();
   void wait_writable();
@@ -93,6 +94,7 @@ class EngineLoop {
   swarm::Engine engine_;
   Sealer sealer_;
   EngineClient& client_;
+  std::atomic<unsigned> posted_ = 0;                               // tasks that wait
   std::thread thread_;
 
   std::vector<std::unique_ptr<std::byte[]>> buffers_;

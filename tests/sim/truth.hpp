@@ -99,7 +99,7 @@ class TruthNodeStore final : public tree::NodeStore {
   tree::MemoryNodeStore& truth_;
   bool origin_;
   bool all_ = false;
-  // Bins by number, which stand close together in a live window: a hundredth of what a set of them takes.
+  // Bins by number, which stand close together in a live window: a seventh of what a set of them takes.
   static constexpr std::uint64_t kPage = 512;
   boost::unordered_flat_map<std::uint64_t, std::bitset<kPage>> known_;
   tree::MemoryNodeStore lies_;

@@ -40,7 +40,6 @@ constexpr double kNeverPulled = 1e9;
 constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxRequest = 64;  // chunks of one REQUEST that are looked at; ours have 32 at most
 constexpr base::Duration kQuantum{8'000};  // sends within it leave together: each wake costs, and a line that is 15 ms full is calm
-constexpr double kQuantumSeconds = static_cast<double>(kQuantum.count()) / 1e6;
 constexpr base::Duration kWaited{5'000};
 constexpr double kShareForChildren = 0.85;  // of the uplink; the rest is for bursts, repair and control
 constexpr double kSourceGuess = 4;  // uplink in stream rates before it is measured
@@ -414,9 +413,12 @@ bool Push::has_time(base::Time now) const { return pacer_.free_at(pace()) <= now
 
 std::uint64_t Push::room_for_others(base::Time now) {
   others_wait_ = !has_time(now);
-  if (!others_wait_) return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(pace() * kQuantumSeconds / setup_.chunk_bytes));
-  uplink_.waited();
-  return 0;
+  if (others_wait_) {
+    uplink_.waited();
+    return 0;
+  }
+  const base::Duration left = now + kQuantum - std::max(now, pacer_.free_at(pace()));   // what was pushed has taken the rest
+  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(chunk_pace() * static_cast<double>(left.count()) / 1e6));
 }
 
 void Push::on_wire(std::uint64_t total, base::Time now) {
