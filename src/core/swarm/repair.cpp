@@ -104,13 +104,14 @@ void Repair::ask(const What& what, PeerKey peer, const View& view, base::Time no
 }
 
 // Whether others are to be asked. As long as the parent sends in order and passed nothing over, what is late waits at it: asked of others
-// it would come twice, when lines are full as it is.
+// it would come twice, when lines are full as it is. What it was asked for is no longer a matter of waiting.
 bool Repair::ripe(const What& what, base::Duration age, const View& view, base::Time now) const {
   if (what.bundle) return age > kBundleWait && view.lag.overdue(kSubstreams, age) && view.lag.overdue(kSubstreams + 1, age);
+  const auto it = asks_.find(what);
+  if (it != asks_.end() && it->second.parent_asked) return true;
   const std::size_t tree = tree_of(what.munro, what.leaf);
   if (view.trees.doubtful(tree, now)) return view.lag.late(tree, age);
   if (!view.lag.overdue(tree, age)) return false;
-  const auto it = asks_.find(what);
   return (it != asks_.end() && it->second.gap) || view.lag.past_hope(tree, age);
 }
 
@@ -133,7 +134,7 @@ void Repair::consider(const What& what, bool ripe, const View& view, base::Time 
     }
     next_gap_ = std::min(next_gap_, *ask.gap + kReorder);
   }
-  if ((!ripe && !ask.parent_asked) || now < ask.until) return;   // whom the parent failed need not wait and see
+  if (!ripe || now < ask.until) return;
   if (const auto best = holder(what, view, now)) return this->ask(what, *best, view, now, nacks);
   ask.until = now + kLookAgain;
 }
