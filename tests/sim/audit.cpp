@@ -15,23 +15,56 @@ std::string name_of(tree::ChunkIndex index) { return "chunk " + std::to_string(i
 }  // namespace
 
 void Audit::violate(base::Time now, HostId host, std::string invariant, std::string what) {
-  if (++count_ <= kMaxKept) violations_.push_back({now, host, std::move(invariant), std::move(what)});
+  Record& seen = record(host);
+  if (++seen.violation_count <= kMaxKept) seen.violations.push_back({now, host, std::move(invariant), std::move(what)});
+}
+
+std::vector<Violation> Audit::violations() const {
+  std::vector<Violation> all;
+  for (const Record& record : records_) all.insert(all.end(), record.violations.begin(), record.violations.end());
+  std::ranges::stable_sort(all, {}, &Violation::at);
+  if (all.size() > kMaxKept) all.resize(kMaxKept);
+  return all;
+}
+
+std::uint64_t Audit::violation_count() const {
+  std::uint64_t all = 0;
+  for (const Record& record : records_) all += record.violation_count;
+  return all;
+}
+
+MessageCounters Audit::counters() const {
+  MessageCounters all;
+  for (const Record& record : records_) all += record.counters;
+  return all;
+}
+
+MessageCounters& MessageCounters::operator+=(const MessageCounters& other) {
+  for (std::size_t i = 0; i < messages.size(); ++i) messages[i] += other.messages[i];
+  chunks += other.chunks;
+  payload_bytes += other.payload_bytes;
+  udp_bytes += other.udp_bytes;
+  proof_bytes += other.proof_bytes;
+  control_bytes += other.control_bytes;
+  for (std::size_t i = 0; i < bytes_of.size(); ++i) bytes_of[i] += other.bytes_of[i];
+  return *this;
 }
 
 // ---- datagrams ------------------------------------------------------------------------------------------------------
 
 void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::ByteView datagram, const tree::IntervalSet& held) {
-  counters_.udp_bytes += datagram.size();
-  bytes_of(WireUse::headers) += wire::kChannelSize + kIpAndUdpBytes;
+  MessageCounters& counters = record(host).counters;
+  counters.udp_bytes += datagram.size();
+  counters.of(WireUse::headers) += wire::kChannelSize + kIpAndUdpBytes;
   const auto split = wire::split_datagram(datagram);
   if (!split) {
     violate(now, host, "datagrams_decode", "shorter than a channel id");
     return;
   }
-  Contact& peer = contact(host, to);
+  Contact& peer = record(host).contacts[to];
   wire::Decoder decoder{split->messages, format_};
-  const std::uint64_t payload_before = counters_.payload_bytes;
-  const std::uint64_t proof_before = counters_.proof_bytes;
+  const std::uint64_t payload_before = counters.payload_bytes;
+  const std::uint64_t proof_before = counters.proof_bytes;
   std::array<std::byte, 2048> scratch;   // longer messages do not fit a datagram
   while (true) {
     const auto message = decoder.next();
@@ -43,11 +76,11 @@ void Audit::sent(base::Time now, HostId host, const base::Endpoint& to, base::By
     check_message(now, host, peer, **message, held);
     if (test::chunk_of(**message)) continue;   // its bytes are neither proof nor control
     wire::Encoder encoder{scratch, format_};
-    count(**message, encoder.message(**message) ? encoder.size() : 0);
+    count(counters, **message, encoder.message(**message) ? encoder.size() : 0);
   }
-  if (counters_.payload_bytes == payload_before) {   // else they are the chunk's
-    const bool proof = counters_.proof_bytes != proof_before;
-    (proof ? counters_.proof_bytes : counters_.control_bytes) += wire::kChannelSize + kIpAndUdpBytes;
+  if (counters.payload_bytes == payload_before) {   // else they are the chunk's
+    const bool proof = counters.proof_bytes != proof_before;
+    (proof ? counters.proof_bytes : counters.control_bytes) += wire::kChannelSize + kIpAndUdpBytes;
   }
   if (split->channel == wire::kNoChannel || peer.proved) return;
   peer.sent += datagram.size();
@@ -70,42 +103,45 @@ WireUse Audit::use_of(const wire::Message& message) {
   return WireUse::other;
 }
 
-void Audit::count(const wire::Message& message, std::size_t size) {
-  bytes_of(use_of(message)) += size;
+void Audit::count(MessageCounters& counters, const wire::Message& message, std::size_t size) {
+  counters.of(use_of(message)) += size;
   const auto* extension = std::get_if<wire::Extension>(&message);
   const bool bundle = extension != nullptr && extension->type == swarm::Bundle::kType;
   if (bundle || std::holds_alternative<wire::Integrity>(message) || std::holds_alternative<wire::SignedIntegrity>(message))
-    counters_.proof_bytes += size;
+    counters.proof_bytes += size;
   else if (!test::chunk_of(message))
-    counters_.control_bytes += size;
+    counters.control_bytes += size;
 }
 
 void Audit::check_message(base::Time now, HostId host, Contact& peer, const wire::Message& message, const tree::IntervalSet& held) {
-  std::visit([&](const auto& m) { ++counters_.messages[static_cast<std::size_t>(m.kType)]; }, message);
+  MessageCounters& counters = record(host).counters;
+  std::visit([&](const auto& m) { ++counters.messages[static_cast<std::size_t>(m.kType)]; }, message);
   if (const auto* handshake = std::get_if<wire::Handshake>(&message); handshake && !handshake->is_close()) {
     const std::uint32_t id = handshake->source.value();
     if (std::ranges::find(peer.given_ids, id) == peer.given_ids.end()) peer.given_ids.push_back(id);
   }
   const auto chunk = test::chunk_of(message);
   if (!chunk) return;
-  ++counters_.chunks;
-  counters_.payload_bytes += chunk->payload.size();
+  ++counters.chunks;
+  counters.payload_bytes += chunk->payload.size();
   const auto truth = truth_.chunk(chunk->index);
   if (!truth || !base::equal(*truth, chunk->payload)) violate(now, host, "no_false_data", name_of(chunk->index));
   if (!held.contains(chunk->index)) violate(now, host, "data_was_stored", name_of(chunk->index));
 }
 
 void Audit::received(HostId host, const base::Endpoint& from, base::ByteView datagram) {
-  Contact& peer = contact(host, from);
+  Contact& peer = record(host).contacts[from];
   if (peer.proved) return;
   peer.received += datagram.size();
   const auto split = wire::split_datagram(datagram);
   peer.proved = split && std::ranges::find(peer.given_ids, split->channel.value()) != peer.given_ids.end();
 }
 
-void Audit::restarted(HostId host) {
-  contacts_.erase(host.value());
-  std::erase_if(rejections_, [&](const auto& item) { return item.first.first == host; });
+void Audit::begin(HostId host) {
+  if (records_.size() <= host.value()) records_.resize(host.value() + 1);
+  Record& seen = record(host);
+  seen.contacts.clear();
+  seen.rejections.clear();
 }
 
 // ---- chunks ---------------------------------------------------------------------------------------------------------
@@ -130,7 +166,7 @@ void Audit::load_asked(base::Time now, HostId host, tree::ChunkRange range, cons
 
 void Audit::rejected(base::Time now, HostId host, const base::Endpoint& from, std::uint64_t chunks, bool banned) {
   if (chunks == 0) return;
-  Rejections& seen = rejections_[{host, from}];
+  Rejections& seen = record(host).rejections[from];
   if (seen.chunks == 0 || now - seen.first > discovery::kBadHashWindow) seen = {0, now};
   seen.chunks += chunks;
   if (seen.chunks >= discovery::kBadHashesToBan && !banned) {

@@ -3,10 +3,10 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -64,12 +64,16 @@ struct MessageCounters {
   std::uint64_t control_bytes = 0;   // what is neither chunks nor proof, and datagrams that carry neither
   std::array<std::uint64_t, kWireUses.size()>
       bytes_of{};   // by WireUse; of chunks the payload is counted apart; `headers`: channel, UDP and IP
+
+  [[nodiscard]] std::uint64_t& of(WireUse use) { return bytes_of[static_cast<std::size_t>(use)]; }
+  MessageCounters& operator+=(const MessageCounters& other);
 };
 
-// One swarm's. Nodes report to it; the truth outlives it.
+// One swarm's. Nodes report to it; the truth outlives it. Each host has a record of its own: once it has begun, hosts may report in threads
+// of their own, of themselves.
 class Audit {
  public:
-  static constexpr std::size_t kMaxKept = 50;   // violations kept whole; the rest are counted
+  static constexpr std::size_t kMaxKept = 50;  // violations kept whole; the rest are counted
 
   explicit Audit(const Truth& truth) : truth_(truth), format_(truth.format()) {}
 
@@ -85,39 +89,43 @@ class Audit {
   void rejected(base::Time now, HostId host, const base::Endpoint& from, std::uint64_t chunks, bool banned);
   // tables_are_bounded, no_false_hash_trusted.
   void state(base::Time now, HostId host, const swarm::SwarmState& state, std::uint64_t false_nodes);
-  // A host's engine was replaced: what it knew of its peers is gone.
-  void restarted(HostId host);
+  // A host's engine begins, or another one in its place: what was known of its peers is gone. Before anything else is told of the host.
+  void begin(HostId host);
 
   void violate(base::Time now, HostId host, std::string invariant, std::string what);
-  [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
-  [[nodiscard]] std::uint64_t violation_count() const { return count_; }
-  [[nodiscard]] const MessageCounters& counters() const { return counters_; }
+  // In order of time, the first kMaxKept.
+  [[nodiscard]] std::vector<Violation> violations() const;
+  [[nodiscard]] std::uint64_t violation_count() const;
+  // Of all hosts.
+  [[nodiscard]] MessageCounters counters() const;
 
  private:
   // Between a host and an address that may be forged (RFC 7574 12.1.1).
   struct Contact {
     std::uint64_t received = 0;
-    std::uint64_t sent = 0;                    // calls apart: these go to an address that somebody else named
+    std::uint64_t sent = 0;  // calls apart: these go to an address that somebody else named
     bool proved = false;
-    std::vector<std::uint32_t> given_ids;      // channel ids that the host told this address
+    std::vector<std::uint32_t> given_ids;  // channel ids that the host told this address
   };
   struct Rejections {
     std::uint64_t chunks = 0;
     base::Time first;
   };
-  void count(const wire::Message& message, std::size_t size);
-  [[nodiscard]] std::uint64_t& bytes_of(WireUse use) { return counters_.bytes_of[static_cast<std::size_t>(use)]; }
+  struct Record {
+    std::unordered_map<base::Endpoint, Contact> contacts;
+    std::map<base::Endpoint, Rejections> rejections;
+    std::vector<Violation> violations;
+    std::uint64_t violation_count = 0;
+    MessageCounters counters;
+  };
   [[nodiscard]] static WireUse use_of(const wire::Message& message);
+  static void count(MessageCounters& counters, const wire::Message& message, std::size_t size);
   void check_message(base::Time now, HostId host, Contact& contact, const wire::Message& message, const tree::IntervalSet& held);
-  Contact& contact(HostId host, const base::Endpoint& peer) { return contacts_[host.value()][peer]; }
+  [[nodiscard]] Record& record(HostId host) { return records_[host.value()]; }
 
   const Truth& truth_;
   wire::Format format_;
-  std::unordered_map<std::uint32_t, std::unordered_map<base::Endpoint, Contact>> contacts_;
-  std::map<std::pair<HostId, base::Endpoint>, Rejections> rejections_;
-  std::vector<Violation> violations_;
-  std::uint64_t count_ = 0;
-  MessageCounters counters_;
+  std::deque<Record> records_;  // by host; references stay good when others begin
 };
 
 }  // namespace runnel::sim

@@ -18,15 +18,15 @@ constexpr base::Duration kReplayAge = std::chrono::seconds{5};
 
 }  // namespace
 
-Enemy::Enemy(World world, HostId place, const EnemyModel& model)
+Enemy::Enemy(World world, Place& place, const EnemyModel& model)
     : world_(world),
       place_(place),
       model_(model),
       format_(world.truth.format()),
       rng_(world.simulation.fork_rng()),
       hasher_(world.crypto.hasher()) {
-  world_.simulation.attach(place_, *this);
-  world_.simulation.wake_at(place_, world_.simulation.now() + kTurn);
+  place_.attach(*this);
+  place_.wake_at(place_.now() + kTurn);
 }
 
 void Enemy::aim_at(const base::Endpoint& victim) {
@@ -98,7 +98,7 @@ void Enemy::answer(const Packet& packet, const wire::Handshake& handshake) {
 void Enemy::wake() {
   owed_ += model_.per_second * static_cast<double>(kTurn.count()) / 1e6;
   for (; owed_ >= 1 && !victims_.empty(); owed_ -= 1) attack(victims_[next_victim_++ % victims_.size()]);
-  world_.simulation.wake_at(place_, world_.simulation.now() + kTurn);
+  place_.wake_at(place_.now() + kTurn);
 }
 
 void Enemy::attack(Victim& victim) {
@@ -180,7 +180,7 @@ void Enemy::flood(Victim& victim) {
 }
 
 void Enemy::replay(Victim& victim) {
-  const base::WallTime now = world_at(world_.simulation.now());
+  const base::WallTime now = world_at(place_.now());
   std::vector<const Munro*> old;
   for (const Munro& munro : munros_) {
     if (munro.timestamp.value() + (base::to_ntp(now) - base::to_ntp(now - kReplayAge)) < base::to_ntp(now)) old.push_back(&munro);
@@ -215,8 +215,8 @@ void Enemy::give(Victim& victim, tree::ChunkRange asked) {
         [&](wire::Encoder& e) { e.data(tree::ChunkIndex{0}, wire::NodeTimestamp{1}, bytes); });
     return;
   }
-  if (model_.kind != EnemyModel::Kind::dripper || world_.simulation.now() < victim.next_gift) return;
-  victim.next_gift = world_.simulation.now() + kGiftInterval;
+  if (model_.kind != EnemyModel::Kind::dripper || place_.now() < victim.next_gift) return;
+  victim.next_gift = place_.now() + kGiftInterval;
   const auto chunk = world_.truth.chunk(asked.first);
   const auto* file = dynamic_cast<const FileTruth*>(&world_.truth);
   if (!chunk || file == nullptr) return;

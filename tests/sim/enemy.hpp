@@ -29,7 +29,7 @@ struct EnemyModel {
 
 class Enemy final : public Host {
  public:
-  Enemy(World world, HostId place, const EnemyModel& model);
+  Enemy(World world, Place& place, const EnemyModel& model);
   Enemy(const Enemy&) = delete;
   Enemy& operator=(const Enemy&) = delete;
 
@@ -40,7 +40,7 @@ class Enemy final : public Host {
   void receive(const Packet& packet) override;
   void wake() override;
 
-  [[nodiscard]] base::Endpoint endpoint() const { return world_.simulation.endpoint(place_); }
+  [[nodiscard]] base::Endpoint endpoint() const { return place_.endpoint(); }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
 
  private:
@@ -83,11 +83,11 @@ class Enemy final : public Host {
     write(encoder);
     bytes.resize(encoder.size());
     ++sent_;
-    world_.simulation.send(place_, source, to, std::move(bytes), corrupt);
+    place_.send(source, to, std::move(bytes), corrupt);
   }
 
   World world_;
-  HostId place_;
+  Place& place_;
   EnemyModel model_;
   wire::Format format_;
   base::Rng rng_;

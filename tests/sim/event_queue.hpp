@@ -2,68 +2,53 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/time.hpp"
 
 namespace runnel::sim {
 
-enum class EventKind : std::uint8_t { packet, wake, action };
-
-struct Event {
-  base::Time at;
-  std::uint64_t order = 0;
-  std::uint32_t subject = 0;   // a packet, a host or an action
-  EventKind kind = EventKind::action;
-};
-
-// A binary heap.
+// A binary heap of small entries; what is to happen stands apart, by number, and numbers are used again.
+template <class What>
 class EventQueue {
  public:
-  void push(base::Time at, EventKind kind, std::uint32_t subject) {
-    heap_.push_back({at, next_order_++, subject, kind});
+  void push(base::Time at, What what) {
+    std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
+    if (free_.empty()) {
+      slots_.push_back(std::move(what));
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+      slots_[slot] = std::move(what);
+    }
+    heap_.push_back({at, next_order_++, slot});
     std::ranges::push_heap(heap_, later);
   }
-  Event pop() {
-    std::ranges::pop_heap(heap_, later);
-    const Event first = heap_.back();
-    heap_.pop_back();
-    return first;
-  }
   [[nodiscard]] bool empty() const { return heap_.empty(); }
-  [[nodiscard]] base::Time next_at() const { return heap_.front().at; }
-  [[nodiscard]] std::size_t size() const { return heap_.size(); }
-
- private:
-  static bool later(const Event& a, const Event& b) { return a.at != b.at ? a.at > b.at : a.order > b.order; }
-
-  std::vector<Event> heap_;
-  std::uint64_t next_order_ = 0;
-};
-
-// Values by number; numbers are used again.
-template <class T>
-class Slots {
- public:
-  std::uint32_t add(T value) {
-    if (free_.empty()) {
-      values_.push_back(std::move(value));
-      return static_cast<std::uint32_t>(values_.size() - 1);
-    }
-    const std::uint32_t slot = free_.back();
-    free_.pop_back();
-    values_[slot] = std::move(value);
-    return slot;
-  }
-  T& operator[](std::uint32_t slot) { return values_[slot]; }
-  T take(std::uint32_t slot) {
+  // base::Time::max(): nothing will happen.
+  [[nodiscard]] base::Time next_at() const { return heap_.empty() ? base::Time::max() : heap_.front().at; }
+  // Only when there is one.
+  What pop() {
+    std::ranges::pop_heap(heap_, later);
+    const std::uint32_t slot = heap_.back().slot;
+    heap_.pop_back();
     free_.push_back(slot);
-    return std::move(values_[slot]);
+    return std::move(slots_[slot]);
   }
 
  private:
-  std::vector<T> values_;
+  struct Entry {
+    base::Time at;
+    std::uint64_t order = 0;
+    std::uint32_t slot = 0;
+  };
+  static bool later(const Entry& a, const Entry& b) { return a.at != b.at ? a.at > b.at : a.order > b.order; }
+
+  std::vector<Entry> heap_;
+  std::vector<What> slots_;
   std::vector<std::uint32_t> free_;
+  std::uint64_t next_order_ = 0;
 };
 
 }  // namespace runnel::sim

@@ -10,19 +10,21 @@ namespace {
 class FileWorkload final : public Workload {
  public:
   FileWorkload(const FileContent& model, const CryptoKit& crypto, Simulation& simulation)
-      : simulation_(simulation), truth_(model.bytes, model.chunk_size, crypto, simulation.fork_rng()) {}
+      : truth_(model.bytes, model.chunk_size, crypto, simulation.fork_rng()) {}
 
   Truth& truth() override { return truth_; }
   void source_is(Node&) override {}
   void joined(Viewer& viewer) override {
     Node& node = *viewer.node;
-    node.on_event = [this, &viewer](const swarm::Event& event) {
-      if (std::holds_alternative<swarm::Completed>(event)) completed_.try_emplace(&viewer, simulation_.now());
+    std::optional<base::Time>& completed = completed_[&viewer];
+    node.on_event = [&node, &completed](const swarm::Event& event) {
+      if (std::holds_alternative<swarm::Completed>(event) && !completed) completed = node.place().now();
     };
   }
   void mended(base::Time) override {}
+  void look(base::Time) override {}
   bool finished(const Viewers& viewers) const override {
-    return std::ranges::all_of(viewers, [&](const auto& v) { return !v->honest() || v->left || completed_.contains(v.get()); });
+    return std::ranges::all_of(viewers, [&](const auto& v) { return !v->honest() || v->left || completed_.at(v.get()); });
   }
   std::uint64_t stream_bytes() const override { return truth_.bytes(); }
 
@@ -33,9 +35,9 @@ class FileWorkload final : public Workload {
     for (const auto& viewer : viewers) {
       if (!viewer->honest() || viewer->left) continue;
       ++stayed;
-      const auto done = completed_.find(viewer.get());
-      if (done == completed_.end()) continue;
-      times.add(static_cast<double>((done->second - viewer->joined).count()) / 1e6);
+      const auto done = completed_.at(viewer.get());
+      if (!done) continue;
+      times.add(static_cast<double>((*done - viewer->joined).count()) / 1e6);
       if (viewer->node->held().count() == truth_.chunks()) ++complete;
     }
     report.add("viewers_to_the_end", static_cast<double>(stayed));
@@ -46,9 +48,8 @@ class FileWorkload final : public Workload {
   }
 
  private:
-  Simulation& simulation_;
   FileTruth truth_;
-  std::map<const Viewer*, base::Time> completed_;   // looked up, never walked: its order means nothing
+  std::map<const Viewer*, std::optional<base::Time>> completed_;   // looked up, never walked: its order means nothing
 };
 
 }  // namespace

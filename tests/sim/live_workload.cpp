@@ -31,6 +31,7 @@ class LiveWorkload final : public Workload {
   void source_is(Node& source) override;
   void joined(Viewer& viewer) override;
   void mended(base::Time at) override { mended_.push_back(at); }
+  void look(base::Time now) override;
   bool finished(const Viewers&) const override { return false; }
   std::uint64_t stream_bytes() const override { return truth_.bytes(); }
   void measure(Report& report, const Viewers& viewers, base::Time end) const override;
@@ -48,7 +49,7 @@ class LiveWorkload final : public Workload {
     std::optional<base::Time> playable;             // an independent record is whole
     std::optional<std::size_t> playable_record;     // the oldest that this may be
     std::vector<std::uint8_t> chunks;               // of each munro, so many came
-    std::deque<Arrival> lately;                     // of these it is not known yet whether the viewer stayed
+    std::deque<Arrival> lately;                     // not counted: it is not known yet whether the viewer stays
   };
   // So late, or never, by those whom it concerns.
   struct Lags {
@@ -56,6 +57,12 @@ class LiveWorkload final : public Workload {
     DelayHistogram early;       // who was there before it counted
     DelayHistogram aftermath;   // of what was published soon after an event
     DelayHistogram givers;
+  };
+  // Of what came to viewers who were there for it, by chunks.
+  struct Arrivals {
+    DelayHistogram delays;
+    DelayHistogram giver_delays;   // of those who would give, where others do not
+    Lags lags;
   };
   struct Play {
     std::uint64_t munros = 0;
@@ -78,9 +85,9 @@ class LiveWorkload final : public Workload {
   [[nodiscard]] base::Time counts_from(const Viewer& viewer) const;
   // So many of this munro; a delay of max(): they did not come.
   void count(Lags& lags, const Viewer& viewer, std::size_t munro, base::Duration delay, std::uint64_t times) const;
-  void count_arrival(Lags& lags, const Viewer& viewer, const Arrival& arrival, base::Time until) const;
+  void count_arrival(Arrivals& arrivals, const Viewer& viewer, const Arrival& arrival, base::Time until) const;
   void report_lags(Report& report, const std::string& unit, const Lags& lags) const;
-  void measure_lags(Report& report, const Viewers& viewers, base::Time end) const;
+  void measure_lags(Report& report, Lags chunks, const Viewers& viewers, base::Time end) const;
   void measure_recovery(Report& report, const Viewers& viewers, base::Time end) const;
   [[nodiscard]] const Seen& seen(const Viewer& viewer) const { return seen_.at(&viewer); }
 
@@ -91,10 +98,8 @@ class LiveWorkload final : public Workload {
   Node* source_ = nullptr;
   std::optional<swarm::LiveIndexer> indexer_;
   base::Duration since_keyframe_{};
-  std::unordered_map<const Viewer*, Seen> seen_;   // looked up, never walked
-  DelayHistogram chunk_delays_;
-  DelayHistogram giver_delays_;                    // of those who would give, where others do not
-  Lags chunk_lags_;                                // of what came to viewers who were there for it
+  std::unordered_map<const Viewer*, Seen> seen_;   // what comes of walking it must not hang on its order
+  Arrivals arrivals_;                              // as far as they are counted
   std::vector<base::Time> mended_;
   bool publishing_ = false;
 };
@@ -141,32 +146,33 @@ void LiveWorkload::joined(Viewer& viewer) {
     for (std::uint64_t i = range.first.value(); i <= range.last.value(); ++i) {
       const auto at = truth_.munro_at(tree::ChunkIndex{i});
       if (!at || !viewer.honest()) continue;
-      const base::Time published = truth_.munros()[*at].published;
       if (seen.chunks.size() <= *at) seen.chunks.resize(*at + 1);
       ++seen.chunks[*at];
-      seen.lately.push_back({*at, simulation_.now() - published});
-      if (published < std::max(viewer.joined, base::Time{model_.measure_from})) continue;
-      chunk_delays_.add(simulation_.now() - published);
-      if (viewer.node->gives()) giver_delays_.add(simulation_.now() - published);
-    }
-    for (const base::Time known = simulation_.now() - kMatters; !seen.lately.empty(); seen.lately.pop_front()) {
-      if (truth_.munros()[seen.lately.front().munro].published > known) break;
-      count_arrival(chunk_lags_, viewer, seen.lately.front(), known);
+      seen.lately.push_back({*at, viewer.node->place().now() - truth_.munros()[*at].published});
     }
   };
+}
+
+void LiveWorkload::look(base::Time now) {
+  const base::Time known = now - kMatters;
+  for (auto& [viewer, seen] : seen_) {   // in any order: they are summed
+    for (; !seen.lately.empty() && truth_.munros()[seen.lately.front().munro].published <= known; seen.lately.pop_front())
+      count_arrival(arrivals_, *viewer, seen.lately.front(), viewer->left.value_or(now) - kMatters);
+  }
 }
 
 void LiveWorkload::on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range) {
   const auto position = truth_.munro_at(range.first);
   if (!position) return;   // the audit has said so
   if (seen.complete.size() <= *position) seen.complete.resize(*position + 1);
-  seen.complete[*position] = simulation_.now();
+  const base::Time now = viewer.node->place().now();
+  seen.complete[*position] = now;
   // The record's header tells where the newest independent record starts.
   const tree::ChunkIndex start = truth_.records()[truth_.munros()[*position].record].independent;
   if (!seen.beginning || *seen.beginning < start) viewer.node->input(swarm::NewBeginning{kSwarm, *(seen.beginning = start)});
   if (!seen.first_munro) {
     // A player wants everything from there.
-    seen.first_munro = simulation_.now();
+    seen.first_munro = now;
     seen.playable_record = truth_.munros()[*truth_.munro_at(start)].record;
     viewer.node->input(swarm::FollowFrom{kSwarm, start});
   }
@@ -175,7 +181,7 @@ void LiveWorkload::on_munro(Viewer& viewer, Seen& seen, tree::ChunkRange range) 
   const std::size_t number = truth_.munros()[*position].record;
   const LiveTruth::Record& record = truth_.records()[number];
   if (number < *seen.playable_record || record.independent != record.first || !whole(seen, number)) return;
-  seen.playable = simulation_.now();
+  seen.playable = now;
   if (number != *seen.playable_record) viewer.node->input(swarm::FollowFrom{kSwarm, record.first});
 }
 
@@ -269,18 +275,20 @@ void LiveWorkload::count(Lags& lags, const Viewer& viewer, std::size_t munro, ba
   if (std::ranges::any_of(mended_, after)) lags.aftermath.add(delay, times);
 }
 
-void LiveWorkload::count_arrival(Lags& lags, const Viewer& viewer, const Arrival& arrival, base::Time until) const {
+void LiveWorkload::count_arrival(Arrivals& arrivals, const Viewer& viewer, const Arrival& arrival, base::Time until) const {
   const base::Time published = truth_.munros()[arrival.munro].published;
-  if (published >= counts_from(viewer) && published <= until) count(lags, viewer, arrival.munro, arrival.delay, 1);
+  if (published >= std::max(viewer.joined, base::Time{model_.measure_from})) {
+    arrivals.delays.add(arrival.delay);
+    if (viewer.node->gives()) arrivals.giver_delays.add(arrival.delay);
+  }
+  if (published >= counts_from(viewer) && published <= until) count(arrivals.lags, viewer, arrival.munro, arrival.delay, 1);
 }
 
 // Shares of chunks, and of whole munros, those that never came among them.
-void LiveWorkload::measure_lags(Report& report, const Viewers& viewers, base::Time end) const {
-  Lags chunks = chunk_lags_;
+void LiveWorkload::measure_lags(Report& report, Lags chunks, const Viewers& viewers, base::Time end) const {
   Lags munros;
   for (const auto& viewer : viewers) {
     if (!viewer->honest()) continue;
-    for (const Arrival& arrival : seen(*viewer).lately) count_arrival(chunks, *viewer, arrival, viewer->left.value_or(end) - kMatters);
     each_munro(*viewer, end, [&](std::size_t at, base::Duration delay) {
       count(munros, *viewer, at, delay, 1);
       const auto& came = seen(*viewer).chunks;
@@ -318,6 +326,10 @@ void LiveWorkload::measure_recovery(Report& report, const Viewers& viewers, base
 }
 
 void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time end) const {
+  Arrivals arrivals = arrivals_;
+  for (const auto& [viewer, seen] : seen_) {
+    for (const Arrival& arrival : seen.lately) count_arrival(arrivals, *viewer, arrival, viewer->left.value_or(end) - kMatters);
+  }
   Samples tune_in;
   Samples playable;
   Samples tune_in_later;    // of those who joined when everything was settled
@@ -359,8 +371,9 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   }
   report.add("not_playing_at_end", static_cast<double>(dead));
   report.add("untold_at_end", static_cast<double>(untold));
-  measure_lags(report, viewers, end);
-  if (giver_delays_.size() != chunk_delays_.size()) report.add("givers_chunk_delay_p99_s", giver_delays_.quantile_s(0.99));
+  measure_lags(report, arrivals.lags, viewers, end);
+  if (arrivals.giver_delays.size() != arrivals.delays.size())
+    report.add("givers_chunk_delay_p99_s", arrivals.giver_delays.quantile_s(0.99));
   report.add("worst_viewer_in_time_2s", worst);
   report.add("stalest_p90_s", stale.quantile(0.9));
   report.add("stalest_max_s", stale.max());
@@ -371,9 +384,9 @@ void LiveWorkload::measure(Report& report, const Viewers& viewers, base::Time en
   report.add("munro_delay_p95_s", delays.quantile_s(0.95));
   report.add("munro_delay_p99_s", delays.quantile_s(0.99));
   report.add("munro_delay_max_s", delays.quantile_s(1));
-  report.add("chunk_delay_p50_s", chunk_delays_.quantile_s(0.5));
-  report.add("chunk_delay_p95_s", chunk_delays_.quantile_s(0.95));
-  report.add("chunk_delay_p99_s", chunk_delays_.quantile_s(0.99));
+  report.add("chunk_delay_p50_s", arrivals.delays.quantile_s(0.5));
+  report.add("chunk_delay_p95_s", arrivals.delays.quantile_s(0.95));
+  report.add("chunk_delay_p99_s", arrivals.delays.quantile_s(0.99));
   report.add("tune_in_p50_s", tune_in.quantile(0.5));
   report.add("tune_in_p95_s", tune_in.quantile(0.95));
   report.add("tune_in_max_s", tune_in.max());

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +12,9 @@
 
 namespace runnel::sim {
 namespace {
+
+// From so many viewers on a run takes minutes, and all processors unless told otherwise.
+constexpr std::uint32_t kCrowd = 200;
 
 // For the last words of a run that a check() ends.
 volatile std::sig_atomic_t current_seed = 0;
@@ -30,6 +34,7 @@ struct Arguments {
   std::string trace;
   std::string timeline;
   bool json = false;
+  unsigned threads = 0;   // 0: as many as help
 };
 
 // "7" or "1..200".
@@ -67,11 +72,15 @@ int run(const Arguments& arguments) {
       return 1;
     }
   }
+  const std::uint32_t all = scenario->peers + scenario->wave.peers;
+  const unsigned threads = arguments.threads > 0 ? arguments.threads
+                           : all >= kCrowd       ? std::max(1U, std::thread::hardware_concurrency())
+                                                 : 1;
   std::vector<Report> reports;
   bool broken = false;
   for (std::uint64_t seed = arguments.first_seed; seed <= arguments.last_seed; ++seed) {
     current_seed = static_cast<std::sig_atomic_t>(seed);
-    Run one{*scenario, seed};
+    Run one{*scenario, seed, threads};
     if (trace.is_open()) one.simulation().add_tap(text_tap(trace, one.truth().format()));
     if (timeline.is_open()) one.tell_timeline(timeline);
     reports.push_back(one.go());
@@ -96,6 +105,8 @@ int main(int argc, char** argv) {
   app.add_option("--set", arguments.settings, "section.key=value over what the scenario says; may be repeated");
   app.add_option("--trace", arguments.trace, "a file for every datagram as text");
   app.add_option("--timeline", arguments.timeline, "a file for how push goes, second by second");
+  app.add_option("--threads", arguments.threads,
+                 "how many work on a run; the trace is the same (default: all processors for 200 viewers or more, else 1)");
   app.add_flag("--json", arguments.json, "one JSON object per run instead of a table");
   CLI11_PARSE(app, argc, argv);
   if (!parse_seeds(seeds, arguments)) {

@@ -1,12 +1,28 @@
 #include "sim/network.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "sim/mix.hpp"
 
 namespace runnel::sim {
+
+TrafficCounters& TrafficCounters::operator+=(const TrafficCounters& other) {
+  datagrams += other.datagrams;
+  wire_bytes += other.wire_bytes;
+  lost += other.lost;
+  dropped += other.dropped;
+  cut += other.cut;
+  return *this;
+}
+
+void Network::add_host(const AccessModel& access) { lines_.push_back({access, base::Rng{mix_two(seed_, lines_.size())}}); }
+
+TrafficCounters Network::counters() const {
+  TrafficCounters all;
+  for (const Line& line : lines_) all += line.counters;
+  return all;
+}
 
 std::optional<base::Time> Network::through(base::Time now, base::Time& free, std::uint64_t rate, std::uint64_t queue, std::size_t size) {
   if (rate == 0) return now;
@@ -21,64 +37,53 @@ base::Duration Network::delay(HostId a, HostId b) const {
   const std::uint64_t high = std::max(a, b).value();
   const auto spread = static_cast<std::uint64_t>((path_.max_delay - path_.min_delay).count());
   const std::uint64_t draw = mix_two(seed_, high << 32 | low) % (spread + 1);
-  return path_.min_delay + base::Duration{static_cast<std::int64_t>(draw)} + hosts_[a.value()].access.delay +
-         hosts_[b.value()].access.delay;
+  return path_.min_delay + base::Duration{static_cast<std::int64_t>(draw)} + line(a).access.delay + line(b).access.delay;
 }
 
-bool Network::lost(Path& path) {
-  if (path_.burst.enter > 0) path.bad = path.bad ? rng_.unit() >= path_.burst.leave : rng_.unit() < path_.burst.enter;
+bool Network::lost(Line& line, Path& path) const {
+  if (path_.burst.enter > 0) path.bad = path.bad ? line.rng.unit() >= path_.burst.leave : line.rng.unit() < path_.burst.enter;
   const double chance = path.bad ? path_.burst.loss : path_.loss;
-  return chance > 0 && rng_.unit() < chance;
+  return chance > 0 && line.rng.unit() < chance;
 }
 
-void Network::send(Packet packet, base::Time now) {
+void Network::send(Packet packet, base::Time now, std::vector<Flight>& flights) {
   const std::size_t size = packet.bytes.size() + kIpAndUdpBytes;
-  Line& sender = hosts_[packet.sender.value()];
-  ++counters_.datagrams;
-  counters_.wire_bytes += size;
-  sender.sent += size;
+  Line& sender = line(packet.sender);
+  ++sender.counters.datagrams;
+  sender.counters.wire_bytes += size;
   const auto departure = through(now, sender.up_free, sender.access.up_rate, sender.access.up_queue, size);
   if (!departure) {
-    ++counters_.dropped;
+    ++sender.counters.dropped;
     return;
   }
-  if (sender.island != hosts_[packet.to.value()].island) {
-    ++counters_.cut;
+  if (sender.island != line(packet.to).island) {
+    ++sender.counters.cut;
     return;
   }
-  Path& path = paths_[std::uint64_t{packet.sender.value()} << 32 | packet.to.value()];
-  if (lost(path)) {
-    ++counters_.lost;
+  Path& path = sender.paths[packet.to.value()];
+  if (lost(sender, path)) {
+    ++sender.counters.lost;
     return;
   }
-  if (path_.duplicate > 0 && rng_.unit() < path_.duplicate) schedule(packet, path, *departure);
-  schedule(std::move(packet), path, *departure);
+  if (path_.duplicate > 0 && sender.rng.unit() < path_.duplicate) flights.push_back({arrival(packet, sender, path, *departure), packet});
+  const base::Time at = arrival(packet, sender, path, *departure);
+  flights.push_back({at, std::move(packet)});
 }
 
-void Network::schedule(Packet packet, Path& path, base::Time departure) {
-  const auto jitter = static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(path_.jitter.count()) + 1));
-  base::Time arrival = std::max(departure + delay(packet.sender, packet.to) + base::Duration{jitter}, path.last_arrival);
-  if (path_.reorder > 0 && rng_.unit() < path_.reorder) {
-    arrival += path_.reorder_delay;
-  } else {
-    path.last_arrival = arrival;
-  }
-  events_.push(arrival, EventKind::packet, packets_.add(std::move(packet)));
+base::Time Network::arrival(const Packet& packet, Line& line, Path& path, base::Time departure) const {
+  const auto jitter = static_cast<std::int64_t>(line.rng.below(static_cast<std::uint64_t>(path_.jitter.count()) + 1));
+  const base::Time at = std::max(departure + delay(packet.sender, packet.to) + base::Duration{jitter}, path.last_arrival);
+  if (path_.reorder > 0 && line.rng.unit() < path_.reorder) return at + path_.reorder_delay;
+  path.last_arrival = at;
+  return at;
 }
 
-std::optional<Packet> Network::arrived(std::uint32_t slot, base::Time now) {
-  Packet& packet = packets_[slot];
-  Line& line = hosts_[packet.to.value()];
-  if (packet.at_host || line.access.down_rate == 0) return packets_.take(slot);
-  const auto delivered = through(now, line.down_free, line.access.down_rate, line.access.down_queue, packet.bytes.size() + kIpAndUdpBytes);
-  if (!delivered) {
-    ++counters_.dropped;
-    static_cast<void>(packets_.take(slot));
-    return std::nullopt;
-  }
-  packet.at_host = true;
-  events_.push(*delivered, EventKind::packet, slot);
-  return std::nullopt;
+std::optional<base::Time> Network::receive(const Packet& packet, base::Time now) {
+  Line& receiver = line(packet.to);
+  const auto passed =
+      through(now, receiver.down_free, receiver.access.down_rate, receiver.access.down_queue, packet.bytes.size() + kIpAndUdpBytes);
+  if (!passed) ++receiver.counters.dropped;
+  return passed;
 }
 
 }  // namespace runnel::sim

@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -10,7 +12,7 @@
 #include "base/endpoint.hpp"
 #include "base/rng.hpp"
 #include "base/strong.hpp"
-#include "sim/event_queue.hpp"
+#include "base/time.hpp"
 
 namespace runnel::sim {
 
@@ -27,7 +29,7 @@ struct BurstModel {
 
 // One direction of the way between two hosts.
 struct PathModel {
-  base::Duration min_delay{20'000};    // one way; each pair of hosts has a delay of its own between these, the same both ways
+  base::Duration min_delay{20'000};    // one way, above 0; each pair of hosts has a delay of its own between these, the same both ways
   base::Duration max_delay{20'000};
   base::Duration jitter{2'000};        // added, uniform; datagrams keep their order
   double loss = 0;
@@ -52,7 +54,12 @@ struct Packet {
   HostId to;
   base::Bytes bytes;
   bool corrupt = false;    // what an enemy made of it: the audit wants to know, the receiver does not
-  bool at_host = false;    // it has passed the receiver's downlink
+};
+
+// On its way: when it reaches the receiver's line.
+struct Flight {
+  base::Time arrival;
+  Packet packet;
 };
 
 struct TrafficCounters {
@@ -61,60 +68,64 @@ struct TrafficCounters {
   std::uint64_t lost = 0;             // on the way
   std::uint64_t dropped = 0;          // by a full queue
   std::uint64_t cut = 0;              // between islands
+
+  TrafficCounters& operator+=(const TrafficCounters& other);
 };
 
+// Each host's line has its own state and its own draws: hosts may send and receive in threads of their own, as long as nobody adds a host
+// or changes a line or the model meanwhile.
 class Network {
  public:
-  // `events` gets an event per packet on its way and must outlive the network.
-  Network(std::uint64_t seed, EventQueue& events) : seed_(seed), rng_(seed), events_(events) {}
+  explicit Network(std::uint64_t seed) : seed_(seed) {}
 
   void set_path(const PathModel& model) { path_ = model; }
-  void add_host(const AccessModel& access) { hosts_.push_back({access, 0, {}, {}, 0}); }
+  void add_host(const AccessModel& access);
   // A new host at the place of an old one: its queues and limits are the same line's.
-  void set_access(HostId host, const AccessModel& access) { hosts_[host.value()].access = access; }
+  void set_access(HostId host, const AccessModel& access) { line(host).access = access; }
   // Only hosts of one island reach each other.
-  void set_island(HostId host, std::uint32_t island) { hosts_[host.value()].island = island; }
+  void set_island(HostId host, std::uint32_t island) { line(host).island = island; }
 
-  void send(Packet packet, base::Time now);
-  // A packet's event came: the packet if it has reached its host's stack, nullopt while it queues there or was dropped.
-  [[nodiscard]] std::optional<Packet> arrived(std::uint32_t slot, base::Time now);
+  // Adds to `flights` what gets past the sender's line and is not lost on the way: nothing, the packet, or the packet twice.
+  void send(Packet packet, base::Time now, std::vector<Flight>& flights);
+  // A packet has come to the receiver's line: when it has passed. nullopt: dropped by a full queue.
+  [[nodiscard]] std::optional<base::Time> receive(const Packet& packet, base::Time now);
 
   [[nodiscard]] base::Duration delay(HostId a, HostId b) const;
-  [[nodiscard]] const TrafficCounters& counters() const { return counters_; }
+  // Nothing that is sent arrives sooner.
+  [[nodiscard]] base::Duration min_delay() const { return path_.min_delay; }
+  // Of all hosts.
+  [[nodiscard]] TrafficCounters counters() const;
   // How long what a host sends now will wait at its line.
-  [[nodiscard]] base::Duration up_queue(HostId host, base::Time now) const {
-    return std::max(base::Duration{}, hosts_[host.value()].up_free - now);
-  }
+  [[nodiscard]] base::Duration up_queue(HostId host, base::Time now) const { return std::max(base::Duration{}, line(host).up_free - now); }
   // Bytes per second; 0: no limit.
-  [[nodiscard]] std::uint64_t up_rate(HostId host) const { return hosts_[host.value()].access.up_rate; }
+  [[nodiscard]] std::uint64_t up_rate(HostId host) const { return line(host).access.up_rate; }
   // Bytes that a host put on the wire, headers included.
-  [[nodiscard]] std::uint64_t sent_wire_bytes(HostId host) const { return hosts_[host.value()].sent; }
+  [[nodiscard]] std::uint64_t sent_wire_bytes(HostId host) const { return line(host).counters.wire_bytes; }
 
  private:
-  struct Line {
-    AccessModel access;
-    std::uint32_t island = 0;
-    base::Time up_free;      // when what is queued will have left
-    base::Time down_free;
-    std::uint64_t sent = 0;
-  };
   struct Path {
     base::Time last_arrival;
     bool bad = false;
   };
+  struct Line {
+    AccessModel access;
+    base::Rng rng;
+    std::uint32_t island = 0;
+    base::Time up_free{};    // when what is queued will have left
+    base::Time down_free{};
+    boost::unordered_flat_map<std::uint32_t, Path> paths{};   // by receiver
+    TrafficCounters counters{};
+  };
   // When a datagram of `size` leaves a line that is free at `free`; nullopt: the queue is full.
   static std::optional<base::Time> through(base::Time now, base::Time& free, std::uint64_t rate, std::uint64_t queue, std::size_t size);
-  [[nodiscard]] bool lost(Path& path);
-  void schedule(Packet packet, Path& path, base::Time departure);
+  [[nodiscard]] bool lost(Line& line, Path& path) const;
+  [[nodiscard]] base::Time arrival(const Packet& packet, Line& line, Path& path, base::Time departure) const;
+  [[nodiscard]] Line& line(HostId host) { return lines_[host.value()]; }
+  [[nodiscard]] const Line& line(HostId host) const { return lines_[host.value()]; }
 
   std::uint64_t seed_;
-  base::Rng rng_;
-  EventQueue& events_;
   PathModel path_;
-  std::vector<Line> hosts_;
-  boost::unordered_flat_map<std::uint64_t, Path> paths_;   // by sender and receiver
-  Slots<Packet> packets_;
-  TrafficCounters counters_;
+  std::deque<Line> lines_;
 };
 
 }  // namespace runnel::sim

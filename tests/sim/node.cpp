@@ -50,7 +50,7 @@ std::uint64_t rejected_since(const swarm::SwarmState& before, const swarm::Swarm
 
 }  // namespace
 
-Node::Node(World world, HostId place, const NodeConfig& config)
+Node::Node(World world, Place& place, const NodeConfig& config)
     : world_(world),
       place_(place),
       config_(config),
@@ -59,10 +59,9 @@ Node::Node(World world, HostId place, const NodeConfig& config)
       metadata_(world.truth.metadata()),
       nodes_(world.truth.nodes(), config.origin) {
   engine_ = std::make_unique<swarm::Engine>(rng_.fork(), secrets(rng_), local_now());
-  world_.simulation.attach(place_, *this);
-  world_.audit.restarted(place_);
-  next_wall_ =
-      world_.simulation.now() + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kWallInterval.count())))};
+  place_.attach(*this);
+  world_.audit.begin(place_.id());
+  next_wall_ = place_.now() + base::Duration{static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(kWallInterval.count())))};
   join();
 }
 
@@ -99,19 +98,19 @@ void Node::input(const swarm::Input& in) {
 }
 
 void Node::receive(const Packet& packet) {
-  world_.audit.received(place_, packet.from, packet.bytes);
+  world_.audit.received(place_.id(), packet.from, packet.bytes);
   const swarm::SwarmState before = packet.corrupt ? state() : swarm::SwarmState{};
   const swarm::DatagramIn datagram{packet.from, packet.bytes, std::nullopt};
   input(swarm::DatagramsIn{{&datagram, 1}});
   if (packet.corrupt)
-    world_.audit.rejected(world_.simulation.now(), place_, packet.from, rejected_since(before, state(), packet.from),
+    world_.audit.rejected(place_.now(), place_.id(), packet.from, rejected_since(before, state(), packet.from),
                           banned_.contains(packet.from));
 }
 
 void Node::wake() {
   if (!alive()) return;
-  if (world_.simulation.now() >= next_wall_) {
-    next_wall_ = world_.simulation.now() + kWallInterval;
+  if (place_.now() >= next_wall_) {
+    next_wall_ = place_.now() + kWallInterval;
     engine_->handle(swarm::WallClock{wall()}, local_now());
   }
   settle();
@@ -128,14 +127,14 @@ void Node::settle() {
       drain(loads);
       continue;
     }
-    world_.simulation.after(config_.load_delay, [this, load, engine = engine_.get()] {
+    place_.after(config_.load_delay, [this, load, engine = engine_.get()] {
       if (engine_.get() != engine || !alive()) return;
       answer(load);
       settle();
     });
   }
   const auto deadline = engine_->next_deadline();
-  world_.simulation.wake_at(place_, deadline ? std::min(next_wall_, config_.clock.global(*deadline)) : next_wall_);
+  place_.wake_at(deadline ? std::min(next_wall_, config_.clock.global(*deadline)) : next_wall_);
   for (const tree::ChunkRange& range : std::exchange(stored_, {})) {
     if (on_stored) on_stored(range);
   }
@@ -162,7 +161,7 @@ void Node::drain(std::vector<swarm::LoadChunks>& loads) {
 }
 
 void Node::store(const swarm::StoreChunks& chunks) {
-  world_.audit.stored(world_.simulation.now(), place_, chunks, held_);
+  world_.audit.stored(place_.now(), place_.id(), chunks, held_);
   for (const tree::ChunkRun& run : chunks.runs) {
     held_.insert(run.range());
     for (const base::ByteView chunk : run.chunks) stored_bytes_ += chunk.size();
@@ -171,7 +170,7 @@ void Node::store(const swarm::StoreChunks& chunks) {
 }
 
 void Node::answer(const swarm::LoadChunks& load) {
-  world_.audit.load_asked(world_.simulation.now(), place_, load.range, held_);
+  world_.audit.load_asked(place_.now(), place_.id(), load.range, held_);
   if (!held_.contains(load.range) || (config_.load_failures > 0 && rng_.unit() < config_.load_failures)) {
     const swarm::LoadedChunks nothing{load.id, {}};
     engine_->handle(swarm::ChunksLoaded{{&nothing, 1}}, local_now());
@@ -189,10 +188,10 @@ void Node::send(const swarm::SendDatagrams& datagrams) {
   for (base::ByteView rest = datagrams.bytes; !rest.empty();) {
     base::Bytes datagram = base::to_bytes(rest.first(std::min(size, rest.size())));
     rest = rest.subspan(datagram.size());
-    world_.audit.sent(world_.simulation.now(), place_, datagrams.to, datagram, held_);
+    world_.audit.sent(place_.now(), place_.id(), datagrams.to, datagram, held_);
     const bool corrupt = mangle(datagram);
     if (config_.boast) datagram = boast(std::move(datagram), *config_.boast, world_.truth.format(), rng_);
-    world_.simulation.send(place_, endpoint(), datagrams.to, std::move(datagram), corrupt);
+    place_.send(endpoint(), datagrams.to, std::move(datagram), corrupt);
   }
 }
 
@@ -211,7 +210,7 @@ void Node::vanish() {
   if (!alive()) return;
   last_state_ = state();
   engine_.reset();
-  world_.simulation.detach(place_);
+  place_.detach();
 }
 
 void Node::leave() {
@@ -221,7 +220,7 @@ void Node::leave() {
   input(swarm::RemoveSwarm{kSwarm});
   engine_.reset();
   last_state_ = keep;
-  world_.simulation.detach(place_);
+  place_.detach();
 }
 
 swarm::SwarmState Node::state() const {
@@ -230,7 +229,7 @@ swarm::SwarmState Node::state() const {
 }
 
 void Node::inspect() {
-  if (alive()) world_.audit.state(world_.simulation.now(), place_, state(), nodes_.false_nodes());
+  if (alive()) world_.audit.state(place_.now(), place_.id(), state(), nodes_.false_nodes());
 }
 
 }  // namespace runnel::sim

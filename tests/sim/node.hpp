@@ -51,7 +51,7 @@ struct NodeConfig {
 class Node final : public Host {
  public:
   // Takes the place over and joins the swarm.
-  Node(World world, HostId place, const NodeConfig& config);
+  Node(World world, Place& place, const NodeConfig& config);
   ~Node() override;
 
   // Both run inside input(), receive() and wake(), after the engine has said everything; they may call input().
@@ -72,9 +72,9 @@ class Node final : public Host {
   // Neither what it has nor what it lacks counts.
   [[nodiscard]] bool enemy() const { return config_.mangling || (config_.boast && config_.boast->gives < 1); }
   [[nodiscard]] bool gives() const { return !config_.limits.no_upload; }
-  [[nodiscard]] HostId place() const { return place_; }
-  [[nodiscard]] base::Endpoint endpoint() const { return world_.simulation.endpoint(place_); }
-  [[nodiscard]] base::WallTime wall() const { return config_.clock.wall(world_.simulation.now()); }
+  [[nodiscard]] Place& place() const { return place_; }
+  [[nodiscard]] base::Endpoint endpoint() const { return place_.endpoint(); }
+  [[nodiscard]] base::WallTime wall() const { return config_.clock.wall(place_.now()); }
   [[nodiscard]] const tree::IntervalSet& held() const { return held_; }
   [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
   // What the engine says, or said last.
@@ -90,10 +90,10 @@ class Node final : public Host {
   void store(const swarm::StoreChunks& chunks);
   void send(const swarm::SendDatagrams& datagrams);
   [[nodiscard]] bool mangle(base::Bytes& datagram);
-  [[nodiscard]] base::Time local_now() const { return config_.clock.local(world_.simulation.now()); }
+  [[nodiscard]] base::Time local_now() const { return config_.clock.local(place_.now()); }
 
   World world_;
-  HostId place_;
+  Place& place_;
   NodeConfig config_;
   base::Rng rng_;
   std::unique_ptr<crypto::Hasher> hasher_;

@@ -61,7 +61,7 @@ void PushTimeline::tell_lines(Simulation& simulation, const Viewers& viewers) {
     if (!viewer->node->alive()) continue;
     const swarm::SwarmState whole = viewer->node->state();
     if (!whole.push) continue;
-    const HostId place = viewer->node->place();
+    const HostId place = viewer->node->place().id();
     const auto rate = simulation.network().up_rate(place);
     Class& line = classes[rate];
     line.estimate.add(whole.push->uplink / static_cast<double>(rate));

@@ -4,18 +4,18 @@
 
 namespace runnel::sim {
 
-void PushWatch::look(const Node& node, Simulation& simulation) {
+void PushWatch::look(const Node& node, const Network& network) {
   if (!node.alive()) return;
   const swarm::SwarmState whole = node.state();
   if (!whole.push) return;
   const swarm::PushState& state = *whole.push;
-  const Network& network = simulation.network();
-  const auto rate = static_cast<double>(network.up_rate(node.place()));
-  Class& line = classes_[network.up_rate(node.place())];
-  const std::uint64_t sent = network.sent_wire_bytes(node.place());
-  if (const auto before = sent_.find(node.place().value()); before != sent_.end() && rate > 0)
+  const HostId place = node.place().id();
+  const auto rate = static_cast<double>(network.up_rate(place));
+  Class& line = classes_[network.up_rate(place)];
+  const std::uint64_t sent = network.sent_wire_bytes(place);
+  if (const auto before = sent_.find(place.value()); before != sent_.end() && rate > 0)
     line.carried.add(static_cast<double>(sent - before->second) / rate);   // a second apart
-  sent_[node.place().value()] = sent;
+  sent_[place.value()] = sent;
   if (rate > 0) {
     line.estimate.add(state.uplink / rate);
     line.slots_used.add(state.slots_used * state.stream_rate / 16 / rate);
@@ -23,8 +23,8 @@ void PushWatch::look(const Node& node, Simulation& simulation) {
   line.parents.add(state.parents);
   line.fed.add(state.fed);
   line.backlog_ms.add(static_cast<double>(state.backlog.count()) / 1e3);
-  line.line_ms.add(static_cast<double>(network.up_queue(node.place(), simulation.now()).count()) / 1e3);
-  last_[node.place().value()] = state;
+  line.line_ms.add(static_cast<double>(network.up_queue(place, node.place().now()).count()) / 1e3);
+  last_[place.value()] = state;
 }
 
 void PushWatch::measure(Report& report) const {

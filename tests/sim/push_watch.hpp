@@ -10,7 +10,7 @@ namespace runnel::sim {
 
 class PushWatch {
  public:
-  void look(const Node& node, Simulation& simulation);
+  void look(const Node& node, const Network& network);
   // Per rate of line: `up_600_...`, in kb/s.
   void measure(Report& report) const;
 

@@ -42,10 +42,10 @@ double normal(base::Rng& rng) {   // Box and Muller
 
 }  // namespace
 
-Run::Run(Scenario scenario, std::uint64_t seed)
+Run::Run(Scenario scenario, std::uint64_t seed, unsigned threads)
     : scenario_(with_faults(std::move(scenario), seed)),
       seed_(seed),
-      simulation_(seed),
+      simulation_(seed, threads),
       rng_(simulation_.fork_rng()),
       crypto_(scenario_.crypto, rng_()),
       workload_(make_workload(scenario_, crypto_, simulation_)),
@@ -90,7 +90,7 @@ NodeConfig Run::config_for_viewer() {
 
 // ---- coming and going -----------------------------------------------------------------------------------------------
 
-void Run::start_source(HostId place) {
+void Run::start_source(Place& place) {
   NodeConfig config = config_for_viewer();
   config.origin = true;
   config.clock.wall_error = {};
@@ -127,8 +127,8 @@ void Run::add_enemies() {
     }
   }
   if (enemies_.empty()) return;
-  simulation_.add_tap([this](base::Time, HostId, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes) {
-    for (const auto& enemy : enemies_) enemy->overhear(source, to, bytes);
+  simulation_.add_tap([this](const Sent& sent) {
+    for (const auto& enemy : enemies_) enemy->overhear(sent.source, sent.to, sent.bytes);
   });
 }
 
@@ -187,7 +187,7 @@ std::optional<double> Run::mean_uplink() const {
   double bytes_per_second = 0;
   double there = 0;
   for (const auto& viewer : viewers_) {
-    const std::uint64_t rate = simulation_.network().up_rate(viewer->node->place());
+    const std::uint64_t rate = simulation_.network().up_rate(viewer->node->place().id());
     if (viewer->left || rate == 0) continue;
     bytes_per_second += static_cast<double>(rate);
     ++there;
@@ -199,10 +199,10 @@ std::optional<double> Run::mean_uplink() const {
 void Run::happen(const ScenarioEvent& event) {
   switch (event.what) {
     case ScenarioEvent::What::partition:
-      for (Viewer* viewer : some(event.share)) simulation_.network().set_island(viewer->node->place(), 1);
+      for (Viewer* viewer : some(event.share)) simulation_.network().set_island(viewer->node->place().id(), 1);
       break;
     case ScenarioEvent::What::heal:
-      for (const auto& viewer : viewers_) simulation_.network().set_island(viewer->node->place(), 0);
+      for (const auto& viewer : viewers_) simulation_.network().set_island(viewer->node->place().id(), 0);
       workload_->mended(simulation_.now());
       break;
     case ScenarioEvent::What::vanish:
@@ -244,11 +244,12 @@ void Run::restart_source(const ScenarioEvent& event) {
 }
 
 void Run::inspect() {
+  workload_->look(simulation_.now());
   for (const auto& source : sources_) source->inspect();
   for (const auto& viewer : viewers_) viewer->node->inspect();
   if (scenario_.live && scenario_.live->push && simulation_.now() >= base::Time{scenario_.live->measure_from}) {
-    push_watch_.look(*sources_.back(), simulation_);
-    for (const auto& viewer : viewers_) push_watch_.look(*viewer->node, simulation_);
+    push_watch_.look(*sources_.back(), simulation_.network());
+    for (const auto& viewer : viewers_) push_watch_.look(*viewer->node, simulation_.network());
   }
   if (timeline_) timeline_->look(simulation_, audit_, *sources_.back(), viewers_);
   if (viewers_.size() >= expected_ && workload_->finished(viewers_)) simulation_.stop();

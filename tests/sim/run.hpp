@@ -18,7 +18,8 @@ namespace runnel::sim {
 
 class Run {
  public:
-  Run(Scenario scenario, std::uint64_t seed);
+  // What comes out is the same however many threads.
+  Run(Scenario scenario, std::uint64_t seed, unsigned threads = 1);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -30,7 +31,7 @@ class Run {
   [[nodiscard]] Report go();
 
  private:
-  void start_source(HostId place);
+  void start_source(Place& place);
   void add_viewer();
   void expect(std::uint32_t viewers, base::Duration at, base::Duration over);
   void schedule_departure(Viewer& viewer);

@@ -116,6 +116,8 @@ LiveContentModel read_live(Fields fields) {
 
 void read_path(Fields fields, PathModel& path) {
   fields.read_ms_range("delay_ms", path.min_delay, path.max_delay);
+  if (path.min_delay <= base::Duration{} || path.max_delay < path.min_delay)
+    throw ScenarioError{"path.delay_ms: above 0, and the low one first"};
   fields.read_ms("jitter_ms", path.jitter);
   fields.read("loss", path.loss);
   fields.read("burst_enter", path.burst.enter);

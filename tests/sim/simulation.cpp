@@ -1,95 +1,97 @@
 #include "sim/simulation.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/check.hpp"
-#include "sim/clock.hpp"
 #include "sim/mix.hpp"
 
 namespace runnel::sim {
 namespace {
 
 constexpr std::uint16_t kPort = 6778;   // the RFC's example port (RFC 7574 8)
+constexpr base::Duration kTick{1};      // the smallest step of time
 
 // 10.0.0.1 and on.
-base::Endpoint endpoint_of(std::uint32_t number) {
-  const std::uint32_t n = number + 1;
+base::Endpoint endpoint_of(std::size_t number) {
+  const std::size_t n = number + 1;
   return {base::IpAddress::v4({10, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}),
           kPort};
 }
 
 }  // namespace
 
-base::WallTime Simulation::world() const { return world_at(now_); }
-
-HostId Simulation::add_place(const AccessModel& access) {
+Place& Simulation::add_place(const AccessModel& access) {
   const HostId id{static_cast<std::uint32_t>(places_.size())};
-  places_.push_back({endpoint_of(id.value()), nullptr, std::nullopt, std::nullopt});
-  by_endpoint_.emplace(places_.back().endpoint, id);
+  Place& place = places_.emplace_back(id, endpoint_of(places_.size()), network_, book_);
+  book_.emplace(place.endpoint(), id);
   network_.add_host(access);
-  return id;
+  place.advance(now_);
+  if (!taps_.empty()) place.record();
+  return place;
 }
 
-void Simulation::detach(HostId id) {
-  places_[id.value()].host = nullptr;
-  places_[id.value()].wake.reset();
-}
-
-void Simulation::send(HostId from, const base::Endpoint& source, const base::Endpoint& to, base::Bytes bytes, bool corrupt) {
-  for (const Tap& tap : taps_) tap(now_, from, source, to, bytes);
-  trace_ = mix_bytes(mix_two(trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count()),
-                             std::hash<base::Endpoint>{}(source) * 3 + std::hash<base::Endpoint>{}(to)),
-                     bytes);
-  const auto found = by_endpoint_.find(to);
-  if (found == by_endpoint_.end()) return;   // nobody lives there
-  network_.send({source, from, found->second, std::move(bytes), corrupt, false}, now_);
-}
-
-void Simulation::wake_at(HostId id, std::optional<base::Time> at) {
-  Place& place = places_[id.value()];
-  place.wake = at;
-  if (!at || (place.queued && *place.queued <= *at)) return;   // the queued event will ask again
-  place.queued = *at;
-  events_.push(*at, EventKind::wake, id.value());
-}
-
-void Simulation::on_wake(HostId id) {
-  Place& place = places_[id.value()];
-  if (place.queued != now_) return;   // an earlier one came in its place
-  place.queued.reset();
-  if (!place.wake || place.host == nullptr) return;
-  if (*place.wake > now_) {
-    wake_at(id, place.wake);
-    return;
-  }
-  place.wake.reset();
-  place.host->wake();
-}
-
-void Simulation::at(base::Time when, std::function<void()> action) {
-  events_.push(std::max(when, now_), EventKind::action, actions_.add(std::move(action)));
+void Simulation::add_tap(Tap tap) {
+  taps_.push_back(std::move(tap));
+  for (Place& place : places_) place.record();
 }
 
 void Simulation::run_until(base::Time end) {
+  base::check(network_.min_delay() >= kTick, "the shortest way takes time");
   stopped_ = false;
-  while (!stopped_ && !events_.empty() && events_.next_at() <= end) {
-    const Event event = events_.pop();
-    base::check(event.at >= now_, "time runs forward");
-    now_ = event.at;
-    ++events_done_;
-    switch (event.kind) {
-      case EventKind::packet:
-        if (const auto packet = network_.arrived(event.subject, now_)) {
-          if (Host* host = places_[packet->to.value()].host) host->receive(*packet);
-        }
-        break;
-      case EventKind::wake: on_wake(HostId{event.subject}); break;
-      case EventKind::action: {
-        const auto action = actions_.take(event.subject);
-        action();
-        break;
-      }
+  for (Place& place : places_) hand_over(place);   // what was sent before
+  while (!stopped_) {
+    base::Time next = actions_.next_at();
+    for (const Place& place : places_) next = std::min(next, place.next_at());
+    if (next > end) break;
+    if (actions_.next_at() == next) {
+      reach(next);
+      actions_.pop()();
+      for (Place& place : places_) hand_over(place);
+    } else {
+      round(std::min({next + network_.min_delay(), actions_.next_at(), end + kTick}));
     }
+    show_taps();
   }
-  if (!stopped_) now_ = end;
+  if (!stopped_) reach(end);
+}
+
+void Simulation::reach(base::Time now) {
+  now_ = now;
+  for (Place& place : places_) place.advance(now);
+}
+
+void Simulation::round(base::Time until) {
+  due_.clear();
+  for (Place& place : places_) {
+    if (place.next_at() < until) due_.push_back(&place);
+  }
+  team_.each(due_.size(), [&](std::size_t i) { due_[i]->run_until(until); });
+  for (Place* place : due_) hand_over(*place);
+}
+
+void Simulation::hand_over(Place& from) {
+  for (Flight& flight : from.outbox()) places_[flight.packet.to.value()].expect(std::move(flight));
+  from.outbox().clear();
+}
+
+void Simulation::show_taps() {
+  if (taps_.empty()) return;
+  std::vector<Sent> sent;
+  for (Place& place : places_) {
+    std::ranges::move(place.sent(), std::back_inserter(sent));
+    place.sent().clear();
+  }
+  std::ranges::stable_sort(sent, {}, &Sent::at);   // by places where times are the same
+  for (const Sent& datagram : sent) {
+    for (const Tap& tap : taps_) tap(datagram);
+  }
+}
+
+std::uint64_t Simulation::trace_hash() const {
+  std::uint64_t hash = 0;
+  for (const Place& place : places_) hash = mix_two(hash, place.trace_hash());
+  return hash;
 }
 
 }  // namespace runnel::sim

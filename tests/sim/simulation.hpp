@@ -1,9 +1,13 @@
-// Hosts on a virtual network in virtual time, all from one seed. The same seed gives the same trace.
+// Hosts on a virtual network in virtual time, all from one seed. The same seed gives the same trace, however many threads.
+//
+// Time goes in rounds. Nothing that is sent arrives sooner than the shortest way takes, so within so short a time no host can have to do
+// with another: each place runs its own events of the round alone, and what it sent is handed over between two rounds, by senders in
+// order. (Conservative synchronisation with a window; Chandy and Misra 1979, Nicol 1993.) What concerns more than one host, an action,
+// happens between two rounds.
 #pragma once
+#include <cstdint>
+#include <deque>
 #include <functional>
-#include <memory>
-#include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/endpoint.hpp"
@@ -11,76 +15,56 @@
 #include "base/time.hpp"
 #include "sim/event_queue.hpp"
 #include "sim/network.hpp"
+#include "sim/place.hpp"
+#include "sim/team.hpp"
 
 namespace runnel::sim {
 
-// Whatever has a place on the network: an engine with its surroundings (Node), or an enemy of its own kind.
-class Host {
- public:
-  virtual ~Host() = default;
-  virtual void receive(const Packet& packet) = 0;
-  // The time asked for with Simulation::wake_at() has come.
-  virtual void wake() = 0;
-};
+// Sees every datagram as it left a host, before the network had its way with it; between two rounds, in order of time.
+using Tap = std::function<void(const Sent& datagram)>;
 
-// Sees every datagram as it leaves a host, before the network has its way with it.
-using Tap = std::function<void(base::Time now, HostId from, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes)>;
-
-// One owner, one thread.
+// One owner, in one thread.
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed) : rng_(seed), network_(rng_(), events_) {}
+  explicit Simulation(std::uint64_t seed, unsigned threads = 1) : rng_(seed), network_(rng_()), team_(threads) {}
 
+  // Of actions; a host in its round asks its place.
   [[nodiscard]] base::Time now() const { return now_; }
-  [[nodiscard]] base::WallTime world() const;
   [[nodiscard]] base::Rng fork_rng() { return rng_.fork(); }
   [[nodiscard]] Network& network() { return network_; }
   [[nodiscard]] const Network& network() const { return network_; }
 
-  // A place with a private address of its own; attach() puts a host there.
-  HostId add_place(const AccessModel& access);
-  [[nodiscard]] base::Endpoint endpoint(HostId id) const { return places_[id.value()].endpoint; }
-  // Replaces whoever was there. The host must live until it is detached or the simulation ends.
-  void attach(HostId id, Host& host) { places_[id.value()].host = &host; }
-  // Its datagrams are gone with it; what is sent to it vanishes.
-  void detach(HostId id);
-
-  // Sends one datagram. `source` may be forged.
-  void send(HostId from, const base::Endpoint& source, const base::Endpoint& to, base::Bytes bytes, bool corrupt);
-  // Calls the host's wake() then, unless it asks for an earlier time meanwhile. nullopt: not any more.
-  void wake_at(HostId id, std::optional<base::Time> at);
-  void at(base::Time when, std::function<void()> action);
+  // A place with a private address of its own, which lives as long as the simulation. Between rounds.
+  Place& add_place(const AccessModel& access);
+  void at(base::Time when, std::function<void()> action) { actions_.push(std::max(when, now_), std::move(action)); }
   void after(base::Duration wait, std::function<void()> action) { at(now_ + wait, std::move(action)); }
+  // Between rounds.
+  void add_tap(Tap tap);
 
-  void add_tap(Tap tap) { taps_.push_back(std::move(tap)); }
   // Until `end`, or until stop() was called.
   void run_until(base::Time end);
+  // From an action.
   void stop() { stopped_ = true; }
 
-  // Over every datagram sent so far: time, from, to and bytes.
-  [[nodiscard]] std::uint64_t trace_hash() const { return trace_; }
-  [[nodiscard]] std::uint64_t events_done() const { return events_done_; }
+  // Over what all places sent.
+  [[nodiscard]] std::uint64_t trace_hash() const;
 
  private:
-  struct Place {
-    base::Endpoint endpoint;
-    Host* host = nullptr;
-    std::optional<base::Time> wake;      // what the host asked for
-    std::optional<base::Time> queued;    // the earliest wake event in the queue
-  };
-  void on_wake(HostId id);
+  void reach(base::Time now);
+  void round(base::Time until);
+  void hand_over(Place& from);
+  void show_taps();
 
   base::Rng rng_;
-  EventQueue events_;
   Network network_;
-  std::vector<Place> places_;
-  std::unordered_map<base::Endpoint, HostId> by_endpoint_;
-  Slots<std::function<void()>> actions_;
+  Team team_;
+  std::deque<Place> places_;   // by HostId
+  AddressBook book_;
+  EventQueue<std::function<void()>> actions_;
   std::vector<Tap> taps_;
+  std::vector<Place*> due_;    // in this round
   base::Time now_;
   bool stopped_ = false;
-  std::uint64_t trace_ = 0;
-  std::uint64_t events_done_ = 0;
 };
 
 }  // namespace runnel::sim

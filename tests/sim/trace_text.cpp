@@ -20,12 +20,12 @@ std::string message_text(const wire::Message& message) {
 }  // namespace
 
 Tap text_tap(std::ostream& out, const wire::Format& format) {
-  return [&out, format](base::Time now, HostId, const base::Endpoint& source, const base::Endpoint& to, base::ByteView bytes) {
-    const auto us = now.time_since_epoch().count();
-    out << us / 1'000'000 << "." << std::setw(6) << std::setfill('0') << us % 1'000'000 << " " << source.to_string() << " > "
-        << to.to_string() << " " << bytes.size();
-    if (const auto datagram = wire::split_datagram(bytes)) {
-      out << " " << base::to_hex(bytes.first(4));
+  return [&out, format](const Sent& sent) {
+    const auto us = sent.at.time_since_epoch().count();
+    out << us / 1'000'000 << "." << std::setw(6) << std::setfill('0') << us % 1'000'000 << " " << sent.source.to_string() << " > "
+        << sent.to.to_string() << " " << sent.bytes.size();
+    if (const auto datagram = wire::split_datagram(sent.bytes)) {
+      out << " " << base::to_hex(base::ByteView{sent.bytes}.first(4));
       wire::Decoder decoder{datagram->messages, format};
       for (auto message = decoder.next(); message && *message; message = decoder.next()) out << " " << message_text(**message) << ";";
     }

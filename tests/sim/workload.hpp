@@ -28,6 +28,8 @@ class Workload {
   virtual void joined(Viewer& viewer) = 0;
   // A time at which what was broken may work again: how long viewers take is measured.
   virtual void mended(base::Time at) = 0;
+  // Each second, between rounds. What viewers' nodes say within a round touches nothing that viewers share: it is gathered here.
+  virtual void look(base::Time now) = 0;
   // Nothing more will come of running on.
   [[nodiscard]] virtual bool finished(const Viewers& viewers) const = 0;
   virtual void measure(Report& report, const Viewers& viewers, base::Time end) const = 0;

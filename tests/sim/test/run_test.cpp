@@ -11,7 +11,7 @@ Scenario scenario(const std::string& name) {
   return *loaded;
 }
 
-Report run(Scenario what, std::uint64_t seed) { return sim::Run{std::move(what), seed}.go(); }
+Report run(Scenario what, std::uint64_t seed, unsigned threads = 1) { return sim::Run{std::move(what), seed, threads}.go(); }
 
 TEST(SimulatedRun, the_same_seed_gives_the_same_trace_and_another_seed_another) {
   for (const char* name : {"mixed_file", "mixed_live"}) {
@@ -29,12 +29,31 @@ TEST(SimulatedRun, the_same_seed_gives_the_same_trace_and_another_seed_another) 
   }
 }
 
+TEST(SimulatedRun, threads_change_nothing) {
+  Scenario what = scenario("live_push_60");
+  what.live->measure_from = std::chrono::seconds{5};
+  what.joins.over = std::chrono::seconds{3};
+  what.duration = std::chrono::seconds{7};
+  what.expectations.clear();
+  what.churn.median_stay = std::chrono::seconds{4};
+  const Report one = run(what, 4, 1);
+  const Report three = run(what, 4, 3);
+  EXPECT_EQ(one.trace_hash, three.trace_hash);
+  EXPECT_EQ(one.measures, three.measures);
+  EXPECT_GT(one.measure("later_joins"), 0);
+}
+
 TEST(SimulatedRun, looking_on_changes_nothing) {
   Scenario what = scenario("file_flash");
   what.file->bytes = 200'000;
   sim::Run watched{what, 5};
   std::size_t datagrams = 0;
-  watched.simulation().add_tap([&](auto...) { ++datagrams; });
+  base::Time last;
+  watched.simulation().add_tap([&](const Sent& sent) {
+    ++datagrams;
+    EXPECT_LE(last, sent.at);
+    last = sent.at;
+  });
   EXPECT_EQ(watched.go().trace_hash, run(what, 5).trace_hash);
   EXPECT_GT(datagrams, 200'000U / 1080);
 }
@@ -45,7 +64,7 @@ TEST(SimulatedRun, who_feeds_many_meets_strangers_on_the_way_to_the_source) {
   what.peers = 90;
   what.live->measure_from = std::chrono::seconds{12};
   what.duration = std::chrono::seconds{16};
-  const Report report = run(what, 3);
+  const Report report = run(what, 1);
   EXPECT_TRUE(report.broken.empty());
   EXPECT_GT(report.measure("push_introductions"), 0);
   EXPECT_GT(report.measure("push_introduced"), 0);
@@ -74,8 +93,12 @@ struct AuditTest : testing::Test {
   }
   CryptoKit crypto{CryptoKind::stand_in, 1};
   FileTruth truth{10'000, 1080, crypto, base::Rng{1}};
-  Audit audit{truth};
   HostId host{3};
+  Audit audit = [this] {
+    Audit fresh{truth};
+    fresh.begin(host);
+    return fresh;
+  }();
   base::Endpoint peer{base::IpAddress::v4({10, 0, 0, 9}), 6778};
   base::Time now{std::chrono::seconds{1}};
   tree::IntervalSet everything = [] {
@@ -156,6 +179,12 @@ TEST(Scenario, a_misspelt_key_is_named) {
   const auto loaded = load_scenario(std::string{RUNNEL_SCENARIOS} + "/file_flash.toml", {"path.los=0.1"});
   ASSERT_FALSE(loaded.has_value());
   EXPECT_NE(loaded.error().find("path.los: no such key"), std::string::npos) << loaded.error();
+}
+
+TEST(Scenario, a_way_without_delay_is_an_error) {
+  const auto loaded = load_scenario(std::string{RUNNEL_SCENARIOS} + "/file_flash.toml", {"path.delay_ms=0"});
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_NE(loaded.error().find("path.delay_ms"), std::string::npos) << loaded.error();
 }
 
 TEST(Scenario, settings_go_over_the_file) {

@@ -14,13 +14,13 @@ base::Time at(base::Duration d) { return base::Time{d}; }
 
 // Remembers what came, and when.
 struct Sink final : Host {
-  explicit Sink(Simulation& sim) : simulation(sim) {}
+  explicit Sink(Place& at) : place(at) { place.attach(*this); }
   void receive(const Packet& packet) override {
-    arrivals.push_back(simulation.now());
+    arrivals.push_back(place.now());
     first_bytes.push_back(std::to_integer<int>(packet.bytes[0]));
   }
-  void wake() override { wakes.push_back(simulation.now()); }
-  Simulation& simulation;
+  void wake() override { wakes.push_back(place.now()); }
+  Place& place;
   std::vector<base::Time> arrivals;
   std::vector<int> first_bytes;
   std::vector<base::Time> wakes;
@@ -28,16 +28,16 @@ struct Sink final : Host {
 
 struct Pair {
   explicit Pair(std::uint64_t seed, const PathModel& path, const AccessModel& from = {}, const AccessModel& to = {})
-      : simulation(seed), sink(simulation), a(simulation.add_place(from)), b(simulation.add_place(to)) {
+      : simulation(seed), a(simulation.add_place(from)), b(simulation.add_place(to)), sink(b) {
     simulation.network().set_path(path);
-    simulation.attach(b, sink);
   }
   void send(int number, std::size_t size = 100) {
-    simulation.send(a, simulation.endpoint(a), simulation.endpoint(b), base::Bytes(size, static_cast<std::byte>(number)), false);
+    a.send(a.endpoint(), b.endpoint(), base::Bytes(size, static_cast<std::byte>(number)), false);
   }
   Simulation simulation;
+  Place& a;
+  Place& b;
   Sink sink;
-  HostId a, b;
 };
 
 PathModel plain(base::Duration delay) {
@@ -86,11 +86,10 @@ TEST(Network, the_downlink_of_a_receiver_is_shared_by_its_senders) {
   AccessModel slow;
   slow.down_rate = 100'000;
   Pair pair{1, plain(milliseconds{10}), {}, slow};
-  const HostId third = pair.simulation.add_place({});
+  Place& third = pair.simulation.add_place({});
   for (int i = 0; i < 5; ++i) {
     pair.send(i, 1000 - kIpAndUdpBytes);
-    pair.simulation.send(third, pair.simulation.endpoint(third), pair.simulation.endpoint(pair.b), base::Bytes(1000 - kIpAndUdpBytes),
-                         false);
+    third.send(third.endpoint(), pair.b.endpoint(), base::Bytes(1000 - kIpAndUdpBytes), false);
   }
   pair.simulation.run_until(at(seconds{2}));
   ASSERT_EQ(pair.sink.arrivals.size(), 10U);
@@ -125,11 +124,11 @@ TEST(Network, bursts_lose_neighbours) {
 
 TEST(Network, islands_do_not_reach_each_other_until_they_heal) {
   Pair pair{1, plain(milliseconds{1})};
-  pair.simulation.network().set_island(pair.b, 1);
+  pair.simulation.network().set_island(pair.b.id(), 1);
   pair.send(1);
   pair.simulation.run_until(at(seconds{1}));
   EXPECT_TRUE(pair.sink.arrivals.empty());
-  pair.simulation.network().set_island(pair.b, 0);
+  pair.simulation.network().set_island(pair.b.id(), 0);
   pair.send(2);
   pair.simulation.run_until(at(seconds{2}));
   EXPECT_EQ(pair.sink.first_bytes, std::vector{2});
@@ -137,11 +136,37 @@ TEST(Network, islands_do_not_reach_each_other_until_they_heal) {
 
 TEST(Simulation, a_host_wakes_once_at_the_last_time_it_asked_for) {
   Pair pair{1, plain(milliseconds{1})};
-  pair.simulation.wake_at(pair.b, at(milliseconds{500}));
-  pair.simulation.wake_at(pair.b, at(milliseconds{100}));
-  pair.simulation.wake_at(pair.b, at(milliseconds{300}));
+  pair.b.wake_at(at(milliseconds{500}));
+  pair.b.wake_at(at(milliseconds{100}));
+  pair.b.wake_at(at(milliseconds{300}));
   pair.simulation.run_until(at(seconds{1}));
   EXPECT_EQ(pair.sink.wakes, std::vector{at(milliseconds{300})});
+}
+
+TEST(Simulation, what_is_sent_from_an_action_and_between_two_runs_arrives) {
+  Pair pair{1, plain(milliseconds{1})};
+  pair.simulation.at(at(milliseconds{5}), [&pair] { pair.send(1); });
+  pair.simulation.run_until(at(milliseconds{20}));
+  pair.send(2);
+  pair.simulation.run_until(at(milliseconds{30}));
+  EXPECT_EQ(pair.sink.arrivals, (std::vector{at(milliseconds{6}), at(milliseconds{21})}));
+}
+
+TEST(Simulation, an_action_comes_before_what_happens_to_hosts_at_its_time) {
+  Pair pair{1, plain(milliseconds{1})};
+  pair.send(1);
+  pair.simulation.at(at(milliseconds{1}), [&pair] { EXPECT_TRUE(pair.sink.arrivals.empty()); });
+  pair.simulation.at(at(milliseconds{1}) + base::Duration{1}, [&pair] { EXPECT_EQ(pair.sink.arrivals.size(), 1U); });
+  pair.simulation.run_until(at(milliseconds{20}));
+}
+
+TEST(Team, each_part_is_done_once) {
+  Team team{3};
+  for (const std::size_t count : {0U, 1U, 23U, 24U, 1000U}) {
+    std::vector<int> done(count);
+    team.each(count, [&](std::size_t i) { ++done[i]; });
+    EXPECT_EQ(done, std::vector<int>(count, 1));
+  }
 }
 
 TEST(HostClock, its_times_convert_there_and_back) {
