@@ -57,6 +57,17 @@ void EngineLoop::post(std::function<void()> task) {
   });
 }
 
+void EngineLoop::turn() {
+  if (posted_ > 0 || waiting_writable_) {
+    io_.restart();   // it stops whenever it runs out of work
+    io_.poll();
+  }
+  read();
+  tick_sealer();
+  run_outputs();
+  static_cast<void>(next_deadline());   // the client's work after each round
+}
+
 void EngineLoop::input(const swarm::Input& in) {
   engine_.handle(in, steady_now());
   run_outputs();

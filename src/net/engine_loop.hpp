@@ -36,7 +36,8 @@ class EngineClient {
   virtual std::optional<base::Time> on_idle(base::Time now) = 0;
 };
 
-// Owned by node. start() and stop() on the owner's thread; post() from any; input(), engine() and sealer() on the engine's thread only.
+// Owned by node. start() and stop() on the owner's thread; post() from any; input(), engine() and sealer() on the engine's thread only. The
+// engine's thread is its own after start(); without it, whichever calls turn().
 class EngineLoop {
  public:
   struct Seeds {
@@ -53,6 +54,8 @@ class EngineLoop {
   // Ends the thread after what was posted before. Datagrams that wait are sent if the socket takes them.
   void stop();
   void post(std::function<void()> task);
+  // In place of start(), where one thread drives many engines: does all that can be done now and does not wait. Call it again and again.
+  void turn();
 
   void input(const swarm::Input& in);
   [[nodiscard]] const swarm::Engine& engine() const { return engine_; }
@@ -62,12 +65,12 @@ class EngineLoop {
   [[nodiscard]] base::Endpoint local() const { return local_; }
 
  private:
-  static constexpr std::size_t kBuffers = 8;                       // trains read at a time: half a megabyte, which stays in the cache
-  static constexpr std::size_t kLoadsAtOnce = 32;                  // answered together
-  static constexpr std::size_t kMaxBacklog = 8U << 20;             // bytes that wait for a full socket; past it datagrams are lost
-  static constexpr int kReadsPerTurn = 16;                         // then timers get their turn
-  static constexpr std::size_t kLittle = 32;                       // datagrams; who is sent more at a time is woken seldom as it is
-  static constexpr int kRoundsPerWait = 4;                         // of reading and gathering; then whatever else waits gets its turn
+  static constexpr std::size_t kBuffers = 8;  // trains read at a time: half a megabyte, which stays in the cache
+  static constexpr std::size_t kLoadsAtOnce = 32;  // answered together
+  static constexpr std::size_t kMaxBacklog = 8U << 20;  // bytes that wait for a full socket; past it datagrams are lost
+  static constexpr int kReadsPerTurn = 16;  // then timers get their turn
+  static constexpr std::size_t kLittle = 32;  // datagrams; who is sent more at a time is woken seldom as it is
+  static constexpr int kRoundsPerWait = 4;  // of reading and gathering; then whatever else waits gets its turn
 
   void wait_readable();
   void wait_writable();
@@ -94,13 +97,13 @@ class EngineLoop {
   swarm::Engine engine_;
   Sealer sealer_;
   EngineClient& client_;
-  std::atomic<unsigned> posted_ = 0;                               // tasks that wait
+  std::atomic<unsigned> posted_ = 0;  // tasks that wait
   std::thread thread_;
 
   std::vector<std::unique_ptr<std::byte[]>> buffers_;
   std::vector<base::MutableByteView> buffer_views_;
   std::vector<ReceivedDatagrams> received_;
-  std::vector<Datagrams> gathered_;                                // to be sent; views into the engine and the sealer
+  std::vector<Datagrams> gathered_;  // to be sent; views into the engine and the sealer
   base::Ring<swarm::LoadChunks> loads_;
   struct LoadSlot {
     base::Bytes buffer;
