@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """One live scenario twice: by real processes in the network lab, sealed, and by the simulator, side by side. Needs root.
 
-    bench/live.py [--scenario NAME] [--peers N] [--over N] [--seconds N] [--against RUNNEL] [--no-history]
+    bench/live.py [--scenario NAME] [--peers N] [--over N] [--seconds N] [--window N] [--against RUNNEL] [--no-history]
 
 The scenario is one of tests/sim/scenarios, in TOML; the lab takes its lines and paths from it. The delay of a chunk is from the source's
 signature, when its record is complete, to its being verified at a viewer; all processes share this machine's clock. Of the source, what its
 line carried, headers included, against what the stream's own chunks would take. With another build of runnel (`--against`) half of the
-viewers run that one, so that both are measured in one swarm by one machine. Exit status 1 when a goal is missed.
+viewers run that one, so that both are measured in one swarm by one machine; give `--window 60` then, what older builds keep. Exit status 1
+when a goal is missed.
 """
 import concurrent.futures
 import json
@@ -34,7 +35,7 @@ AUDIO_KBPS = 128
 FRAMING_KBPS = 150                  # what fMP4 and records add, and the encoder beyond its rate
 IN_TIME_S = 1
 LOOKS = 4                           # while it is measured; each asks every viewer
-GOALS = {"p50": "<= 0.2", "p95": "<= 0.35", "p99": "<= 0.5"}
+GOALS = {"p50": "<= 0.2", "p95": "<= 0.35", "p99": "<= 0.5", "pss_mb": "<= 20"}
 
 
 def film(kbps):
@@ -121,6 +122,9 @@ class Live(Scenario):
         command = [program, verb, *arguments, "--json", "--listen", f"{self.lab.address(host)}:0", "--http", "127.0.0.1:0"]
         return self.start(self.lab.command(host, command), host, Node)
 
+    def window(self, host):
+        return [] if host in self.others else ["--window", str(self.options.window)]   # the other build may know of none
+
     def status(self, host, node):
         def read():
             with urllib.request.urlopen(node.url("/api/status"), timeout=10) as answer:
@@ -132,7 +136,7 @@ class Live(Scenario):
             return dict(zip(self.viewers, pool.map(lambda item: self.status(*item), self.viewers.items())))
 
     def look(self):
-        return {"at": time.monotonic(), "pss_mb": statistics.mean(map(pss_mb, self.viewers.values())), "lab": self.lab.stats(), "viewers": self.statuses(), "source": self.status("source", self.caster),
+        return {"at": time.monotonic(), "pss_mb": {host: pss_mb(node) for host, node in self.viewers.items()}, "lab": self.lab.stats(), "viewers": self.statuses(), "source": self.status("source", self.caster),
                 "cpu_s": {host: cpu_s(node) for host, node in [*self.viewers.items(), ("source", self.caster)]}}
 
     def real(self):
@@ -146,7 +150,7 @@ class Live(Scenario):
         begun, over_s = time.monotonic(), self.options.over or self.plan["joins"]["over_s"]
         for i, host in enumerate(self.hosts):
             self.caster.wait_for_end(max(0, begun + over_s * i / self.peers - time.monotonic()))
-            self.viewers[host] = self.run_in(host, "watch", link, "--player", "none")
+            self.viewers[host] = self.run_in(host, "watch", link, "--player", "none", *self.window(host))
         settle_s = self.plan["live"]["measure_from_s"] - self.plan["joins"]["over_s"]
         self.caster.wait_for_end(begun + over_s + settle_s - time.monotonic())
         startups = self.startups()
@@ -185,7 +189,7 @@ class Live(Scenario):
                 "media_kbps": media_bytes / self.peers / seconds / 125, "datagrams_up": datagrams("up") / self.peers / seconds,
                 "datagrams_down": datagrams("down") / self.peers / seconds,
                 "cores": sum(last["cpu_s"].values()) / seconds - sum(first["cpu_s"].values()) / seconds,
-                "pss_mb": last["pss_mb"], "lab_late_us": last["lab"]["lateness"]["mean_us"]}
+                "pss_mb": statistics.mean(last["pss_mb"].values()), "lab_late_us": last["lab"]["lateness"]["mean_us"]}
 
     def tell(self, looks):
         """A line for each viewer, for whoever wants to know why."""
@@ -209,7 +213,8 @@ class Live(Scenario):
             delays.since(looks, host)
         share = statistics.mean(last["cpu_s"][host] - first["cpu_s"][host] for host in hosts) / (last["at"] - first["at"])
         quantiles = " ".join(f"{delays.quantile_s(quantile):.3f}" for quantile in (0.5, 0.95, 0.99))
-        print(f"  {name}: {len(hosts)} viewers, {100 * share:.2f} % of a processor each; delays {quantiles} s", flush=True)
+        memory = statistics.mean(last["pss_mb"][host] for host in hosts)
+        print(f"  {name}: {len(hosts)} viewers, {100 * share:.2f} % of a processor and {memory:.1f} MB each; delays {quantiles} s", flush=True)
 
     def simulated(self):
         settings = ["--peers", str(self.peers), "--seed", "1", "--set", f"duration_s={self.plan['live']['measure_from_s'] + self.options.seconds}"]
@@ -248,5 +253,6 @@ if __name__ == "__main__":
                                           ("--peers", int, 0, "viewers; 0: as many as the scenario says"),
                                           ("--over", int, 0, "seconds within which all come; 0: as the scenario says"),
                                           ("--seconds", int, 20, "that are measured"),
+                                          ("--window", int, 20, "seconds that viewers keep"),
                                           ("--against", str, "", "another runnel, which half of the viewers run"),
                                           ("--simulator", int, 1, "0: without the simulator's column")]))

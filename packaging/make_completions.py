@@ -19,6 +19,7 @@ BOTH = {
     "--tracker": ("", "a tracker's announce URL"),
     "--no-dht": (None, "do not use the distributed hash table"),
     "--max-upload": ("", "bytes a second to give at most"),
+    "--window": ("", "live: seconds to keep, to go back to and to pass on"),
     "--sealed-only": (None, "speak only to peers that encrypt"),
     "--plain": (None, "encrypt nothing, to look at the traffic"),
     "--json": (None, "one JSON object per line on stdout"),

@@ -9,15 +9,15 @@ _runnel() {
     return
   fi
   case $prev in
-    --chunk-size | --http | --listen | --max-download | --max-upload | --peer | --title | --tracker | --udp) :; return ;;
+    --chunk-size | --http | --listen | --max-download | --max-upload | --peer | --title | --tracker | --udp | --window) :; return ;;
     --key | --out | --record) _filedir; return ;;
     --store) COMPREPLY=($(compgen -W 'memory sqlite:' -- "$cur")); return ;;
     --player) COMPREPLY=($(compgen -W 'mpv vlc browser none' -- "$cur")); return ;;
     --hash) COMPREPLY=($(compgen -W 'sha1 sha224 sha256 sha384 sha512' -- "$cur")); return ;;
   esac
   case $verb in
-    cast) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --plain --json --verbose --help --live --loop --title --key --hash --chunk-size --compat --private --record' ;;
-    watch) options='--listen --http --lan --tracker --no-dht --max-upload --sealed-only --plain --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size --compat' ;;
+    cast) options='--listen --http --lan --tracker --no-dht --max-upload --window --sealed-only --plain --json --verbose --help --live --loop --title --key --hash --chunk-size --compat --private --record' ;;
+    watch) options='--listen --http --lan --tracker --no-dht --max-upload --window --sealed-only --plain --json --verbose --help --peer --player --out --until-complete --max-download --no-upload --chunk-size --compat' ;;
     tracker) options='--http --udp --store --json --help' ;;
     inspect) options='--hash --json --help' ;;
     *) return ;;

@@ -8,6 +8,12 @@
 #include "node/xdg.hpp"
 
 namespace runnel::cli {
+namespace {
+
+constexpr unsigned kShortestWindow = 20;   // a player that begins wants a key frame and what follows it, and encoders take ten seconds for one
+constexpr unsigned kLongestWindow = 600;
+
+}  // namespace
 
 void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_option("--listen", options.listen, "Address and UDP port for peers (default: all addresses, any port)")->type_name("ADDR:PORT");
@@ -17,6 +23,10 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_option("--tracker", options.trackers, "A tracker's announce URL, http:// or udp://; may be repeated")->type_name("URL");
   app.add_flag("--no-dht", options.no_dht, "Do not use the distributed hash table (this version has none; accepted for scripts)");
   app.add_option("--max-upload", options.max_upload, "Give at most so many bytes a second (500k, 2M)")->type_name("RATE");
+  app.add_option("--window", options.window_s,
+                 "Live: keep so many seconds, to go back to and to pass on: 20 to 600 (default 60). Memory: twice what comes in them")
+      ->check(CLI::Range(kShortestWindow, kLongestWindow))
+      ->type_name("SECONDS");
   app.add_flag("--sealed-only", options.sealed_only, "Speak only to peers that encrypt (default: encrypt whenever the other side can)");
   app.add_flag("--plain", options.plain, "Encrypt nothing, to look at what goes over the wire (private links stay encrypted)")
       ->excludes("--sealed-only");
@@ -84,6 +94,7 @@ std::expected<node::NodeConfig, std::string> node_config(const NodeOptions& opti
   const auto upload = parse_rate("--max-upload", options.max_upload);
   if (!upload) return std::unexpected(upload.error());
   config.max_upload = *upload;
+  config.live_window = std::chrono::seconds{options.window_s};
   config.lan = options.lan;
   config.sealed_only = options.sealed_only;
   config.plain = options.plain;

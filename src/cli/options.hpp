@@ -24,6 +24,7 @@ struct NodeOptions {
   bool json = false;
   bool verbose = false;
   std::string max_upload;
+  unsigned window_s = 60;
   bool sealed_only = false;
   bool plain = false;
 };

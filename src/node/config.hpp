@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/endpoint.hpp"
+#include "base/time.hpp"
 #include "core/swarm/link.hpp"
 
 namespace runnel::node {
@@ -22,6 +23,7 @@ struct NodeConfig {
   std::uint64_t max_upload = 0;               // bytes per second; 0: no limit
   std::uint64_t max_download = 0;
   bool no_upload = false;
+  base::Duration live_window = std::chrono::seconds{60};   // kept of each live stream, to go back to and to pass on
   bool sealed_only = false;                   // peers that can not seal are not spoken to
   bool plain = false;                         // nothing is sealed, but what is private
   std::string helper;                         // path of runnel-media

@@ -16,6 +16,15 @@ std::optional<tree::ChunkIndex> beginning_of(tree::ChunkIndex first, base::ByteV
   return tree::ChunkIndex{*independent};
 }
 
+// As many bytes a second as the usual window takes.
+store::LiveWindowLimits limits_for(const swarm::Metadata& metadata) {
+  store::LiveWindowLimits limits;
+  if (metadata.compat()) return limits;
+  limits.max_bytes = limits.max_bytes * metadata.live_window / limits.span_chunks;
+  limits.span_chunks = metadata.live_window;
+  return limits;
+}
+
 }  // namespace
 
 LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm::Metadata& metadata, crypto::Signer* signer,
@@ -29,7 +38,8 @@ LiveHost::LiveHost(net::EngineLoop& loop, swarm::SwarmHandle handle, const swarm
       signer_(signer),
       certificate_issuer_(signer != nullptr ? crypto::make_certificate_issuer(*signer) : nullptr),
       certificate_checker_(signer != nullptr ? nullptr : crypto::make_certificate_checker(*verifier_)),
-      on_munro_(std::move(on_munro)) {}
+      on_munro_(std::move(on_munro)),
+      window_(limits_for(metadata)) {}
 
 swarm::SwarmParts LiveHost::parts() {
   return {&nodes_, hasher_.get(), verifier_.get(), signer_, certificate_issuer_.get(), certificate_checker_.get()};

@@ -15,6 +15,14 @@ struct Overloaded : Fns... {
   using Fns::operator()...;
 };
 
+// As many bytes a second as the usual window of a minute takes.
+media::LiveTimeline::Config timeline_config(base::Duration window) {
+  media::LiveTimeline::Config config;
+  config.max_bytes = config.max_bytes / 60 * static_cast<std::size_t>(std::chrono::duration_cast<std::chrono::seconds>(window).count());
+  config.window = window;
+  return config;
+}
+
 }  // namespace
 
 // ---- recording ------------------------------------------------------------------------------------------------------
@@ -56,8 +64,8 @@ std::expected<void, std::string> LiveRecording::write(const base::Bytes& bytes) 
 
 // ---- the stream -----------------------------------------------------------------------------------------------------
 
-LiveStream::LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link)
-    : StreamBase(handle, std::move(role), std::move(link)) {}
+LiveStream::LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link, base::Duration window)
+    : StreamBase(handle, std::move(role), std::move(link)), timeline_(timeline_config(window)) {}
 
 void LiveStream::record_to(std::filesystem::path file, std::function<void(std::string)> on_error) {
   recording_.emplace(std::move(file));

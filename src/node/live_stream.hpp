@@ -46,7 +46,8 @@ class LiveRecording {
 // Service thread.
 class LiveStream final : public StreamBase {
  public:
-  LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link);
+  // `window`: of media that is kept for players.
+  LiveStream(swarm::SwarmHandle handle, std::string role, swarm::Link link, base::Duration window);
 
   [[nodiscard]] bool is_live() const override { return true; }
   media::ContentReader* content() override { return nullptr; }
@@ -84,7 +85,7 @@ class LiveStream final : public StreamBase {
   void on_record(media::Record record, base::WallTime signed_at);
   void recorded(std::expected<void, std::string> result);
 
-  media::LiveTimeline timeline_{media::LiveTimeline::Config{}};
+  media::LiveTimeline timeline_;
   media::RecordReader reader_;
   LiveLag lag_;
   std::optional<tree::ChunkIndex> next_;      // the munro that would follow the last one without a gap

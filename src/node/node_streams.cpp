@@ -82,7 +82,7 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   const SwarmHandle handle{next_handle_++};
   Entry& entry = entries_[handle];
   entry.added = net::steady_now();
-  auto stream = std::make_unique<LiveStream>(handle, std::move(role), std::move(link));
+  auto stream = std::make_unique<LiveStream>(handle, std::move(role), std::move(link), config_.live_window);
   entry.live = stream.get();
   entry.stream = std::move(stream);
 
@@ -99,6 +99,7 @@ Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_i
   swarm::AddSwarm add;
   add.swarm = handle;
   add.metadata = swarm::live_metadata(parsed, wire_id);
+  if (!add.metadata.compat()) add.metadata.live_window = swarm::live_window_of(config_.live_window);
   add.push = true;
   auto host = std::make_unique<LiveHost>(*loop_, handle, add.metadata, signer, std::move(on_munro));
   add.parts = host->parts();

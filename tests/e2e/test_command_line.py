@@ -35,7 +35,7 @@ class Help(Scenario):
 
     def test_wrong_usage_is_status_2_and_says_what_is_right(self):
         for words in ([], ["dance"], ["cast"], ["watch"], ["cast", "--no-such-option", "test:"],
-                      ["cast", "--chunk-size", "511", __file__], *[[verb, "x"] for verb in LATER]):
+                      ["cast", "--chunk-size", "511", __file__], ["watch", "--window", "19", "runnel:x"], *[[verb, "x"] for verb in LATER]):
             with self.subTest(words=words):
                 status, out, err = self.run_to_end([RUNNEL, *words])
                 self.assertEqual((status, out), (2, ""))

@@ -26,10 +26,10 @@ class LiveWatchers(Scenario):
         """ffmpeg in OBS's place; what the caster reports leaves the stream key out."""
         return self.start(media.publish_command(f"{self.ingest_url(caster)}/{STREAM_KEY}"), name)
 
-    def watch_from_start(self, link, number):
+    def watch_from_start(self, link, number, *arguments):
         """A watcher, its recording, and ffprobe asking for its first frame from the moment there is an address to ask."""
         recording = self.folder / f"recording-{number}.mp4"
-        watcher = self.watch(link, "--out", recording, name=f"watcher-{number}")
+        watcher = self.watch(link, *arguments, "--out", recording, name=f"watcher-{number}")
         watcher.recording = recording
         watcher.ready()
         watcher.probe = self.start(media.first_frame_command(watcher.stream_url("live.ts")), f"probe-{number}", FirstLine)

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "base/time.hpp"
 #include "core/swarm/link.hpp"
 #include "core/tree/munro.hpp"
 #include "core/wire/types.hpp"
@@ -12,8 +13,13 @@
 
 namespace runnel::swarm {
 
-constexpr std::uint64_t kLiveIndicesPerSecond = 8192;            // a live index tells its time
-constexpr std::uint64_t kDefaultLiveWindow = 60 * kLiveIndicesPerSecond;
+constexpr std::uint64_t kLiveIndicesPerSecond = 8192;  // a live index tells its time
+
+// Indices that stand for so much time, in whole seconds.
+constexpr std::uint64_t live_window_of(base::Duration time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count()) * kLiveIndicesPerSecond;
+}
+constexpr std::uint64_t kDefaultLiveWindow = live_window_of(std::chrono::seconds{60});
 constexpr std::uint64_t kCompatLiveWindow = 65'536;              // chunks of 1024 bytes: two thirds of what a viewer's memory holds
 
 struct Metadata {
