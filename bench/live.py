@@ -201,7 +201,7 @@ class Live(Scenario):
             mine = Delays().since(looks, host)
             push = last["viewers"][host]["push"] or {}
             print(f"  {host:<10} up {self.uplinks[host]:4.1f} Mb/s, found {push.get('uplink', 0) / 125e3:5.2f}; slots {push.get('slots_used', 0):4.1f} of "
-                  f"{push.get('slots', 0):4.1f}, fed by {push.get('fed', 0):2}; peers {len(last['viewers'][host]['peers']):2}; delays "
+                  f"{push.get('slots', 0):4.1f}, fed by {push.get('fed', 0):2}; waiting {push.get('waiting_s', 0):.3f} s, line {push.get('line_queue_s') or 0:.3f}; peers {len(last['viewers'][host]['peers']):2}; delays "
                   f"{mine.quantile_s(0.5):.2f} {mine.quantile_s(0.95):.2f} {mine.quantile_s(0.99):.2f}, {mine.total} chunks; "
                   f"rejected {last['viewers'][host]['rejected']}", flush=True)
 

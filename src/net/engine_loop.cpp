@@ -83,18 +83,17 @@ void EngineLoop::wait_readable() {
   });
 }
 
-// While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them. What was posted, as a
-// source's record, waits for one nap at most.
+// While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them. What is due or posted
+// meanwhile, as a source's record, waits for one nap at most: a wake costs more than what is done in it.
 void EngineLoop::on_readable() {
   for (int round = 0; round < kRoundsPerWait; ++round) {
     const Read read = this->read();
     tick_sealer();
     run_outputs();
     const base::Time next = next_deadline();
-    const base::Time now = steady_now();
-    const base::Duration pause = read == Read::little ? read_pace_.after_read(now) : base::Duration{};
+    const base::Duration pause = read == Read::little ? read_pace_.after_read(steady_now()) : base::Duration{};
     if (pause == base::Duration{} || posted_ > 0) return arm_timer(next);
-    if (next > now) std::this_thread::sleep_for(std::min(pause, next - now));
+    std::this_thread::sleep_for(pause);
   }
   arm_timer(next_deadline());
 }

@@ -13,6 +13,8 @@ class Pacer {
  public:
   // What nobody keeps back (control) holds up the rest no longer than this, however much it was.
   static constexpr base::Duration kMostPast{250'000};
+  // Whoever runs us may wake late: so much of the line's time that was missed is made up for, by that much more in the line at a time.
+  static constexpr base::Duration kMostLate{8'000};
 
   explicit Pacer(base::Time now) : at_(now), not_before_(now) {}
 
@@ -25,6 +27,8 @@ class Pacer {
     settle(pace, now);
     owed_ = std::max(owed_, std::min(owed_ + static_cast<double>(bytes), pace * seconds(kMostPast)));
   }
+  // Whether more would go if it might: until that changes, time that goes by unused is missed.
+  void more_waits(bool more) { more_waits_ = more; }
   void wait_until(base::Time when) { not_before_ = std::max(not_before_, when); }
   // When all that was let go will have left.
   [[nodiscard]] base::Time free_at(double pace) const {
@@ -34,11 +38,12 @@ class Pacer {
  private:
   static constexpr double seconds(base::Duration d) { return static_cast<double>(d.count()) / 1e6; }
   void settle(double pace, base::Time now) {
-    owed_ = std::max(0.0, owed_ - pace * seconds(now - at_));
+    owed_ = std::max(more_waits_ ? -pace * seconds(kMostLate) : 0.0, owed_ - pace * seconds(now - at_));
     at_ = now;
   }
 
-  double owed_ = 0;
+  double owed_ = 0;   // below 0: so much was missed
+  bool more_waits_ = false;
   base::Time at_;
   base::Time not_before_;   // the user's limit is used up until then
 };

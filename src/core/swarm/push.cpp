@@ -391,7 +391,7 @@ std::optional<Send> Push::next_send(base::Time now) {
   while (pacer_.free_at(pace()) <= now + kQuantum) {
     const bool welcome = welcome_.turn(chunk_pace(), now);
     const auto send = queue_.pop(welcome);
-    if (!send) return std::nullopt;
+    if (!send) break;
     if (welcome && send->what == SendClass::welcome) welcome_.took();
     const bool pushed = is_pushed(send->what) || send->what == SendClass::repair;
     if (!setup_.source && pushed && munros_.age(munro_number(send->index), now) > kDeadline) continue;
@@ -401,6 +401,7 @@ std::optional<Send> Push::next_send(base::Time now) {
     if (is_pushed(send->what)) sent_.add(send->to, send->index, now);
     return send;
   }
+  pacer_.more_waits(more_waits());
   return std::nullopt;
 }
 
@@ -415,6 +416,7 @@ std::uint64_t Push::room_for_others(base::Time now) {
   others_wait_ = !has_time(now);
   if (others_wait_) {
     uplink_.waited();
+    pacer_.more_waits(true);
     return 0;
   }
   const base::Duration left = now + kQuantum - std::max(now, pacer_.free_at(pace()));   // what was pushed has taken the rest
@@ -429,7 +431,7 @@ void Push::on_wire(std::uint64_t total, base::Time now) {
 
 base::Time Push::next_deadline() const {
   const base::Time next = std::min(next_tick_, repair_.next_gap());
-  return queue_.empty() && !others_wait_ ? next : std::min(next, pacer_.free_at(pace()));
+  return more_waits() ? std::min(next, pacer_.free_at(pace())) : next;
 }
 
 std::vector<PushOut> Push::take_out() {

@@ -137,6 +137,7 @@ class Push {
   [[nodiscard]] double pace() const;
   void charge(std::uint64_t bytes, base::Time now);
   [[nodiscard]] bool has_time(base::Time now) const;
+  [[nodiscard]] bool more_waits() const { return !queue_.empty() || others_wait_; }
 
   Setup setup_;
   base::Rng rng_;

@@ -20,6 +20,21 @@ TEST(Pacer, what_was_let_go_takes_its_time) {
   EXPECT_EQ(pacer.free_at(1000), kNow + seconds{5} + milliseconds{10}) << "idle time is not saved up";
 }
 
+// A thread wakes when the processors let it, and meanwhile the line has nothing to carry.
+TEST(Pacer, what_was_missed_by_waking_late_is_made_up_for) {
+  constexpr double kPace = 1000;
+  Pacer pacer{kNow};
+  pacer.charge(8, kPace, kNow);
+  pacer.more_waits(true);
+  pacer.charge(8, kPace, kNow + milliseconds{11});
+  EXPECT_EQ(pacer.free_at(kPace), kNow + milliseconds{16}) << "three milliseconds late";
+  pacer.charge(8, kPace, kNow + seconds{1});
+  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{1} + milliseconds{8} - Pacer::kMostLate) << "but no more than a little";
+  pacer.more_waits(false);
+  pacer.charge(8, kPace, kNow + seconds{2});
+  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{2} + milliseconds{8}) << "nothing is missed by who has nothing to send";
+}
+
 // A line that was thought to be next to nothing, for a moment, must not keep us silent for as long as that would have taken.
 TEST(Pacer, what_is_owed_leaves_sooner_when_the_line_turns_out_to_be_wider) {
   Pacer pacer{kNow};
