@@ -10,7 +10,8 @@
 namespace runnel::cli {
 namespace {
 
-constexpr unsigned kShortestWindow = 20;   // a player that begins wants a key frame and what follows it, and encoders take ten seconds for one
+constexpr unsigned kShortestWindow =
+    20;   // a player that begins wants a key frame and what follows it, and encoders take ten seconds for one
 constexpr unsigned kLongestWindow = 600;
 
 }  // namespace

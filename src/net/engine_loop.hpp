@@ -70,7 +70,7 @@ class EngineLoop {
   static constexpr std::size_t kMaxBacklog = 8U << 20;  // bytes that wait for a full socket; past it datagrams are lost
   static constexpr int kReadsPerTurn = 16;  // then timers get their turn
   static constexpr std::size_t kLittle = 32;  // datagrams; who is sent more at a time is woken seldom as it is
-  static constexpr int kRoundsPerWait = 16; // of reading and gathering; then whatever else waits gets its turn
+  static constexpr int kRoundsPerWait = 16;  // of reading and gathering; then whatever else waits gets its turn
 
   void wait_readable();
   void wait_writable();
