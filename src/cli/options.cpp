@@ -8,13 +8,6 @@
 #include "node/xdg.hpp"
 
 namespace runnel::cli {
-namespace {
-
-constexpr unsigned kShortestWindow =
-    20;   // a player that begins wants a key frame and what follows it, and encoders take ten seconds for one
-constexpr unsigned kLongestWindow = 600;
-
-}  // namespace
 
 void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_option("--listen", options.listen, "Address and UDP port for peers (default: all addresses, any port)")->type_name("ADDR:PORT");
@@ -25,8 +18,8 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_flag("--no-dht", options.no_dht, "Do not use the distributed hash table (this version has none; accepted for scripts)");
   app.add_option("--max-upload", options.max_upload, "Give at most so many bytes a second (500k, 2M)")->type_name("RATE");
   app.add_option("--window", options.window_s,
-                 "Live: keep so many seconds, to go back to and to pass on: 20 to 600 (default 60). Memory: twice what comes in them")
-      ->check(CLI::Range(kShortestWindow, kLongestWindow))
+                 "Live: keep so many seconds, to go back to and to pass on: 20 to 120 (default 60). Memory: twice what comes in them")
+      ->check(CLI::Range(node::kShortestWindow.count(), node::kLongestWindow.count()))
       ->type_name("SECONDS");
   app.add_flag("--sealed-only", options.sealed_only, "Speak only to peers that encrypt (default: encrypt whenever the other side can)");
   app.add_flag("--plain", options.plain, "Encrypt nothing, to look at what goes over the wire (private links stay encrypted)")

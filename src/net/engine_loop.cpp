@@ -84,7 +84,7 @@ void EngineLoop::wait_readable() {
 }
 
 // While datagrams come and come, the thread itself sleeps between reads: the reactor would wake for each of them. What is due or posted
-// meanwhile, as a source's record, waits for one nap at most: a wake costs more than what is done in it.
+// meanwhile, as a source's record, waits for one nap at most: a wake costs more than what is done in it. So does what a full socket left.
 void EngineLoop::on_readable() {
   for (int round = 0; round < kRoundsPerWait; ++round) {
     const Read read = this->read();
@@ -92,7 +92,7 @@ void EngineLoop::on_readable() {
     run_outputs();
     const base::Time next = next_deadline();
     const base::Duration pause = read == Read::little ? read_pace_.after_read(steady_now()) : base::Duration{};
-    if (pause == base::Duration{} || posted_ > 0) return arm_timer(next);
+    if (pause == base::Duration{} || posted_ > 0 || waiting_writable_) return arm_timer(next);
     std::this_thread::sleep_for(pause);
   }
   arm_timer(next_deadline());

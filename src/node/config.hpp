@@ -13,6 +13,10 @@
 
 namespace runnel::node {
 
+// A player that begins wants a key frame and what follows it, and encoders take ten seconds for one.
+constexpr std::chrono::seconds kShortestWindow{20};
+constexpr std::chrono::seconds kLongestWindow{120};   // the engine's tables have room for so much
+
 struct NodeConfig {
   base::Endpoint listen;                      // peers, UDP; port 0: any
   base::Endpoint http;                        // the local HTTP server

@@ -18,7 +18,7 @@ struct Overloaded : Fns... {
 // As many bytes a second as the usual window of a minute takes.
 media::LiveTimeline::Config timeline_config(base::Duration window) {
   media::LiveTimeline::Config config;
-  config.max_bytes = config.max_bytes / 60 * static_cast<std::size_t>(std::chrono::duration_cast<std::chrono::seconds>(window).count());
+  config.max_bytes = config.max_bytes * static_cast<std::size_t>(window.count()) / static_cast<std::size_t>(config.window.count());
   config.window = window;
   return config;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "core/discovery/info_hash.hpp"
+#include "core/swarm/content.hpp"
 #include "crypto/openssl.hpp"
 #include "net/clock.hpp"
 #include "net/interfaces.hpp"
@@ -77,6 +78,8 @@ Entry& NodeImpl::add_film(Film film) {
   announce(entry, film.metadata.id);
   return entry;
 }
+
+static_assert(swarm::live_window_of(kLongestWindow) / swarm::kPushMunroWidth <= swarm::LiveContent::kMaxMunros);
 
 Entry& NodeImpl::add_live(std::string role, swarm::Link link, base::Bytes wire_id, crypto::Signer* signer) {
   const SwarmHandle handle{next_handle_++};

@@ -106,7 +106,8 @@ int main(int argc, char** argv) {
   app.add_option("--trace", arguments.trace, "a file for every datagram as text");
   app.add_option("--timeline", arguments.timeline, "a file for how push goes, second by second");
   app.add_option("--threads", arguments.threads,
-                 "how many work on a run; the trace is the same (default: all processors for 200 viewers or more, else 1)");
+                 "how many work on a run; the trace is the same (default: all processors for 200 viewers or more, else 1)")
+      ->check(CLI::Range(1, 256));
   app.add_flag("--json", arguments.json, "one JSON object per run instead of a table");
   CLI11_PARSE(app, argc, argv);
   if (!parse_seeds(seeds, arguments)) {

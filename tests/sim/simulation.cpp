@@ -1,7 +1,7 @@
 #include "sim/simulation.hpp"
 
 #include <algorithm>
-#include <tuple>
+#include <iterator>
 
 #include "base/check.hpp"
 #include "sim/mix.hpp"
@@ -66,12 +66,16 @@ void Simulation::round(base::Time until) {
   for (Place& place : places_) {
     if (place.next_at() < until) due_.push_back(&place);
   }
+  run_until_ = until;
   team_.each(due_.size(), [&](std::size_t i) { due_[i]->run_until(until); });
   for (Place* place : due_) hand_over(*place);
 }
 
 void Simulation::hand_over(Place& from) {
-  for (Flight& flight : from.outbox()) places_[flight.packet.to.value()].expect(std::move(flight));
+  for (Flight& flight : from.outbox()) {
+    base::check(flight.arrival >= run_until_, "nothing arrives in a round that is over");
+    places_[flight.packet.to.value()].expect(std::move(flight));
+  }
   from.outbox().clear();
 }
 

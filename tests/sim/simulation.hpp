@@ -64,6 +64,7 @@ class Simulation {
   std::vector<Tap> taps_;
   std::vector<Place*> due_;    // in this round
   base::Time now_;
+  base::Time run_until_;       // all places have, but for what actions brought since
   bool stopped_ = false;
 };
 

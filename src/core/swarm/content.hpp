@@ -88,7 +88,7 @@ struct SignedMunro {
 
 class LiveContent final : public Content {
  public:
-  // Munros kept: a window of 60 s at 8192 indices per second has room for 15,360 of 32.
+  // Munros kept: a window of two minutes at 8192 indices per second has room for 30,720 of 32.
   static constexpr std::size_t kMaxMunros = 32'768;
   // Indices further ahead of the local clock than this are not believed alone (design: viewers' clocks are often wrong).
   static constexpr std::uint64_t kMaxAheadSeconds = 60;

@@ -14,7 +14,7 @@ class Pacer {
   // What nobody keeps back (control) holds up the rest no longer than this, however much it was.
   static constexpr base::Duration kMostPast{250'000};
   // Whoever runs us may wake late: so much of the line's time that was missed is made up for, by that much more in the line at a time.
-  static constexpr base::Duration kMostLate{8'000};
+  static constexpr base::Duration kMostLate{6'000};
 
   explicit Pacer(base::Time now) : at_(now), not_before_(now) {}
 
@@ -28,7 +28,11 @@ class Pacer {
     owed_ = std::max(owed_, std::min(owed_ + static_cast<double>(bytes), pace * seconds(kMostPast)));
   }
   // Whether more would go if it might: until that changes, time that goes by unused is missed.
-  void more_waits(bool more) { more_waits_ = more; }
+  void more_waits(bool more, double pace, base::Time now) {
+    if (more == more_waits_) return;
+    settle(pace, now);
+    more_waits_ = more;
+  }
   void wait_until(base::Time when) { not_before_ = std::max(not_before_, when); }
   // When all that was let go will have left.
   [[nodiscard]] base::Time free_at(double pace) const {
@@ -38,7 +42,11 @@ class Pacer {
  private:
   static constexpr double seconds(base::Duration d) { return static_cast<double>(d.count()) / 1e6; }
   void settle(double pace, base::Time now) {
-    owed_ = std::max(more_waits_ ? -pace * seconds(kMostLate) : 0.0, owed_ - pace * seconds(now - at_));
+    if (at_ < not_before_) pass(pace, std::min(now, not_before_), 0);   // what the user's limit kept back was not missed
+    pass(pace, now, more_waits_ ? -pace * seconds(kMostLate) : 0);
+  }
+  void pass(double pace, base::Time now, double least) {
+    owed_ = std::max(least, owed_ - pace * seconds(now - at_));
     at_ = now;
   }
 

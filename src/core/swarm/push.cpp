@@ -401,7 +401,7 @@ std::optional<Send> Push::next_send(base::Time now) {
     if (is_pushed(send->what)) sent_.add(send->to, send->index, now);
     return send;
   }
-  pacer_.more_waits(more_waits());
+  pacer_.more_waits(more_waits(), pace(), now);
   return std::nullopt;
 }
 
@@ -416,7 +416,7 @@ std::uint64_t Push::room_for_others(base::Time now) {
   others_wait_ = !has_time(now);
   if (others_wait_) {
     uplink_.waited();
-    pacer_.more_waits(true);
+    pacer_.more_waits(true, pace(), now);
     return 0;
   }
   const base::Duration left = now + kQuantum - std::max(now, pacer_.free_at(pace()));   // what was pushed has taken the rest

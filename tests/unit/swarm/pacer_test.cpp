@@ -25,14 +25,25 @@ TEST(Pacer, what_was_missed_by_waking_late_is_made_up_for) {
   constexpr double kPace = 1000;
   Pacer pacer{kNow};
   pacer.charge(8, kPace, kNow);
-  pacer.more_waits(true);
+  pacer.more_waits(true, kPace, kNow);
   pacer.charge(8, kPace, kNow + milliseconds{11});
   EXPECT_EQ(pacer.free_at(kPace), kNow + milliseconds{16}) << "three milliseconds late";
   pacer.charge(8, kPace, kNow + seconds{1});
   EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{1} + milliseconds{8} - Pacer::kMostLate) << "but no more than a little";
-  pacer.more_waits(false);
+}
+
+TEST(Pacer, nothing_is_missed_by_who_has_nothing_to_send_or_may_not_send) {
+  constexpr double kPace = 1000;
+  Pacer pacer{kNow};
+  pacer.more_waits(true, kPace, kNow + seconds{1});
+  pacer.charge(8, kPace, kNow + seconds{1});
+  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{1} + milliseconds{8}) << "it was idle until then";
+  pacer.wait_until(kNow + seconds{2});
   pacer.charge(8, kPace, kNow + seconds{2});
-  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{2} + milliseconds{8}) << "nothing is missed by who has nothing to send";
+  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{2} + milliseconds{8}) << "that was the user's limit";
+  pacer.more_waits(false, kPace, kNow + seconds{2});
+  pacer.charge(8, kPace, kNow + seconds{3});
+  EXPECT_EQ(pacer.free_at(kPace), kNow + seconds{3} + milliseconds{8});
 }
 
 // A line that was thought to be next to nothing, for a moment, must not keep us silent for as long as that would have taken.
