@@ -18,7 +18,8 @@ void add_node_options(CLI::App& app, NodeOptions& options) {
   app.add_flag("--no-dht", options.no_dht, "Do not use the distributed hash table (this version has none; accepted for scripts)");
   app.add_option("--max-upload", options.max_upload, "Give at most so many bytes a second (500k, 2M)")->type_name("RATE");
   app.add_option("--window", options.window_s,
-                 "Live: keep so many seconds, to go back to and to pass on: 20 to 120 (default 60). Memory: twice what comes in them")
+                 "Live: keep so many seconds, to go back to and to pass on (default 60): twice what comes\n"
+                 "in them is held in memory. Of an older peer's swarm a fixed number of chunks is kept")
       ->check(CLI::Range(node::kShortestWindow.count(), node::kLongestWindow.count()))
       ->type_name("SECONDS");
   app.add_flag("--sealed-only", options.sealed_only, "Speak only to peers that encrypt (default: encrypt whenever the other side can)");
