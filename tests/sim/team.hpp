@@ -17,7 +17,6 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
-  [[nodiscard]] std::size_t size() const { return helpers_.size() + 1; }
   // part(i) for every i below `count`, in any thread and any order. Returns when all are done. From one thread.
   void each(std::size_t count, const std::function<void(std::size_t)>& part);
 
